@@ -1,0 +1,5 @@
+export * from './abilities.ts'
+export * from './errors.ts'
+export * from './events.ts'
+export * from './machines.ts'
+export * from './shapes.ts'

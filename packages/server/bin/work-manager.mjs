@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+// Plain JavaScript that old versions of Node can still read, so that they get a sentence instead of a syntax error.
+import { existsSync } from 'fs'
+
+const needed = [22, 19]
+const found = process.versions.node.split('.').map(Number)
+
+if (found[0] < needed[0] || (found[0] === needed[0] && found[1] < needed[1])) {
+  console.error(
+    'work-manager needs Node ' +
+      needed.join('.') +
+      ' or newer but was started on Node ' +
+      process.versions.node +
+      ': install a newer one from https://nodejs.org, or, inside the Work Manager repository, run "npx work-manager ...", which uses the bundled Node 24.',
+  )
+  process.exit(3)
+}
+
+// The repository holds TypeScript, a published package holds the same tree compiled.
+const source = new URL('../src/doors/cli/main.ts', import.meta.url)
+const compiled = new URL('../src/doors/cli/main.js', import.meta.url)
+import(existsSync(source) ? source.href : compiled.href).catch(function (error) {
+  console.error(error)
+  process.exit(1)
+})

@@ -1,0 +1,52 @@
+-- Generated from packages/contract/src/machines.ts and events.ts by `npm run generate`. Do not edit.
+-- Not even a psql session can make an illegal move: the tables that TypeScript decides by are enforced here once more.
+
+create or replace function wm.event_priority(kind text) returns smallint
+  language sql immutable parallel safe
+  as $$
+  select (case
+    when kind in ('order.approved', 'order.rejected', 'order.apply_failed', 'order.applied', 'order.cancelled', 'effect.unknown', 'key.created', 'key.rotated', 'key.revoked') then 0
+    when kind in ('order.proposed', 'order.submitted', 'order.auto_approval_failed', 'order.completed', 'order.failed', 'order.dead_lettered', 'item.submitted', 'item.failed', 'item.dead_lettered', 'effect.delivered', 'effect.failed') then 1
+    when kind in ('order.in_progress', 'item.in_progress', 'item.heartbeat') then 3
+    else 2 end)::smallint
+$$;
+
+create or replace function wm.guard_order_state() returns trigger
+  language plpgsql
+  as $$
+begin
+  if tg_op = 'INSERT' then
+    raise exception 'a new order starts as queued, not %', new.state using errcode = 'check_violation', constraint = 'order_state_machine';
+  end if;
+  if old.state || '>' || new.state <> all (array[
+    'queued>checked_out', 'queued>submitted', 'queued>failed', 'queued>cancelled', 'checked_out>in_progress', 'checked_out>queued', 'checked_out>submitted', 'checked_out>failed', 'checked_out>cancelled', 'in_progress>queued', 'in_progress>submitted', 'in_progress>failed', 'in_progress>cancelled', 'submitted>approved', 'submitted>rejected', 'submitted>cancelled', 'approved>applied', 'approved>submitted', 'approved>cancelled', 'applied>completed', 'rejected>queued', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
+  ]) then
+    raise exception 'Illegal state transition for order: cannot transition from ''%'' to ''%''', old.state, new.state
+      using errcode = 'check_violation', constraint = 'order_state_machine';
+  end if;
+  return new;
+end $$;
+create or replace trigger orders_state_insert before insert on wm.orders
+  for each row when (new.state <> 'queued') execute function wm.guard_order_state();
+create or replace trigger orders_state_update before update on wm.orders
+  for each row when (old.state is distinct from new.state) execute function wm.guard_order_state();
+
+create or replace function wm.guard_item_state() returns trigger
+  language plpgsql
+  as $$
+begin
+  if tg_op = 'INSERT' then
+    raise exception 'a new item starts as queued, not %', new.state using errcode = 'check_violation', constraint = 'item_state_machine';
+  end if;
+  if old.state || '>' || new.state <> all (array[
+    'queued>leased', 'queued>failed', 'queued>cancelled', 'leased>in_progress', 'leased>queued', 'leased>failed', 'leased>cancelled', 'in_progress>submitted', 'in_progress>queued', 'in_progress>failed', 'in_progress>cancelled', 'submitted>accepted', 'submitted>rejected', 'submitted>cancelled', 'accepted>completed', 'rejected>queued', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
+  ]) then
+    raise exception 'Illegal state transition for item: cannot transition from ''%'' to ''%''', old.state, new.state
+      using errcode = 'check_violation', constraint = 'item_state_machine';
+  end if;
+  return new;
+end $$;
+create or replace trigger items_state_insert before insert on wm.items
+  for each row when (new.state <> 'queued') execute function wm.guard_item_state();
+create or replace trigger items_state_update before update on wm.items
+  for each row when (old.state is distinct from new.state) execute function wm.guard_item_state();

@@ -1,0 +1,179 @@
+import { WorkError } from '@work-manager/contract'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { generateKey } from './api-keys.ts'
+import { createAuthenticator, type KeyRow } from './authenticate.ts'
+
+const key = generateKey('agent')
+const startOfTest = Date.parse('2026-03-01T12:00:00Z')
+
+let rows: Map<string, KeyRow>
+let lookUps: number
+let now: number
+let gate: Promise<void>
+
+function row(changes: Partial<KeyRow> = {}): KeyRow {
+  return {
+    tenantId: '01890a5d-ac96-774b-bcce-b302099a8057',
+    tenantSlug: 'acme',
+    id: '01890a5d-ac96-774b-bcce-b302099a8058',
+    principalKind: 'agent',
+    principalId: 'research-agent-1',
+    abilities: ['work:*'],
+    expiresAt: null,
+    revokedAt: null,
+    tenantSuspended: false,
+    ...changes,
+  }
+}
+
+/** The same look-up as the real one, over rows in memory. */
+async function lookUp(hash: Buffer): Promise<KeyRow | null> {
+  lookUps++
+  await gate
+  return rows.get(hash.toString('hex')) ?? null
+}
+
+const start = (cacheSeconds?: number) => createAuthenticator({ lookUp, cacheSeconds, now: () => now })
+const bearer = `Bearer ${key.plain}`
+
+async function refusal(work: Promise<unknown>): Promise<WorkError> {
+  const error = await work.then(
+    () => new Error('was not refused'),
+    (reason: unknown) => reason,
+  )
+  expect(error).toBeInstanceOf(WorkError)
+  return error as WorkError
+}
+
+beforeEach(() => {
+  rows = new Map([[key.hash.toString('hex'), row()]])
+  lookUps = 0
+  now = startOfTest
+  gate = Promise.resolve()
+})
+
+describe('who is calling', () => {
+  test('comes from the key', async () => {
+    expect(await start().authenticate(bearer)).toEqual({
+      tenantId: '01890a5d-ac96-774b-bcce-b302099a8057',
+      tenantSlug: 'acme',
+      kind: 'agent',
+      id: 'research-agent-1',
+      name: 'agent:research-agent-1',
+      keyId: '01890a5d-ac96-774b-bcce-b302099a8058',
+      abilities: ['work:*'],
+    })
+  })
+
+  test('is looked up once for calls that come close together, and once for calls at the same time', async () => {
+    const { authenticate } = start()
+    const { promise, resolve: open } = Promise.withResolvers<void>()
+    gate = promise
+    const together = Array.from({ length: 20 }, () => authenticate(bearer))
+    open()
+    await Promise.all(together)
+    await authenticate(bearer)
+    expect(lookUps).toBe(1)
+  })
+
+  test('is asked anew every time without a cache', async () => {
+    const { authenticate } = start(0)
+    await authenticate(bearer)
+    await authenticate(bearer)
+    expect(lookUps).toBe(2)
+  })
+
+  test('is asked anew after everything was forgotten, also when an answer was under way', async () => {
+    const { authenticate, forgetAll } = start()
+    const { promise, resolve: open } = Promise.withResolvers<void>()
+    gate = promise
+    const early = authenticate(bearer)
+    forgetAll()
+    rows.set(key.hash.toString('hex'), row({ revokedAt: new Date(startOfTest) }))
+    open()
+    await early.catch(() => {})
+    expect((await refusal(authenticate(bearer))).code).toBe('key_revoked')
+  })
+
+  test('cannot be answered when the look-up fails, and that is not remembered', async () => {
+    let fails = true
+    const { authenticate } = createAuthenticator({
+      lookUp: async (hash) => {
+        if (fails) throw new WorkError('database_unavailable')
+        return lookUp(hash)
+      },
+    })
+    expect((await refusal(authenticate(bearer))).code).toBe('database_unavailable')
+    fails = false
+    expect((await authenticate(bearer)).tenantSlug).toBe('acme')
+  })
+})
+
+describe('a key that does not work any more', () => {
+  test('expires while it is cached', async () => {
+    rows.set(key.hash.toString('hex'), row({ expiresAt: new Date(startOfTest + 1000) }))
+    const { authenticate } = start()
+    await authenticate(bearer)
+    now += 1000
+    const error = await refusal(authenticate(bearer))
+    expect(error.code).toBe('key_expired')
+    expect(error.message).toContain('2026-03-01T12:00:01.000Z')
+    expect(lookUps).toBe(1)
+  })
+
+  test('keeps working until the revocation that was announced', async () => {
+    rows.set(key.hash.toString('hex'), row({ revokedAt: new Date(startOfTest + 1000) }))
+    const { authenticate } = start()
+    await authenticate(bearer)
+    now += 1000
+    expect((await refusal(authenticate(bearer))).code).toBe('key_revoked')
+  })
+
+  test('belongs to a suspended tenant', async () => {
+    rows.set(key.hash.toString('hex'), row({ tenantSuspended: true }))
+    expect((await refusal(start().authenticate(bearer))).message).toContain('suspended')
+  })
+})
+
+describe('a key that is not known', () => {
+  test('is refused, and guessing it again costs no look-up', async () => {
+    const { authenticate } = start()
+    const stranger = `Bearer ${generateKey('agent').plain}`
+    expect((await refusal(authenticate(stranger))).code).toBe('key_unknown')
+    expect((await refusal(authenticate(stranger))).code).toBe('key_unknown')
+    expect(lookUps).toBe(1)
+  })
+})
+
+describe('an Authorization header that cannot be read', () => {
+  test.each([[undefined], ['']])('%j: credentials are asked for', async (header) => {
+    expect((await refusal(start().authenticate(header))).code).toBe('auth_required')
+  })
+
+  test.each([
+    [key.plain, /Bearer is missing/],
+    [`"${bearer}"`, /does not start with the word Bearer/],
+    ['Bearer', /no key follows/],
+    ['Bearer  ', /no key follows/],
+    [`Basic ${Buffer.from('a:b').toString('base64')}`, /scheme is Basic/],
+    [`Bearer "${key.plain}"`, /quotes/],
+    ['Bearer <key>', /placeholder/],
+    ['Bearer $WORK_MANAGER_KEY', /placeholder/],
+    ['Bearer YOUR_API_KEY', /placeholder/],
+    [`Bearer ${key.plain.slice(0, 20)} ${key.plain.slice(20)}`, /white space/],
+    [`Bearer ${key.plain.slice(0, -1)}`, /cut off/],
+    [`Bearer ${key.plain}x`, /something was added/],
+    ['Bearer sk-live-1234567890', /start with wm_/],
+  ])('says what is wrong, case %#', async (header, reason) => {
+    const error = await refusal(start().authenticate(header))
+    expect(error.code).toBe('auth_malformed')
+    expect(error.message).toMatch(reason)
+    expect(error.message).not.toContain(key.plain.slice(5, 20))
+    expect(error.message).not.toContain('1234567890')
+    expect(lookUps).toBe(0)
+  })
+
+  test('accepts the scheme in any case', async () => {
+    expect((await start().authenticate(`bearer ${key.plain}`)).id).toBe('research-agent-1')
+  })
+})

@@ -1,0 +1,60 @@
+/** Settings from environment variables and command-line flags: texts, turned into the type that the setting has. */
+import { nearestName } from './nearest-name.ts'
+import { commandLineVariables, settings, unusedVariables, type Setting, type SettingSchema } from './settings.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** A value and the name under which a person finds it again. */
+export interface Given {
+  readonly value: unknown
+  readonly from: string
+}
+
+const truths: Readonly<Record<string, boolean>> = { true: true, yes: true, on: true, '1': true, false: false, no: false, off: false, '0': false }
+
+/** The value that a text means for this setting; the text itself when it means none, which the check then refuses. */
+export function fromText(schema: SettingSchema, text: string): unknown {
+  const trimmed = text.trim()
+  if (schema.type === 'integer') return /^[+-]?\d{1,15}$/.test(trimmed) ? Number(trimmed) : text
+  if (schema.type === 'boolean') return truths[trimmed.toLowerCase()] ?? text
+  if (schema.anyOf !== undefined && truths[trimmed.toLowerCase()] !== undefined) return truths[trimmed.toLowerCase()]
+  if (schema.type === 'array' || schema.anyOf !== undefined) return trimmed.split(',').map((entry) => entry.trim()).filter((entry) => entry !== '')
+  return trimmed
+}
+
+export interface FromEnvironment {
+  readonly given: ReadonlyMap<string, Given>
+  readonly problems: readonly string[]
+  readonly notices: readonly string[]
+}
+
+/** Reads the variables of every setting. An empty variable counts as absent: that is how container files leave one out. */
+export function readEnvironment(env: Environment): FromEnvironment {
+  const given = new Map<string, Given>()
+  const notices: string[] = []
+  for (const setting of settings) {
+    const names = setting.env.filter((name) => (env[name] ?? '').trim() !== '')
+    const [used, ...others] = names
+    if (used === undefined) continue
+    given.set(setting.path, { value: fromText(setting.schema, env[used] as string), from: used })
+    const different = others.filter((name) => env[name] !== env[used])
+    if (different.length > 0) notices.push(`${[used, ...different].join(' and ')} are both set and differ: ${used} wins.`)
+  }
+  const { problems, notices: unused } = judgeNames(env, settings)
+  return { given, problems, notices: [...notices, ...unused] }
+}
+
+function judgeNames(env: Environment, all: readonly Setting[]): { problems: string[]; notices: string[] } {
+  const problems: string[] = []
+  const notices: string[] = []
+  const known = new Set([...all.flatMap((setting) => setting.env), ...Object.keys(commandLineVariables)])
+  for (const name of Object.keys(env).filter((each) => each.startsWith('WORK_MANAGER_') && !known.has(each)).sort()) {
+    const why = unusedVariables[name]
+    if (why !== undefined) notices.push(`${name} has no effect: ${why}.`)
+    else {
+      const nearest = nearestName(name, known)
+      problems.push(`The variable ${name} is not known${nearest === undefined ? '; docs/config.md lists the names' : `; did you mean ${nearest}?`}`)
+    }
+  }
+  return { problems, notices }
+}

@@ -1,0 +1,41 @@
+/** docs/config.md, from the schema. */
+import { accepts, commandLineVariables, sections, type Setting } from './settings.ts'
+
+const cell = (text: string) => text.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ')
+const code = (text: string) => `\`${text}\``
+
+function row(setting: Setting): string {
+  const { schema, key, env } = setting
+  const standard = schema.default === undefined ? '–' : code(Array.isArray(schema.default) && schema.default.length === 0 ? '[]' : Array.isArray(schema.default) ? schema.default.join(', ') : String(schema.default))
+  return `| ${code(key)} | ${env.map(code).join('<br>')} | ${standard} | ${cell(schema.description)} Takes ${cell(accepts(schema))}. |`
+}
+
+/** The configuration page as Markdown. */
+export function renderConfigDocs(): string {
+  const parts = [
+    '# Configuration',
+    '',
+    'Generated from `packages/server/src/config/schema.ts`; edit that, then run `npm run generate`.',
+    '',
+    'A value comes from, weakest first: the default, the configuration file, the environment, a command-line flag. The file is',
+    '`work-manager.config.ts` (or `.js`, `.mjs`, `.json`) in the directory where the program starts, or the one named with `--config`:',
+    '',
+    '```ts',
+    "import { defineConfig } from '@work-manager/server'",
+    '',
+    'export default defineConfig({',
+    '  server: { port: 8080 },',
+    "  order_types: { directories: ['./order-types'] },",
+    '})',
+    '```',
+    '',
+    'Lists are separated by commas in the environment; yes/no settings take `true` or `false`. A variable that begins with `WORK_MANAGER_` and is',
+    'not listed here is refused at start, with the name that was probably meant. `work-manager config check` shows what is in force.',
+  ]
+  for (const section of sections) {
+    parts.push('', `## ${section.name}`, '', section.description, '', '| Key | Environment | Default | Meaning |', '|---|---|---|---|', ...section.settings.map(row))
+  }
+  parts.push('', '## Command line', '', 'Read by the commands that talk to a running server.', '', '| Environment | Meaning |', '|---|---|')
+  for (const [name, meaning] of Object.entries(commandLineVariables)) parts.push(`| ${code(name)} | ${meaning} |`)
+  return `${parts.join('\n')}\n`
+}

@@ -1,0 +1,78 @@
+/** The schema as a flat list: one entry per setting, with the environment names that it answers to. */
+import type { TSchema } from 'typebox'
+import { ConfigSchema } from './schema.ts'
+
+/** The words that settings use, beside their type. */
+export interface SettingSchema {
+  readonly type?: string
+  readonly enum?: readonly unknown[]
+  readonly items?: SettingSchema
+  readonly anyOf?: readonly SettingSchema[]
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly default?: unknown
+  readonly description: string
+  readonly env?: readonly string[]
+  readonly accepts?: string
+  readonly secret?: boolean
+}
+
+export interface Setting {
+  readonly section: string
+  readonly key: string
+  /** `section.key`, as messages name it. */
+  readonly path: string
+  /** The canonical variable first, then the other spellings. */
+  readonly env: readonly string[]
+  readonly schema: SettingSchema & TSchema
+}
+
+export interface Section {
+  readonly name: string
+  readonly description: string
+  readonly settings: readonly Setting[]
+}
+
+type SectionSchema = { readonly description: string; readonly properties: Readonly<Record<string, SettingSchema & TSchema>> }
+
+export const sections: readonly Section[] = Object.entries(ConfigSchema.properties as unknown as Record<string, SectionSchema>).map(([name, schema]) => ({
+  name,
+  description: schema.description,
+  settings: Object.entries(schema.properties).map(([key, setting]) => ({
+    section: name,
+    key,
+    path: `${name}.${key}`,
+    env: [`WORK_MANAGER_${name}_${key}`.toUpperCase(), ...(setting.env ?? [])],
+    schema: setting,
+  })),
+}))
+
+export const settings: readonly Setting[] = sections.flatMap((section) => section.settings)
+
+/** Variables of the command line, not settings of the server; documented beside them. */
+export const commandLineVariables = {
+  WORK_MANAGER_URL: 'Server that the command line talks to, such as https://work.example.org.',
+  WORK_MANAGER_KEY: 'API key that the command line uses.',
+} as const
+
+/** Variables that the predecessor's manual names and this version has no use for: they are pointed out, not refused. */
+export const unusedVariables: Readonly<Record<string, string>> = {
+  WORK_MANAGER_LEASE_BACKEND: 'leases are always kept in PostgreSQL',
+  WORK_MANAGER_REDIS_CONNECTION: 'this version uses no Redis',
+  WORK_MANAGER_QUEUE_CONNECTION: 'background work is kept in PostgreSQL',
+  WORK_MANAGER_METRICS_DRIVER: 'this version has no choice of metrics drivers',
+  WORK_MANAGER_MAX_LEASES_PER_AGENT: 'this version does not limit leases per agent',
+  WORK_MANAGER_MAX_LEASES_PER_TYPE: 'this version does not limit leases per type',
+  WORK_MANAGER_GUARD: 'every route asks for an API key',
+  WORK_MANAGER_DEBUG: 'set WORK_MANAGER_LOG_LEVEL=debug instead',
+}
+
+/** What a setting takes, in words. */
+export function accepts(schema: SettingSchema): string {
+  if (schema.accepts !== undefined) return schema.accepts
+  if (schema.enum !== undefined) return `one of ${schema.enum.join(', ')}`
+  if (schema.type === 'integer') return `a whole number from ${schema.minimum} to ${schema.maximum}`
+  if (schema.type === 'boolean') return 'true or false'
+  if (schema.type === 'array') return 'a list'
+  return 'a text that is not empty'
+}

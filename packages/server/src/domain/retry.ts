@@ -1,0 +1,32 @@
+/** What happens to an item after a failed attempt. Pure: the random number comes in as an argument. */
+export const failureClasses = ['transient', 'agent', 'permanent', 'policy'] as const
+/** transient: the world was in the way. agent: this agent could not. permanent: nobody can. policy: it must not be done. */
+export type FailureClass = (typeof failureClasses)[number]
+
+export interface Backoff {
+  readonly baseSeconds: number
+  readonly maxSeconds: number
+}
+
+/**
+ * Exponential backoff with full jitter: uniform in [0, min(max, base·2^(attempt−1))].
+ * Full jitter spreads a burst of failures best; see "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+ */
+export function backoffSeconds(attempt: number, backoff: Backoff, random: number): number {
+  return random * Math.min(backoff.maxSeconds, backoff.baseSeconds * 2 ** Math.max(0, attempt - 1))
+}
+
+export type AfterFailure = { readonly kind: 'retry'; readonly delaySeconds: number } | { readonly kind: 'final' }
+
+/** A permanent or policy failure is final at once; the others until the attempts are used up. `retryAfter` of the agent wins when longer. */
+export function decideAfterFailure(
+  failure: FailureClass,
+  attempts: number,
+  maxAttempts: number,
+  backoff: Backoff,
+  random: number,
+  retryAfterSeconds = 0,
+): AfterFailure {
+  if (failure === 'permanent' || failure === 'policy' || attempts >= maxAttempts) return { kind: 'final' }
+  return { kind: 'retry', delaySeconds: Math.max(retryAfterSeconds, backoffSeconds(attempts, backoff, random)) }
+}

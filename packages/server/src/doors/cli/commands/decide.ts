@@ -1,0 +1,97 @@
+/** `approve`, `reject`: a person's decision, on exactly what was shown. */
+import { createInterface } from 'node:readline/promises'
+import type { Command } from 'commander'
+import type { Diff, Order } from '../answers.ts'
+import { several } from '../arguments.ts'
+import type { Context } from '../context.ts'
+import { CliError, usageError } from '../failure.ts'
+import { inertJson, inertLine } from '../inert-text.ts'
+import { contentLines, orderLines } from '../order-view.ts'
+import { getOrder } from './orders.ts'
+
+export function addDecisions(program: Command, context: Context): void {
+  program
+    .command('approve')
+    .argument('<order>', 'order id')
+    .summary('look at an order and apply it')
+    .description('Show what an order would change, ask, and approve exactly that.')
+    .option('--digest <digest>', 'approve only if this is still what would be applied')
+    .option('-y, --yes', 'do not ask (needed when nobody sits at the terminal)')
+    .addHelpText('after', '\nExample:\n  work-manager approve 01890a5d-ac96-774b-bcce-b302099a8057\n')
+    .action((id: string, options: { digest?: string; yes?: boolean }) => approve(context, id, options))
+  program
+    .command('reject')
+    .argument('<order>', 'order id')
+    .summary('refuse an order, or send items back')
+    .description('Refuse an order, or send its items back to be done again.')
+    .requiredOption('--reason <text>', 'why; the agents read it')
+    .option('--rework', 'put the items back into the queue')
+    .option('--item <item>', 'an item that the reason is about (may be repeated; default: all)', several)
+    .option('--code <code>', 'short stable word for the reason', 'rejected_by_reviewer')
+    .addHelpText('after', '\nExample:\n  work-manager reject 01890a5d-ac96-774b-bcce-b302099a8057 --reason "The quote is from another version" --rework\n')
+    .action((id: string, options: RejectOptions) => reject(context, id, options))
+}
+
+async function approve(context: Context, id: string, options: { digest?: string; yes?: boolean }): Promise<void> {
+  const { out } = context
+  const someoneThere = out.isTerminal && out.streams.stdin.isTTY === true
+  if (!someoneThere && options.yes !== true) {
+    throw usageError('Nobody sits at this terminal, so nobody can be asked.', `Look at the order first (work-manager orders show ${inertLine(id)}), then approve what you saw: --yes --digest <digest>.`)
+  }
+  const { order } = await getOrder(context, id)
+  const digest = approvable(order, options.digest)
+  if (out.isTerminal) for (const line of [...orderLines(order, out.paint), ...contentLines(order, out.paint)]) out.line(line)
+  if (options.yes !== true && !(await confirmed(context, 'Approve and apply this?'))) {
+    out.line('Nothing was decided.')
+    return
+  }
+  const client = await context.client()
+  const { status, body } = await client.post<{ order: Order; diff?: Diff | null }>(`/orders/${encodeURIComponent(id)}/approve`, { digest })
+  out.answer(body, () => {
+    if (status === 202) out.line(`Approved. The changes are still being applied; work-manager orders show ${order.id} tells when they are.`)
+    else out.line(`${out.paint.green('Approved and applied')}${body.diff?.summary ? `: ${inertLine(body.diff.summary)}` : '.'}`)
+    for (const [name, change] of Object.entries(body.diff?.changes ?? {})) out.line(`  ${inertLine(name)}: ${inertLine(inertJson(change)).slice(0, 200)}`)
+  })
+}
+
+/** The digest to approve. Refuses with: not_ready_for_approval, content_changed (both before anybody is asked). */
+function approvable(order: Order, expected: string | undefined): string {
+  if (order.state !== 'submitted' || !order.digest) {
+    throw new CliError('conflict', 'not_ready_for_approval', `The order is ${order.state}; ${order.items_submitted} of its ${order.items_total} items are handed in.`, order.state === 'submitted' ? 'The server does not say what would be applied; update it.' : 'Only a submitted order can be approved.', {
+      members: { current_state: order.state },
+    })
+  }
+  if (expected !== undefined && expected !== order.digest) {
+    throw new CliError('conflict', 'content_changed', `The order is not what you looked at any more: its digest is ${order.digest}.`, `Look again (work-manager orders show ${order.id}) and approve the present digest.`)
+  }
+  return order.digest
+}
+
+async function confirmed(context: Context, question: string): Promise<boolean> {
+  const { stdin, stdout } = context.out.streams
+  const terminal = createInterface({ input: stdin, output: stdout })
+  terminal.on('SIGINT', () => context.interrupt.abort())
+  try {
+    const text = await terminal.question(`${question} [y/N] `, { signal: context.interrupt.signal })
+    return /^y(es)?$/i.test(text.trim())
+  } finally {
+    terminal.close()
+  }
+}
+
+interface RejectOptions {
+  readonly reason: string
+  readonly rework?: boolean
+  readonly item?: readonly string[]
+  readonly code: string
+}
+
+async function reject(context: Context, id: string, options: RejectOptions): Promise<void> {
+  const { out } = context
+  if (options.reason.trim() === '') throw usageError('The reason is empty.', 'Say in one sentence what is wrong: --reason "…".')
+  const error = { code: options.code, message: options.reason }
+  const errors = options.item === undefined ? [error] : options.item.map((item) => ({ ...error, item_id: item }))
+  const client = await context.client()
+  const { body } = await client.post<{ order: Order }>(`/orders/${encodeURIComponent(id)}/reject`, { errors, allow_rework: options.rework === true })
+  out.answer(body, () => out.line(options.rework === true ? `Sent back; the order is ${body.order.state}.` : `Rejected; the order is ${body.order.state}.`))
+}

@@ -1,0 +1,78 @@
+/** `start`, `serve`, `migrate`, `demo`: what runs a server, or runs against one. */
+import type { Command } from 'commander'
+import type { Context, Flags } from '../context.ts'
+import { CliError } from '../failure.ts'
+import { demoKeysFile } from '../local-files.ts'
+import { ensureDemoKeys, ensureReviewerKey, readDemoKeys, type DemoKeys } from '../local-keys.ts'
+import { runServer, type RunningServer } from '../running-server.ts'
+
+interface Address {
+  readonly host?: string
+  readonly port?: string
+}
+
+export function addServing(program: Command, context: Context): void {
+  withAddress(program.command('start').summary('start a server and run the demo').description('Start a server and let the demo do real work on it. The server stays until Ctrl-C.')).action((options: Address) => runStart(context, options))
+  withAddress(program.command('serve').summary('start a server').description('Start a server. It stays until Ctrl-C; the log goes to stdout.')).action((options: Address) =>
+    runServer(context, flagsOf(options), false, async (server) => {
+      if (server.manager.embedded !== null) await ensureReviewerKey(server)
+      for (const line of readyLines(server)) context.out.note(line)
+    }),
+  )
+  program
+    .command('migrate')
+    .summary('bring the database to this version')
+    .description('Bring the database to the schema of this version. Doing it twice changes nothing.')
+    .action(async () => {
+      const config = await context.config()
+      const { migrateDatabase } = await import('../../../main.ts')
+      const { applied } = await migrateDatabase(config)
+      context.out.answer({ applied }, () => context.out.line(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}.`))
+    })
+  program
+    .command('demo')
+    .summary('run the demo against a running server')
+    .description('Run the demo against a server that `work-manager start` has started on this machine.')
+    .action(async () => {
+      const { database } = await context.config()
+      const keys = await readDemoKeys(database.data_directory)
+      if (keys === undefined) throw new CliError('permission', 'auth_required', `The demo’s keys are not in ${demoKeysFile(database.data_directory)}.`, 'Run `work-manager start` once: it makes them.')
+      await narrate(context, await context.url(), keys, context.interrupt.signal)
+    })
+}
+
+function withAddress(command: Command): Command {
+  return command.option('--port <port>', 'TCP port (WORK_MANAGER_PORT)').option('--host <host>', 'address to listen on (WORK_MANAGER_HOST)')
+}
+
+function flagsOf({ host, port }: Address): Flags {
+  return { ...(host === undefined ? {} : { 'server.host': { text: host, from: '--host' } }), ...(port === undefined ? {} : { 'server.port': { text: port, from: '--port' } }) }
+}
+
+/** What `npm start` does: serve, show the demo, then stay. A demo that fails is reported; the server stays up to be looked at. */
+async function runStart(context: Context, options: Address): Promise<void> {
+  context.out.line('Starting Work Manager …')
+  await runServer(context, flagsOf(options), true, async (server) => {
+    await ensureReviewerKey(server)
+    const keys = await ensureDemoKeys(server)
+    for (const line of readyLines(server)) context.out.line(line)
+    context.out.line()
+    try {
+      await narrate(context, server.url, keys, server.stopping)
+    } catch (error) {
+      if (server.stopping.aborted) return
+      context.out.note(`The demo ended early: ${error instanceof Error ? error.message : String(error)}`)
+    }
+    if (!server.stopping.aborted) context.out.line(`\nThe server stays up at ${server.url} until Ctrl-C.`)
+  })
+}
+
+async function narrate(context: Context, url: string, keys: DemoKeys, signal: AbortSignal): Promise<void> {
+  const { runDemo } = await import('../../../demo/run-demo.ts')
+  await runDemo({ url, keys, out: (line: string) => context.out.line(line), root: context.cwd, isTty: context.out.isTerminal, signal })
+}
+
+function readyLines({ manager, config, url }: RunningServer): string[] {
+  const database = manager.embedded === null ? 'PostgreSQL at DATABASE_URL' : `embedded PostgreSQL in ${config.database.data_directory}`
+  return [`Work Manager is ready at ${url}`, `  database  ${database}`, '  stop      Ctrl-C']
+}

@@ -1,0 +1,50 @@
+/** The files that a server leaves in its data directory for the commands of the same user: where it listens, and keys (mode 0600). */
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+
+const addressFile = (directory: string) => path.join(directory, 'server-url')
+
+/** The local person's key. */
+export const reviewerKeyFile = (directory: string) => path.join(directory, 'reviewer.key')
+/** The keys of the demo's agents and reviewer. */
+export const demoKeysFile = (directory: string) => path.join(directory, 'demo-keys.json')
+
+/** Written whole or not at all, and never readable by others, not even for a moment. */
+export async function writePrivately(file: string, text: string): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
+  const unfinished = `${file}.${process.pid}.tmp`
+  try {
+    await writeFile(unfinished, text, { mode: 0o600, flag: 'wx' })
+    await rename(unfinished, file)
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw error
+  }
+}
+
+/** The file's text, or undefined when there is none. */
+export async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+}
+
+/** Tells the commands where the server listens; needed when that is not what the configuration says (`--port`, port 0). */
+export async function announceServer(directory: string, url: string): Promise<() => Promise<void>> {
+  await writePrivately(addressFile(directory), `${url}\n`)
+  return () => rm(addressFile(directory), { force: true })
+}
+
+/** Where the server of this directory listens, as far as it said. */
+export async function readServerAddress(directory: string): Promise<string | undefined> {
+  try {
+    const text = (await readIfThere(addressFile(directory)))?.trim()
+    return text !== undefined && URL.canParse(text) ? text : undefined
+  } catch {
+    // Another user's directory: the configuration's address is the better guess.
+    return undefined
+  }
+}

@@ -1,0 +1,70 @@
+/** Where a command writes: tables and sentences for a terminal, JSON for programs, failures on stderr. */
+import picocolors from 'picocolors'
+import { exitCodes, type CliError } from './failure.ts'
+import { inertJson, inertText } from './inert-text.ts'
+import { tableLines, type Column } from './table.ts'
+
+export interface Streams {
+  readonly stdin: NodeJS.ReadStream
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+}
+
+export class Output {
+  readonly streams: Streams
+  readonly isTerminal: boolean
+  readonly paint: ReturnType<typeof picocolors.createColors>
+  /** Set from --json before a command runs. */
+  json: boolean
+
+  constructor(streams: Streams, env: Readonly<Record<string, string | undefined>>) {
+    this.streams = streams
+    this.isTerminal = streams.stdout.isTTY === true
+    this.json = !this.isTerminal
+    this.paint = picocolors.createColors(this.isTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb')
+    // Whoever reads us (head, a pager) may go away first; that is no failure.
+    for (const stream of [streams.stdout, streams.stderr]) {
+      stream.on('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'EPIPE') process.exit(exitCodes.done)
+        throw error
+      })
+    }
+  }
+
+  /** A line for people; text of others must be made inert before. */
+  line(text = ''): void {
+    this.streams.stdout.write(`${text}\n`)
+  }
+
+  /** A remark that must not end up in a pipe. */
+  note(text: string): void {
+    this.streams.stderr.write(`${text}\n`)
+  }
+
+  /** The answer of a command: `value` for programs, whatever `people` writes for a terminal. */
+  answer(value: unknown, people: () => void): void {
+    if (this.json) this.streams.stdout.write(`${inertJson(value, 2)}\n`)
+    else people()
+  }
+
+  table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], empty: string): void {
+    if (rows.length === 0) {
+      this.line(empty)
+      return
+    }
+    const [titles = '', ...lines] = tableLines(columns, rows, this.streams.stdout.columns ?? 120)
+    this.line(this.paint.dim(titles))
+    for (const line of lines) this.line(line)
+  }
+
+  /** Says why the command failed. `asJson` follows --json alone: a person may pipe stdout and still read stderr. */
+  failure(error: CliError, asJson: boolean): void {
+    if (asJson) {
+      this.streams.stderr.write(`${inertJson({ ...error.members, code: error.code, detail: error.message, fix: error.fix, exit: error.exit })}\n`)
+      return
+    }
+    const colours = this.streams.stderr.isTTY === true && this.paint.isColorSupported
+    const head = `error[${error.code}]:`
+    this.streams.stderr.write(`${colours ? this.paint.red(head) : head} ${inertText(error.message)}\n${error.fix === '' ? '' : `  fix: ${inertText(error.fix)}\n`}`)
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * The HTTP door: routes derived from the list of operations, requests translated into calls, results and refusals into answers.
+ * It decides nothing: whether a call is allowed, valid or repeated is judged by the operation. Kept short per request, because
+ * every checkout and heartbeat passes here: no hooks, no schema work, no access log.
+ */
+import type { IncomingMessage, Server } from 'node:http'
+import { WorkError } from '@work-manager/contract'
+import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
+import type { Principal } from '../../auth/principal.ts'
+import { readProvenance } from '../../auth/provenance.ts'
+import type { Operation } from '../../operations/operation.ts'
+import type { OperationAnswer, OperationRunner } from '../../operations/run-operation.ts'
+import { answerHeaders, jsonType, sendRefusal, sendRefusalWhileReading } from './answer.ts'
+import { answerClientError, maxHeaderSize } from './client-error.ts'
+import { asRefusal } from './door-errors.ts'
+import { defaultIdempotencyHeaders, readIdempotencyKey } from './idempotency-header.ts'
+import { HttpCall } from './operation-call.ts'
+import { parseQuery } from './query-string.ts'
+import { checkBodyType, readBody } from './request-body.ts'
+import { requestIdOf } from './request-id.ts'
+import { routesOf, UnknownRoutes, type Route } from './route-table.ts'
+import { addSystemRoutes, systemPaths, type Health } from './system-routes.ts'
+
+export interface HttpSettings {
+  /** Where the operations are served; the first is the one that documents name. */
+  readonly mounts?: readonly string[]
+  readonly bodyLimitBytes?: number
+  /** Whose X-Forwarded-For is believed: addresses or ranges of proxies; nobody's by default. */
+  readonly trustProxy?: boolean | string | string[]
+  readonly anonymizeIp?: boolean
+  /** Lower-case names of the headers that may carry the idempotency key. */
+  readonly idempotencyHeaders?: readonly string[]
+  /** Calls that take longer are logged, unless the caller asked to wait. */
+  readonly slowRequestMs?: number
+}
+
+export interface HttpAppOptions {
+  readonly operations: readonly Operation[]
+  readonly runOperation: OperationRunner
+  readonly authenticate: (authorizationHeader: string | undefined) => Promise<Principal>
+  readonly settings?: HttpSettings
+  readonly health: Health
+  readonly log: Logger
+  readonly version: string
+  /** `read_only` refuses writes; `low` is for people to see. */
+  readonly storage?: () => 'ok' | 'low' | 'read_only'
+  readonly draining: () => boolean
+}
+
+export const defaultMounts = ['/api/work', '/api/agent/work', '/agent/work'] as const
+export const defaultBodyLimitBytes = 1024 * 1024
+
+// A slow client may hold a connection this long and one check more, 10 s and 30 s: for its headers, and for the whole request.
+const headersTimeout = 9_000
+const requestTimeout = 29_000
+const connectionsCheckingInterval = 1_000
+// Idle between requests: longer than the 60 s of common load balancers, so that they close first.
+const keepAliveTimeout = 65_000
+const longestPathParameter = 200
+
+/** Builds the door over operations that are wired elsewhere; the caller listens and closes. */
+export function createHttpApp(options: HttpAppOptions): FastifyInstance {
+  const { settings = {} } = options
+  const mounts = settings.mounts ?? defaultMounts
+  const bodyLimitBytes = settings.bodyLimitBytes ?? defaultBodyLimitBytes
+  const door = new Door(options, bodyLimitBytes)
+
+  const serverOptions: FastifyHttpOptions<Server> = {
+    logger: false,
+    trustProxy: settings.trustProxy ?? false,
+    bodyLimit: bodyLimitBytes,
+    requestTimeout,
+    keepAliveTimeout,
+    // While draining, requests are answered by the door itself, so that they get the same object as everywhere.
+    return503OnClosing: false,
+    genReqId: (raw: IncomingMessage) => requestIdOf(raw),
+    routerOptions: {
+      ignoreTrailingSlash: true,
+      maxParamLength: longestPathParameter,
+      // Parsed by the door, which knows the operation: kept as text here.
+      querystringParser: (text) => text as unknown as Record<string, unknown>,
+    },
+    http: { maxHeaderSize, headersTimeout, connectionsCheckingInterval },
+    frameworkErrors: (error, request, reply) => door.refuse(error, request, reply, 'router'),
+    clientErrorHandler: answerClientError,
+  }
+  const app = Fastify(serverOptions)
+
+  // Every body is taken as bytes; its type is judged by the door, which can say what is wrong with it.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes.length > 0 ? bytes : undefined))
+
+  const routes = routesOf(options.operations)
+  for (const route of routes) {
+    const handler = (request: FastifyRequest, reply: FastifyReply): void => void door.serve(route, request, reply)
+    for (const mount of mounts) app.route({ method: route.operation.http.method, url: mount + route.path, handler })
+  }
+  addSystemRoutes(app, { ...options, mounts })
+
+  const unknown = new UnknownRoutes(routes, mounts, systemPaths)
+  app.setNotFoundHandler((request, reply) => sendRefusal(reply, unknown.refusal(request.method, request.url.split('?', 1)[0]!), request.id))
+  app.setErrorHandler((error, request, reply) => door.refuse(error, request, reply, request.routeOptions.url ?? 'router'))
+  return app
+}
+
+/** What every request passes through. */
+class Door {
+  private readonly options: HttpAppOptions
+  private readonly bodyLimitBytes: number
+  private readonly idempotencyHeaders: readonly string[]
+  private readonly provenance: { readonly anonymizeIp: boolean }
+  private readonly slowRequestMs: number
+
+  constructor(options: HttpAppOptions, bodyLimitBytes: number) {
+    this.options = options
+    this.bodyLimitBytes = bodyLimitBytes
+    this.idempotencyHeaders = options.settings?.idempotencyHeaders ?? defaultIdempotencyHeaders
+    this.provenance = { anonymizeIp: options.settings?.anonymizeIp ?? false }
+    this.slowRequestMs = options.settings?.slowRequestMs ?? 1_000
+  }
+
+  async serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const startedAt = performance.now()
+    try {
+      const call = await this.translate(route, request, reply)
+      const answer = await this.options.runOperation(route.operation, call)
+      sendAnswer(reply, answer, request.id)
+      const tookMs = performance.now() - startedAt
+      if (tookMs > this.slowRequestMs && call.input['wait'] === undefined) {
+        this.options.log.warn({ request_id: request.id, operation: route.operation.name, took_ms: Math.round(tookMs) }, 'slow request')
+      }
+    } catch (error) {
+      this.refuse(error, request, reply, route.operation.name)
+    }
+  }
+
+  /** In this order: can the server take it, can the body be read at all, who is it, what does it say. */
+  private async translate(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<HttpCall> {
+    const { headers } = request
+    const bytes = request.body as Buffer | undefined
+    if (this.options.draining()) throw new WorkError('draining')
+    if (route.writes) checkBodyType(headers, bytes)
+    const principal = await this.options.authenticate(headers.authorization)
+    if (route.writes && this.options.storage?.() === 'read_only') throw new WorkError('storage_low')
+    const params = request.params as Record<string, string>
+    return new HttpCall(
+      {
+        principal,
+        provenance: readProvenance(headers, principal, request.ip, this.provenance),
+        requestId: request.id,
+        input: inputOf(route, request.query as string, bytes, params),
+        idempotencyKey: route.operation.idempotency === 'none' ? undefined : readIdempotencyKey(headers, this.idempotencyHeaders),
+        fingerprintSource: route.source(params),
+      },
+      reply.raw,
+    )
+  }
+
+  /** Answers with the refusal that an error stands for. */
+  refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, operation: string): void {
+    const refusal = asRefusal(error, {
+      requestId: request.id,
+      operation,
+      bodyLimitBytes: this.bodyLimitBytes,
+      contentLength: request.headers['content-length'],
+      log: this.options.log,
+    })
+    if (reply.sent) return
+    if (refusal.code === 'body_too_large') sendRefusalWhileReading(request, reply, refusal)
+    else sendRefusal(reply, refusal, request.id)
+  }
+}
+
+/** The path wins over the body, the body over the query. */
+function inputOf(route: Route, query: string, bytes: Buffer | undefined, params: Record<string, string>): Record<string, unknown> {
+  const input = parseQuery(query, route.query)
+  if (route.writes) Object.assign(input, readBody(route, bytes))
+  for (const name of route.params) input[name] = params[name]
+  return input
+}
+
+function sendAnswer(reply: FastifyReply, answer: OperationAnswer, requestId: string): void {
+  const headers = answerHeaders(jsonType, requestId)
+  if (answer.replayed) headers['idempotent-replayed'] = 'true'
+  if (answer.idempotencyExpires !== undefined) headers['idempotency-expires'] = answer.idempotencyExpires
+  reply.code(answer.status).headers(headers).send(answer.bytes)
+}

@@ -1,0 +1,39 @@
+/** From the caller to the actor of facts and to the asker of lease verbs. */
+import type { Actor } from '../store/events.ts'
+import type { Asker } from '../hot-path/hot-path.ts'
+import type { LeaseClaim } from '../domain/leases.ts'
+import type { OperationContext } from './operation.ts'
+
+/** Agents and services act as the agent id; people act as themselves, whatever agent id they name. */
+export function actorOf(context: OperationContext): Actor {
+  const { principal, provenance } = context
+  const person = principal.kind === 'person'
+  return {
+    actorType: person ? 'user' : principal.kind === 'system' ? 'system' : 'agent',
+    actorId: person ? principal.id : provenance.agentId,
+    principal: principal.name,
+    requestId: context.requestId,
+    provenanceId: provenance.id,
+    traceId: null,
+  }
+}
+
+export function askerOf(context: OperationContext): Asker {
+  const actor = actorOf(context)
+  return {
+    tenantId: context.principal.tenantId,
+    principal: actor.principal,
+    agentId: context.provenance.agentId,
+    actorType: actor.actorType === 'user' ? 'user' : 'agent',
+    actorId: actor.actorId ?? context.provenance.agentId,
+    requestId: context.requestId,
+    provenanceId: context.provenance.id,
+    traceId: actor.traceId,
+  }
+}
+
+export const claimOf = (context: OperationContext, token: string | undefined): LeaseClaim => ({
+  token: token ?? null,
+  agentId: context.provenance.agentId,
+  principal: context.principal.name,
+})

@@ -1,0 +1,97 @@
+/** Keys through the door: made, listed, rotated, revoked. The key itself is shown once. */
+import { abilities, WorkError } from '@work-manager/contract'
+import Type from 'typebox'
+import { uuidv7 } from 'uuidv7'
+import { generateKey } from '../../auth/api-keys.ts'
+import { insertApiKey, lockApiKey, renderApiKeys, revokeApiKey } from '../../store/api-keys.ts'
+import { appendEvents } from '../../store/events.ts'
+import { actorOf } from '../actor.ts'
+import { defineOperation } from '../operation.ts'
+
+const known = ['work:*', 'admin:*', '*', ...Object.keys(abilities)]
+const keyId = Type.String({ format: 'uuid', description: 'Key id.' })
+const made = Type.Object({ id: Type.String(), key: Type.String({ description: 'Shown once; only its hash is kept.' }) })
+
+/** Refuses with: validation_failed, scope_missing (an ability that you do not hold yourself). */
+export const createKey = defineOperation({
+  name: 'create_key',
+  summary: 'Make an API key bound to an agent id, a person or a service.',
+  http: { method: 'POST', path: '/keys', success: 201 },
+  ability: 'admin:keys',
+  idempotency: 'none',
+  input: Type.Object({
+    name: Type.String({ minLength: 1, maxLength: 120 }),
+    kind: Type.Enum(['agent', 'person', 'service']),
+    principal_id: Type.String({ minLength: 1, maxLength: 255, pattern: '^[A-Za-z0-9][A-Za-z0-9._@:-]*$', description: 'Agent id, person or service name.' }),
+    abilities: Type.Array(Type.Enum(known), { minItems: 1, maxItems: 20 }),
+    expires_at: Type.Optional(Type.Union([Type.Null(), Type.String({ format: 'date-time' })])),
+  }),
+  output: made,
+  async handler(context, input) {
+    const { principal } = context
+    const beyond = input.abilities.find((ability) => !principal.abilities.includes('*') && !principal.abilities.includes(ability) && !principal.abilities.includes(`${ability.split(':')[0]}:*`))
+    if (beyond) throw new WorkError('scope_missing', { detail: `You cannot grant '${beyond}', because your own key does not hold it.` })
+    const key = generateKey(input.kind)
+    const id = uuidv7()
+    return context.write(async (tx) => {
+      const at = await tx.clock()
+      if (input.expires_at && Date.parse(input.expires_at) <= Date.parse(at)) throw new WorkError('validation_failed', { detail: 'expires_at lies in the past.', errors: [{ field: 'expires_at', code: 'time_invalid', message: 'expires_at lies in the past.' }] })
+      await insertApiKey(tx, tx.tenantId, { id, prefix: key.prefix, hash: key.hash, name: input.name, principalKind: input.kind, principalId: input.principal_id, abilities: input.abilities, createdBy: principal.name, expiresAt: input.expires_at ?? null })
+      await appendEvents(tx, actorOf(context), at, [{ kind: 'key.created', orderId: null, payload: { key_id: id, prefix: key.prefix, kind: input.kind, principal_id: input.principal_id, abilities: input.abilities } }])
+      return { status: 201, body: { id, key: key.plain } }
+    })
+  },
+})
+
+export const listKeys = defineOperation({
+  name: 'list_keys',
+  summary: 'List the keys of the tenant, without the keys themselves.',
+  http: { method: 'GET', path: '/keys', success: 200 },
+  ability: 'admin:keys',
+  idempotency: 'none',
+  input: Type.Object({}),
+  output: Type.Object({ keys: Type.Array(Type.Unknown()) }),
+  handler: (context) => context.read(async (q) => ({ status: 200, json: `{"keys":[${(await renderApiKeys(q)).join(',')}]}` })),
+})
+
+/** Refuses with: not_found, key_revoked. */
+export const rotateKey = defineOperation({
+  name: 'rotate_key',
+  summary: 'Replace a key by a new one with the same rights; the old one works for the overlap and then ends.',
+  http: { method: 'POST', path: '/keys/:key/rotate', success: 201 },
+  ability: 'admin:keys',
+  idempotency: 'none',
+  input: Type.Object({ key: keyId, overlap_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 604_800, description: 'How long the old key still works (default 3600).' })) }),
+  output: made,
+  handler: (context, input) =>
+    context.write(async (tx) => {
+      const old = await lockApiKey(tx, tx.tenantId, input.key)
+      if (!old) throw new WorkError('not_found')
+      const at = await tx.clock()
+      if (old.revoked_at !== null) throw new WorkError('key_revoked', { detail: 'This key was already revoked or rotated.' })
+      const key = generateKey(old.principal_kind)
+      const id = uuidv7()
+      await insertApiKey(tx, tx.tenantId, { id, prefix: key.prefix, hash: key.hash, name: old.name, principalKind: old.principal_kind, principalId: old.principal_id, abilities: old.abilities, createdBy: context.principal.name, expiresAt: old.expires_at })
+      await revokeApiKey(tx, tx.tenantId, old.id, { graceSeconds: input.overlap_seconds ?? 3600, replacedBy: id })
+      await appendEvents(tx, actorOf(context), at, [{ kind: 'key.rotated', orderId: null, payload: { key_id: old.id, replaced_by: id, overlap_seconds: input.overlap_seconds ?? 3600 } }])
+      return { status: 201, body: { id, key: key.plain } }
+    }),
+})
+
+/** Refuses with: not_found. Revoking twice is the same as once. */
+export const revokeKey = defineOperation({
+  name: 'revoke_key',
+  summary: 'End a key now.',
+  http: { method: 'POST', path: '/keys/:key/revoke', success: 200 },
+  ability: 'admin:keys',
+  idempotency: 'none',
+  input: Type.Object({ key: keyId }),
+  output: Type.Object({ revoked: Type.Boolean() }),
+  handler: (context, input) =>
+    context.write(async (tx) => {
+      if (!(await lockApiKey(tx, tx.tenantId, input.key))) throw new WorkError('not_found')
+      const changed = await revokeApiKey(tx, tx.tenantId, input.key, { graceSeconds: 0, replacedBy: null })
+      if (changed) await appendEvents(tx, actorOf(context), await tx.clock(), [{ kind: 'key.revoked', orderId: null, payload: { key_id: input.key } }])
+      return { status: 200, body: { revoked: true } }
+    }),
+})

@@ -1,0 +1,65 @@
+/** Everything that Work Manager can do: the product's table of contents. A new verb is one file and one line here. */
+import { createKey, listKeys, revokeKey, rotateKey } from './admin/api-keys.ts'
+import type { Operation } from './operation.ts'
+import { approveOrder } from './work/approve-order.ts'
+import { cancelOrder } from './work/cancel-order.ts'
+import { checkoutItem, checkoutOrderItem } from './work/checkout-item.ts'
+import { failItem } from './work/fail-item.ts'
+import { finalizeItem } from './work/finalize-item.ts'
+import { getItem } from './work/get-item.ts'
+import { getOrder } from './work/get-order.ts'
+import { heartbeatItem } from './work/heartbeat-item.ts'
+import { listEventsOperation, listProvenance } from './work/list-events.ts'
+import { listItems } from './work/list-items.ts'
+import { listOrderTypes } from './work/list-order-types.ts'
+import { listOrders } from './work/list-orders.ts'
+import { listParts } from './work/list-parts.ts'
+import { listRecords } from './work/list-records.ts'
+import { planOrder } from './work/plan-order.ts'
+import { proposeOrder } from './work/propose-order.ts'
+import { getItemLogs, getOrderLogs, getOrderTimeline } from './work/read-logs.ts'
+import { rejectOrder } from './work/reject-order.ts'
+import { releaseItem } from './work/release-item.ts'
+import { requeueItem } from './work/requeue-item.ts'
+import { requeueOrder } from './work/requeue-order.ts'
+import { submitItem } from './work/submit-item.ts'
+import { submitPart } from './work/submit-part.ts'
+
+export const operations: readonly Operation[] = [
+  // intent
+  proposeOrder,
+  planOrder,
+  // doing the work
+  checkoutItem,
+  checkoutOrderItem,
+  heartbeatItem,
+  submitItem,
+  submitPart,
+  finalizeItem,
+  releaseItem,
+  failItem,
+  // deciding
+  approveOrder,
+  rejectOrder,
+  cancelOrder,
+  requeueOrder,
+  requeueItem,
+  // reading
+  listOrderTypes,
+  listOrders,
+  getOrder,
+  listItems,
+  getItem,
+  listParts,
+  getItemLogs,
+  getOrderLogs,
+  getOrderTimeline,
+  listEventsOperation,
+  listProvenance,
+  listRecords,
+  // administration
+  createKey,
+  listKeys,
+  rotateKey,
+  revokeKey,
+] as unknown as readonly Operation[]

@@ -1,0 +1,37 @@
+/** What operations may use besides their transaction; wired once in main.ts. */
+import type { Db, SystemDb } from '../store/tx.ts'
+import type { OrderTypeRegistry } from '../order-types/registry.ts'
+import type { Logger } from 'pino'
+import type { HotPath } from '../hot-path/hot-path.ts'
+import type { WorkSignal } from '../signals/work-signal.ts'
+
+export interface OperationSettings {
+  readonly leaseTtlSeconds: number
+  readonly heartbeatEverySeconds: number
+  readonly defaultMaxAttempts: number
+  readonly maxPartsPerItem: number
+  readonly maxPartBytes: number
+  readonly defaultPageSize: number
+  readonly maxPageSize: number
+  readonly requireLeaseToken: boolean
+  readonly requireDigest: boolean
+  readonly approveWaitMs: number
+  readonly idempotencyTtlSeconds: number
+  readonly maxWaitSeconds: number
+  /** Where the operations are mounted, for links: public URL (may be empty) and path. */
+  readonly baseUrl: string
+}
+
+export interface Services {
+  readonly db: Db
+  readonly system: SystemDb
+  readonly types: OrderTypeRegistry
+  readonly hotPath: HotPath
+  readonly signal: WorkSignal
+  readonly settings: OperationSettings
+  readonly log: Logger
+  /** True once the process is shutting down: long polls end. */
+  isDraining(): boolean
+  /** Cluster epoch: part of every lease token; a restore raises it, which kills all older tokens. */
+  readonly epoch: number
+}

@@ -1,0 +1,91 @@
+import { WorkError } from '@work-manager/contract'
+import Type from 'typebox'
+import type { LeasedItem } from '../../hot-path/hot-path.ts'
+import { topics } from '../../signals/work-signal.ts'
+import { findOrder } from '../../store/orders.ts'
+import { askerOf } from '../actor.ts'
+import { orderId } from '../inputs.ts'
+import { defineOperation, type OperationContext, type Reply } from '../operation.ts'
+
+const wait = Type.Optional(Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds to wait for an item before giving up (long poll).' }))
+const output = Type.Object({
+  item: Type.Object(
+    {
+      id: Type.String(),
+      order_id: Type.String(),
+      type: Type.String(),
+      state: Type.String(),
+      input: Type.Unknown(),
+      lease_token: Type.String({ description: 'Send it with every later verb on this item. A late holder of an older token is refused.' }),
+      lease_expires_at: Type.String(),
+      heartbeat_every_seconds: Type.Integer(),
+      attempt: Type.Integer(),
+      max_attempts: Type.Integer(),
+      parts_required: Type.Union([Type.Null(), Type.Array(Type.String())]),
+      parts_state: Type.Unknown(),
+      rework: Type.Unknown({ description: 'What the reviewer asked to change, or null.' }),
+      last_error: Type.Unknown({ description: 'Why the last attempt ended, or null.' }),
+    },
+    { title: 'LeasedItem' },
+  ),
+})
+
+interface Wanted {
+  readonly orderId: string | null
+  readonly type: string | null
+  readonly minPriority: number | null
+}
+
+/** Without work, waits for a wake-up of this process or half a second (another process), until the time is over. */
+async function checkout(context: OperationContext, wanted: Wanted, waitSeconds: number, none: string): Promise<Reply> {
+  const { services, principal } = context
+  const request = { ...askerOf(context), ...wanted }
+  const until = Date.now() + Math.min(waitSeconds, services.settings.maxWaitSeconds) * 1000
+  for (;;) {
+    const leased: LeasedItem | null = await services.hotPath.checkout(request)
+    if (leased) {
+      services.signal.wake(topics.facts)
+      return { status: 200, json: `{"item":${leased.json}}` }
+    }
+    const left = until - Date.now()
+    if (left <= 0 || context.signal.aborted || services.isDraining()) throw new WorkError('no_items_available', { detail: none, retryAfterSeconds: 1 })
+    await services.signal.wait(topics.ready(principal.tenantId), Math.min(left, 500), context.signal)
+  }
+}
+
+/** Refuses with: no_items_available. */
+export const checkoutItem = defineOperation({
+  name: 'checkout_item',
+  summary: 'Take the most urgent ready item of any order under a lease.',
+  http: { method: 'POST', path: '/checkout', success: 200 },
+  ability: 'work:checkout',
+  idempotency: 'none',
+  input: Type.Object({
+    type: Type.Optional(Type.Union([Type.Null(), Type.String({ minLength: 1, maxLength: 120 })], { description: 'Only items of orders of this type.' })),
+    min_priority: Type.Optional(Type.Union([Type.Null(), Type.Integer({ minimum: -32768, maximum: 32767 })], { description: 'Only orders of at least this priority.' })),
+    wait,
+  }),
+  output,
+  handler: (context, input) =>
+    checkout(context, { orderId: null, type: input.type ?? null, minPriority: input.min_priority ?? null }, input.wait ?? 0, 'No work items available matching filters'),
+})
+
+/** Refuses with: not_found, no_items_available. */
+export const checkoutOrderItem = defineOperation({
+  name: 'checkout_order_item',
+  summary: 'Take the next ready item of one order under a lease.',
+  http: { method: 'POST', path: '/orders/:order/checkout', success: 200 },
+  ability: 'work:checkout',
+  idempotency: 'none',
+  input: Type.Object({ order: orderId, wait }),
+  output,
+  async handler(context, input) {
+    try {
+      return await checkout(context, { orderId: input.order, type: null, minPriority: null }, input.wait ?? 0, 'No work items available for checkout')
+    } catch (error) {
+      // Looked up only when nothing was leased: the common case needs no second query.
+      if (error instanceof WorkError && error.code === 'no_items_available' && !(await context.read((q) => findOrder(q, input.order)))) throw new WorkError('not_found')
+      throw error
+    }
+  },
+})

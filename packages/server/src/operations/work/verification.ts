@@ -1,0 +1,79 @@
+/** Judging hand-ins with the checks of their type, and remembering refusals. User code runs here, outside every transaction. */
+import { type FieldError, WorkError } from '@work-manager/contract'
+import { LRUCache } from 'lru-cache'
+import { holdsLease, leaseRefusal, type LeaseFacts } from '../../domain/leases.ts'
+import type { OrderType } from '../../order-types/define-order-type.ts'
+import { TypeCrashed } from '../../order-types/type-crashed.ts'
+import { checkSubmission } from '../../order-types/verify-submission.ts'
+import { appendEvents, type Fact } from '../../store/events.ts'
+import { findItemBrief, type ItemBrief, type ItemRow, lockItem, noteOnLeasedItem } from '../../store/items.ts'
+import type { Instant, Tx } from '../../store/tx.ts'
+import { actorOf, claimOf } from '../actor.ts'
+import { type OperationContext, refused } from '../operation.ts'
+import { getType } from './planning.ts'
+
+/** Input, type and order of an item never change (the runtime role may not write them), so keeping them in memory is safe. */
+const briefs = new LRUCache<string, ItemBrief>({ max: 5_000, maxSize: 32 * 1024 * 1024, sizeCalculation: (brief) => 200 + JSON.stringify(brief.input).length })
+
+/** Refuses with: not_found. */
+export async function getItemBrief(context: OperationContext, id: string): Promise<ItemBrief> {
+  const key = `${context.principal.tenantId} ${id}`
+  const known = briefs.get(key)
+  if (known) return known
+  const brief = await context.read((q) => findItemBrief(q, id))
+  if (!brief) throw new WorkError('not_found')
+  briefs.set(key, brief)
+  return brief
+}
+
+export const factsOf = (item: ItemRow, decidedAt: Instant): LeaseFacts => ({
+  state: item.state,
+  token: item.lease_token,
+  agentId: item.leased_by_agent_id,
+  principal: item.leased_by_principal,
+  requiresToken: item.require_token,
+  expiresAt: item.lease_expires_at,
+  decidedAt,
+})
+
+/** Locks the item, then reads the clock, then judges the lease. Refuses with: not_found and the lease refusals. */
+export async function lockHeldItem(tx: Tx, context: OperationContext, id: string, token: string | undefined): Promise<{ item: ItemRow; at: Instant }> {
+  const item = await lockItem(tx, id)
+  if (!item) throw new WorkError('not_found')
+  const at = await tx.clock()
+  const claim = claimOf(context, token)
+  const facts = factsOf(item, at)
+  if (!holdsLease(facts, claim)) throw leaseRefusal(facts, claim)
+  return { item, at }
+}
+
+/** Findings of the type's checks; a check that breaks is our side's fault and is logged. */
+export async function judge(context: OperationContext, brief: ItemBrief, handedIn: { result: unknown; evidence: unknown; notes: string | null }): Promise<readonly FieldError[]> {
+  const type: OrderType = getType(context.services, brief.type)
+  try {
+    return await checkSubmission(type, { input: brief.input, ...handedIn, signal: context.signal })
+  } catch (error) {
+    if (!(error instanceof TypeCrashed)) throw error
+    throw new WorkError('internal', { detail: 'A check of the order type broke; nothing was handed in.' }, { cause: error })
+  }
+}
+
+/**
+ * Remembers a refusal on the record and on the item, guarded by the lease, then refuses. A stale holder changes nothing: it hears
+ * about its lease instead.
+ */
+export async function refuseSubmission(context: OperationContext, id: string, token: string | undefined, findings: readonly FieldError[]): Promise<never> {
+  const error = new WorkError('verification_failed', {
+    detail: `${findings[0]!.message}${findings.length > 1 ? ` (and ${findings.length - 1} more)` : ''}`,
+    errors: findings,
+  })
+  await context.write(async (tx) => {
+    const { item, at } = await lockHeldItem(tx, context, id, token)
+    const kept = findings.slice(0, 20)
+    await noteOnLeasedItem(tx, item, at, { error: { code: 'validation_failed', message: 'Submission validation failed', details: kept } })
+    const fact: Fact = { kind: 'item.submission_refused', orderId: item.order_id, itemId: item.id, orderType: item.order_type, payload: { errors: kept }, message: error.message.slice(0, 500) }
+    await appendEvents(tx, actorOf(context), at, [fact])
+    return refused(error)
+  })
+  throw error
+}

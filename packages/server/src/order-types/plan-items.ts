@@ -1,0 +1,74 @@
+/** Planning: from a payload to the items that agents take, checked before anything is written. */
+import type { FieldError } from '@work-manager/contract'
+import type { OrderType } from './define-order-type.ts'
+import type { PlannedItem } from './order-type.ts'
+import { guarded, TypeCrashed } from './type-crashed.ts'
+
+export const maxPlannedItems = 10_000
+
+/** An item as it will be stored; `maxAttempts` null follows the type and then the server. */
+export interface CheckedItem {
+  readonly type: string
+  readonly input: unknown
+  readonly maxAttempts: number | null
+  readonly partsRequired: readonly string[] | null
+}
+
+function requiredOf(type: OrderType, input: unknown): readonly string[] | null {
+  const { parts } = type
+  return parts ? guarded(type.type, 'parts.required', () => [...parts.required(input)]) : null
+}
+
+/** What is wrong with a payload by its schema; an empty list means it may be planned. */
+export async function checkPayload(type: OrderType, payload: unknown): Promise<readonly FieldError[]> {
+  return type.validators.payload.validate(payload)
+}
+
+/**
+ * Runs the type's `plan` and checks every planned item: its type is registered, its input matches that type's input schema.
+ * An empty list is returned as it is (the operation refuses it as `empty_plan`).
+ * Refuses with: TypeCrashed (member `plan`); its message may be shown as the detail of `plan_failed`.
+ */
+export async function planItems(
+  type: OrderType,
+  order: { readonly payload: unknown; readonly meta: Readonly<Record<string, unknown>> | null },
+  resolve: (type: string) => OrderType | undefined = (name) => (name === type.type ? type : undefined),
+): Promise<readonly CheckedItem[]> {
+  let planned: readonly PlannedItem<unknown>[]
+  try {
+    planned = await type.plan(order)
+  } catch (cause) {
+    throw new TypeCrashed(type.type, 'plan', `threw: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+  if (!Array.isArray(planned)) throw new TypeCrashed(type.type, 'plan', 'must return a list of { input }')
+  if (planned.length > maxPlannedItems)
+    throw new TypeCrashed(
+      type.type,
+      'plan',
+      `returned ${planned.length} items; at most ${maxPlannedItems} fit one order: put more into each item`,
+    )
+  const checked: CheckedItem[] = []
+  for (const [i, item] of planned.entries()) {
+    if (typeof item !== 'object' || item === null || item.input === undefined)
+      throw new TypeCrashed(type.type, 'plan', `returned an item without input (number ${i})`)
+    const itemType = resolve(item.type ?? type.type)
+    if (!itemType)
+      throw new TypeCrashed(type.type, 'plan', `returned an item of the type '${item.type}', which is not registered (number ${i})`)
+    const wrong = (await itemType.validators.input?.validate(item.input)) ?? []
+    if (wrong.length > 0)
+      throw new TypeCrashed(
+        type.type,
+        'plan',
+        `returned an item (number ${i}) whose input does not match the input schema: ${wrong.map((e) => e.message).join('; ')}`,
+      )
+    const maxAttempts = item.maxAttempts ?? itemType.retry.maxAttempts
+    if (maxAttempts !== null && !(Number.isInteger(maxAttempts) && maxAttempts >= 1 && maxAttempts <= 100))
+      throw new TypeCrashed(
+        type.type,
+        'plan',
+        `returned an item (number ${i}) with maxAttempts ${maxAttempts}; it must be a whole number from 1 to 100`,
+      )
+    checked.push({ type: itemType.type, input: item.input, maxAttempts, partsRequired: requiredOf(itemType, item.input) })
+  }
+  return checked
+}

@@ -1,0 +1,146 @@
+/**
+ * The pools behind `Db`, `SystemDb` and the hot path. Every connection takes on a role that owns nothing; the tenant is set
+ * inside each transaction. Timeouts are set on the session, so that a paused process loses its locks instead of keeping them.
+ */
+import pg from 'pg'
+import type { Sql } from 'sql-template-tag'
+import type { Db, Instant, Queryable, SystemDb, Tx } from './tx.ts'
+import { asWorkError, isRetryable } from './pg-errors.ts'
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+export interface DatabaseOptions {
+  readonly url: string
+  readonly maxConnections: number
+  /** Called for errors of idle connections; without a listener one terminated backend would end the process. */
+  onError(error: Error): void
+}
+
+/** What the hot path needs of its own connections: one statement, no transaction around it. */
+export interface HotConnection {
+  query<Row>(name: string, text: string, values: readonly unknown[]): Promise<Row[]>
+}
+
+export interface Database {
+  readonly app: Db
+  readonly system: SystemDb
+  readonly hot: HotConnection
+  close(): Promise<void>
+}
+
+const sessionTimeouts = '-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=5000 -c synchronous_commit=on -c timezone=UTC -c jit=off'
+/**
+ * Hot statements are driven by a handful of ids through primary keys. Hash and merge joins against `unnest` look cheap to the planner
+ * while tables are small and get worse with every row; the generic plan is pinned, so the wrong guess would stay for the connection's life.
+ */
+const hotPlanning = '-c plan_cache_mode=force_generic_plan -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_material=off'
+const maxAttempts = 3
+
+const timestamptz = 1184
+/** `2026-01-02 03:04:05.6+00` → an Instant. Sessions run in UTC, so the zone is always +00. */
+const readInstant = (text: string): Instant => `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, -3).padEnd(6, '0')}Z`
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === timestamptz && format !== 'binary' ? readInstant : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+}
+
+const pause = (attempt: number) => new Promise((resolve) => setTimeout(resolve, Math.random() * 25 * 2 ** attempt))
+
+async function runQuery<Row>(client: pg.ClientBase, statement: Sql, name?: string): Promise<Row[]> {
+  const result = await client.query(name ? { name, text: statement.text, values: statement.values } : { text: statement.text, values: statement.values })
+  return result.rows as Row[]
+}
+
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = (role: string, max: number, extra = '') => {
+    const made = new pg.Pool({
+      connectionString: options.url,
+      max,
+      options: `-c role=${role} ${sessionTimeouts} ${extra}`.trim(),
+      connectionTimeoutMillis: 5000,
+      idleTimeoutMillis: 30_000,
+      types,
+      application_name: `work-manager ${role}`,
+    })
+    made.on('error', options.onError)
+    made.on('connect', (client) => client.on('error', options.onError))
+    return made
+  }
+  const hotMax = Math.max(2, Math.min(6, Math.floor(options.maxConnections / 4)))
+  const systemMax = Math.max(2, Math.min(6, Math.floor(options.maxConnections / 4)))
+  const appPool = pool('wm_app', Math.max(2, options.maxConnections - hotMax - systemMax))
+  const systemPool = pool('wm_system', systemMax)
+  const hotPool = pool('wm_app', hotMax, hotPlanning)
+
+  /** Runs `work` between `begin` and commit on one client; a client that failed in an unclear way is not given back to the pool. */
+  async function once<T>(from: pg.Pool, begin: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await from.connect()
+    let broken: Error | undefined
+    let stage: 'before_commit' | 'commit' = 'before_commit'
+    try {
+      await client.query(begin)
+      const value = await work(client)
+      stage = 'commit'
+      await client.query('commit')
+      return value
+    } catch (error) {
+      try {
+        await client.query('rollback')
+      } catch (rollbackError) {
+        broken = rollbackError as Error
+      }
+      throw isRetryable(error) && stage === 'before_commit' ? error : asWorkError(error, stage)
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  async function again<T>(run: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await run()
+      } catch (error) {
+        if (!isRetryable(error) || attempt >= maxAttempts) throw asWorkError(error, 'before_commit')
+        await pause(attempt)
+      }
+    }
+  }
+
+  const beginFor = (tenantId: string, mode: string) => {
+    if (!uuidPattern.test(tenantId)) throw new TypeError(`not a tenant id: ${tenantId}`)
+    return `begin ${mode}; select set_config('wm.tenant_id', '${tenantId}', true)`
+  }
+  const queryable = (client: pg.ClientBase): Queryable => ({ query: (statement, name) => runQuery(client, statement, name) })
+
+  return {
+    app: {
+      read: (tenantId, work) => again(() => once(appPool, beginFor(tenantId, 'read only'), (client) => work(queryable(client)))),
+      transaction: (tenantId, work) =>
+        again(() =>
+          once(appPool, beginFor(tenantId, 'read write'), (client) =>
+            work({
+              ...queryable(client),
+              tenantId,
+              clock: async () => {
+                const { rows } = await client.query<{ now: Instant }>({ name: 'clock', text: 'select clock_timestamp() as now' })
+                return rows[0]!.now
+              },
+            } as Tx),
+          ),
+        ),
+    },
+    system: {
+      query: (statement, name) => again(() => once(systemPool, 'begin', (client) => runQuery(client, statement, name))),
+      transaction: (work) => again(() => once(systemPool, 'begin', (client) => work(queryable(client)))),
+    },
+    hot: {
+      async query<Row>(name: string, text: string, values: readonly unknown[]) {
+        const result = await hotPool.query({ name, text, values: values as unknown[] })
+        return result.rows as Row[]
+      },
+    },
+    async close() {
+      await Promise.all([appPool.end(), systemPool.end(), hotPool.end()])
+    },
+  }
+}

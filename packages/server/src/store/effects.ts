@@ -1,0 +1,99 @@
+/** Outside effects: declared in the applying transaction, carried out after it, with receipts. */
+import sql from 'sql-template-tag'
+import type { Instant, Queryable, Tx } from './tx.ts'
+
+export interface NewEffect {
+  readonly id: string
+  readonly orderId: string
+  readonly name: string
+  readonly key: string
+  readonly input: unknown
+  readonly deduplicates: boolean
+}
+
+export async function insertEffects(tx: Tx, effects: readonly NewEffect[], at: Instant): Promise<void> {
+  for (const effect of effects) {
+    await tx.query(
+      sql`
+      insert into wm.effects (tenant_id, id, order_id, name, key, input, state, deduplicates, available_at, created_at, updated_at)
+      values (${tx.tenantId}, ${effect.id}, ${effect.orderId}, ${effect.name}, ${effect.key}, ${JSON.stringify(effect.input ?? null)}::json, 'pending',
+        ${effect.deduplicates}, ${at}::timestamptz, ${at}::timestamptz, ${at}::timestamptz)`,
+      'insert_effect',
+    )
+  }
+}
+
+/** Effect JSON of an order, oldest first. */
+export async function renderEffects(q: Queryable, orderId: string): Promise<string[]> {
+  const rows = await q.query<{ json: string }>(
+    sql`
+    select json_build_object('id', f.id, 'name', f.name, 'key', f.key, 'state', f.state, 'attempts', f.attempts, 'input', f.input, 'receipt', f.receipt,
+             'last_error', f.last_error, 'created_at', wm.wire_time(f.created_at), 'updated_at', wm.wire_time(f.updated_at))::text as json
+      from wm.effects f where f.tenant_id = wm.current_tenant() and f.order_id = ${orderId} order by f.id`,
+    'render_effects',
+  )
+  return rows.map((row) => row.json)
+}
+
+export interface DueEffect {
+  readonly tenant_id: string
+  readonly id: string
+  readonly order_id: string
+  readonly order_type: string
+  readonly name: string
+  readonly key: string
+  readonly input: unknown
+  readonly deduplicates: boolean
+  readonly attempts: number
+}
+
+/**
+ * Takes one due effect for `holdSeconds`. A `running` effect whose hold ran out lost its runner: its outcome is unknown, so it is taken
+ * again only when the target ignores repeats; `markLostEffects` shows the others to people.
+ */
+export async function takeDueEffect(q: Queryable, holdSeconds: number): Promise<DueEffect | undefined> {
+  const [row] = await q.query<DueEffect>(
+    sql`
+    update wm.effects f set state = 'running', attempts = f.attempts + 1, updated_at = clock_timestamp(),
+           available_at = clock_timestamp() + make_interval(secs => ${holdSeconds})
+      from (select e.tenant_id, e.id from wm.effects e
+             where e.state in ('pending', 'running') and e.available_at <= clock_timestamp() and (e.state = 'pending' or e.deduplicates)
+             order by e.available_at limit 1 for update skip locked) due,
+           wm.orders o
+     where f.tenant_id = due.tenant_id and f.id = due.id and o.tenant_id = f.tenant_id and o.id = f.order_id
+    returning f.tenant_id, f.id, f.order_id, o.type as order_type, f.name, f.key, f.input, f.deduplicates, f.attempts`,
+    'take_due_effect',
+  )
+  return row
+}
+
+/** Effects whose runner vanished and whose target does not ignore repeats: now `unknown`. Returns what changed. */
+export async function markLostEffects(q: Queryable): Promise<Array<{ tenant_id: string; id: string; order_id: string; name: string; key: string }>> {
+  return q.query(
+    sql`
+    update wm.effects set state = 'unknown', updated_at = clock_timestamp(),
+           last_error = json_build_object('code', 'runner_lost', 'message', 'The process that carried out the effect vanished before it kept a receipt.')
+     where state = 'running' and available_at <= clock_timestamp() and not deduplicates
+    returning tenant_id, id, order_id, name, key`,
+    'mark_lost_effects',
+  )
+}
+
+/** Guarded end of an attempt: only the attempt that took the effect may finish it. */
+export async function finishEffect(
+  tx: Tx,
+  effect: { id: string; attempts: number },
+  outcome: { state: 'delivered'; receipt: unknown } | { state: 'pending'; error: unknown; retryInSeconds: number } | { state: 'unknown'; error: unknown },
+): Promise<boolean> {
+  const receipt = outcome.state === 'delivered' ? JSON.stringify(outcome.receipt ?? null) : null
+  const error = outcome.state === 'delivered' ? null : JSON.stringify(outcome.error)
+  const delay = outcome.state === 'pending' ? outcome.retryInSeconds : 0
+  const rows = await tx.query(
+    sql`
+    update wm.effects set state = ${outcome.state}, receipt = ${receipt}::json, last_error = ${error}::json, updated_at = clock_timestamp(),
+           available_at = clock_timestamp() + make_interval(secs => ${delay})
+     where tenant_id = ${tx.tenantId} and id = ${effect.id} and state = 'running' and attempts = ${effect.attempts} returning id`,
+    'finish_effect',
+  )
+  return rows.length === 1
+}

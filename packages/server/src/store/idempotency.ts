@@ -1,0 +1,71 @@
+/** Idempotency keys: reserved first, the answer's bytes kept with the effect, scoped to tenant + principal + operation. */
+import sql from 'sql-template-tag'
+import type { Instant, Queryable, Tx } from './tx.ts'
+
+export interface KeyScope {
+  readonly principal: string
+  readonly operation: string
+  readonly keyHash: Buffer
+}
+export interface KeptAnswer {
+  readonly fingerprint: Buffer
+  /** Null while the effect is committed but the answer is still being made. */
+  readonly status: number | null
+  readonly body: string | null
+  readonly expires_at: Instant
+}
+
+/** Takes the key for this transaction, or says that somebody else is using it right now. Never waits. */
+export async function reserveKey(tx: Tx, scope: KeyScope): Promise<boolean> {
+  const [row] = await tx.query<{ ok: boolean }>(
+    sql`select pg_try_advisory_xact_lock(hashtextextended(${`${tx.tenantId}|${scope.principal}|${scope.operation}|${scope.keyHash.toString('hex')}`}, 0)) as ok`,
+    'reserve_key',
+  )
+  return row!.ok
+}
+
+export async function findAnswer(q: Queryable, scope: KeyScope): Promise<KeptAnswer | undefined> {
+  const [row] = await q.query<KeptAnswer>(
+    sql`
+    select fingerprint, status, body, expires_at from wm.idempotency
+     where tenant_id = wm.current_tenant() and principal = ${scope.principal} and operation = ${scope.operation} and key_hash = ${scope.keyHash}`,
+    'find_answer',
+  )
+  return row
+}
+
+export async function keepAnswer(
+  tx: Tx,
+  scope: KeyScope,
+  answer: { fingerprint: Buffer; status: number | null; body: string | null; ttlSeconds: number },
+): Promise<void> {
+  await tx.query(
+    sql`
+    insert into wm.idempotency (tenant_id, principal, operation, key_hash, fingerprint, status, body, created_at, expires_at)
+    values (${tx.tenantId}, ${scope.principal}, ${scope.operation}, ${scope.keyHash}, ${answer.fingerprint}, ${answer.status}, ${answer.body},
+      clock_timestamp(), clock_timestamp() + make_interval(secs => ${answer.ttlSeconds}))
+    on conflict (tenant_id, principal, operation, key_hash) do nothing`,
+    'keep_answer',
+  )
+}
+
+/** Fills in the bytes of an answer that was made after its effect was committed. The first one to fill it in wins. */
+export async function completeAnswer(tx: Tx, scope: KeyScope, answer: { status: number; body: string; ttlSeconds: number }): Promise<void> {
+  await tx.query(
+    sql`
+    update wm.idempotency set status = ${answer.status}, body = ${answer.body}, expires_at = clock_timestamp() + make_interval(secs => ${answer.ttlSeconds})
+     where tenant_id = ${tx.tenantId} and principal = ${scope.principal} and operation = ${scope.operation} and key_hash = ${scope.keyHash} and status is null`,
+    'complete_answer',
+  )
+}
+
+/** Deletes a bounded number of expired keys of all tenants; returns how many. */
+export async function deleteExpiredAnswers(q: Queryable, limit: number): Promise<number> {
+  const rows = await q.query(
+    sql`
+    delete from wm.idempotency where ctid = any(array(
+      select ctid from wm.idempotency where expires_at < clock_timestamp() order by created_at limit ${limit})) returning 1`,
+    'delete_expired_answers',
+  )
+  return rows.length
+}

@@ -1,0 +1,204 @@
+/** Items: reading, locking, guarded moves outside the hot path. */
+import type { ItemState } from '@work-manager/contract'
+import sql, { type Sql, join } from 'sql-template-tag'
+import type { Instant, Queryable, Tx } from './tx.ts'
+
+export interface ItemRow {
+  readonly id: string
+  readonly order_id: string
+  readonly ordinal: number
+  readonly type: string
+  readonly order_type: string
+  readonly state: ItemState
+  readonly attempts: number
+  readonly max_attempts: number
+  readonly generation: string
+  readonly lease_token: string | null
+  readonly require_token: boolean
+  readonly leased_by_agent_id: string | null
+  readonly leased_by_principal: string | null
+  readonly lease_expires_at: Instant | null
+  readonly submission_number: number
+  readonly input: unknown
+  readonly error: unknown
+}
+const columns = sql`i.id, i.order_id, i.ordinal, i.type, i.order_type, i.state, i.attempts, i.max_attempts, i.generation, i.lease_token, i.require_token,
+  i.leased_by_agent_id, i.leased_by_principal, i.lease_expires_at, i.submission_number, i.input, i.error`
+
+export interface NewItem {
+  readonly id: string
+  readonly ordinal: number
+  readonly type: string
+  readonly input: unknown
+  readonly maxAttempts: number
+  readonly leaseTtlSeconds: number
+  readonly requireToken: boolean
+  readonly recordHeartbeats: boolean
+  readonly partsRequired: readonly string[] | null
+}
+
+export async function insertItems(tx: Tx, order: { id: string; type: string; priority: number }, items: readonly NewItem[], at: Instant): Promise<void> {
+  const rows = items.map((item) => ({ ...item, input: item.input, parts_required: item.partsRequired }))
+  await tx.query(
+    sql`
+    insert into wm.items (tenant_id, id, order_id, ordinal, type, order_type, priority, state, max_attempts, lease_ttl_seconds, require_token,
+      record_heartbeats, input, parts_required, created_at, updated_at)
+    select ${tx.tenantId}, r.id, ${order.id}, r.ordinal, r.type, ${order.type}, ${order.priority}, 'queued', r."maxAttempts", r."leaseTtlSeconds",
+      r."requireToken", r."recordHeartbeats", r.input, r.parts_required, ${at}, ${at}
+      from json_to_recordset(${JSON.stringify(rows)}::json) as r(id uuid, ordinal integer, type text, "maxAttempts" integer,
+        "leaseTtlSeconds" integer, "requireToken" boolean, "recordHeartbeats" boolean, input json, parts_required text[])`,
+    'insert_items',
+  )
+}
+
+export async function findItem(q: Queryable, id: string): Promise<ItemRow | undefined> {
+  const [row] = await q.query<ItemRow>(sql`select ${columns} from wm.items i where i.tenant_id = wm.current_tenant() and i.id = ${id}`, 'find_item')
+  return row
+}
+
+/** What never changes about an item; safe to keep in memory. */
+export interface ItemBrief {
+  readonly id: string
+  readonly order_id: string
+  readonly type: string
+  readonly order_type: string
+  readonly input: unknown
+}
+export async function findItemBrief(q: Queryable, id: string): Promise<ItemBrief | undefined> {
+  const [row] = await q.query<ItemBrief>(
+    sql`select i.id, i.order_id, i.type, i.order_type, i.input from wm.items i where i.tenant_id = wm.current_tenant() and i.id = ${id}`,
+    'find_item_brief',
+  )
+  return row
+}
+
+export async function lockItem(tx: Tx, id: string): Promise<ItemRow | undefined> {
+  const [row] = await tx.query<ItemRow>(sql`select ${columns} from wm.items i where i.tenant_id = ${tx.tenantId} and i.id = ${id} for no key update`, 'lock_item')
+  return row
+}
+
+/** All items of the order, locked in id order. */
+export async function lockItemsOfOrder(tx: Tx, orderId: string): Promise<ItemRow[]> {
+  return tx.query<ItemRow>(
+    sql`select ${columns} from wm.items i where i.tenant_id = ${tx.tenantId} and i.order_id = ${orderId} order by i.id for no key update`,
+    'lock_items_of_order',
+  )
+}
+
+export interface ItemChanges {
+  readonly error?: unknown
+  readonly rework?: unknown
+  readonly partsState?: unknown
+  /** Seconds from `at` until the retry scheduler may act; null: never by itself. */
+  readonly retryInSeconds?: number | null
+  readonly attempts?: number
+  readonly acceptedAt?: Instant
+}
+
+/**
+ * Guarded move of items that are all in `from`. A move out of a lease ends the lease: its columns are cleared, the generation stays,
+ * so no later grant can bear an older token. Returns the ids that moved.
+ */
+export async function moveItems(tx: Tx, ids: readonly string[], from: ItemState, to: ItemState, at: Instant, changes: ItemChanges = {}): Promise<string[]> {
+  if (ids.length === 0) return []
+  const sets: Sql[] = [sql`state = ${to}`, sql`updated_at = ${at}`]
+  if (to !== 'in_progress')
+    sets.push(sql`lease_token = null, leased_by_agent_id = null, leased_by_principal = null, lease_expires_at = null`)
+  if (from === 'failed') sets.push(sql`available_at = null`)
+  else if (to === 'failed' && typeof changes.retryInSeconds === 'number')
+    sets.push(sql`available_at = ${at}::timestamptz + make_interval(secs => ${changes.retryInSeconds})`)
+  if (changes.attempts !== undefined) sets.push(sql`attempts = ${changes.attempts}`)
+  if (changes.acceptedAt !== undefined) sets.push(sql`accepted_at = ${changes.acceptedAt}`)
+  for (const [column, value] of [['error', changes.error], ['rework', changes.rework], ['parts_state', changes.partsState]] as const) {
+    if (value === undefined) continue
+    const text = value === null ? null : JSON.stringify(value)
+    sets.push(column === 'error' ? sql`error = ${text}::json` : column === 'rework' ? sql`rework = ${text}::json` : sql`parts_state = ${text}::json`)
+  }
+  const rows = await tx.query<{ id: string }>(sql`
+    update wm.items set ${join(sets)}
+     where tenant_id = ${tx.tenantId} and id = any(${ids as string[]}) and state = ${from} returning id`)
+  return rows.map((row) => row.id)
+}
+
+/** Writes the facts of a live lease that do not move the item: guarded by the token as well. Returns whether it happened. */
+export async function noteOnLeasedItem(tx: Tx, item: ItemRow, at: Instant, changes: { error?: unknown; partsState?: unknown }): Promise<boolean> {
+  const sets: Sql[] = [sql`updated_at = ${at}`]
+  if (changes.error !== undefined) sets.push(sql`error = ${changes.error === null ? null : JSON.stringify(changes.error)}::json`)
+  if (changes.partsState !== undefined) sets.push(sql`parts_state = ${JSON.stringify(changes.partsState)}::json`)
+  const rows = await tx.query(sql`
+    update wm.items set ${join(sets)}
+     where tenant_id = ${tx.tenantId} and id = ${item.id} and lease_token = ${item.lease_token} and state = ${item.state} returning id`)
+  return rows.length === 1
+}
+
+const withLatestSubmission = sql`
+  left join wm.submissions s on s.tenant_id = i.tenant_id and s.item_id = i.id and s.number = i.submission_number`
+
+export async function renderItem(q: Queryable, id: string): Promise<string | undefined> {
+  const [row] = await q.query<{ json: string }>(
+    sql`select wm.item_json(i, s)::text as json from wm.items i ${withLatestSubmission} where i.tenant_id = wm.current_tenant() and i.id = ${id}`,
+    'render_item',
+  )
+  return row?.json
+}
+
+/** Item JSON by order, in plan order. */
+export async function renderItemsOfOrders(q: Queryable, orderIds: readonly string[]): Promise<Array<{ order_id: string; json: string }>> {
+  if (orderIds.length === 0) return []
+  return q.query(sql`
+    select i.order_id, wm.item_json(i, s)::text as json from wm.items i ${withLatestSubmission}
+     where i.tenant_id = wm.current_tenant() and i.order_id = any(${orderIds as string[]}) order by i.order_id, i.ordinal`)
+}
+
+/** One page of an order's items (keyset by ordinal), or of a tenant's items by state (keyset by id). */
+export async function pageItems(
+  q: Queryable,
+  filter: { orderId?: string; state?: string; type?: string; agentId?: string },
+  limit: number,
+  after?: { ordinal: number } | { id: string },
+): Promise<Array<{ id: string; ordinal: number; json: string }>> {
+  const wheres = [sql`i.tenant_id = wm.current_tenant()`]
+  if (filter.orderId) wheres.push(sql`i.order_id = ${filter.orderId}`)
+  if (filter.state) wheres.push(sql`i.state = ${filter.state}`)
+  if (filter.type) wheres.push(sql`i.type = ${filter.type}`)
+  if (filter.agentId) wheres.push(sql`i.leased_by_agent_id = ${filter.agentId}`)
+  if (after && 'ordinal' in after) wheres.push(sql`i.ordinal > ${after.ordinal}`)
+  if (after && 'id' in after) wheres.push(sql`i.id > ${after.id}`)
+  return q.query(sql`
+    select i.id, i.ordinal, wm.item_json(i, s)::text as json from wm.items i ${withLatestSubmission}
+     where ${join(wheres, ' and ')} order by ${filter.orderId ? sql`i.ordinal` : sql`i.id`} limit ${limit}`)
+}
+
+export interface DecisionItem {
+  readonly id: string
+  readonly ordinal: number
+  readonly state: ItemState
+  readonly input: unknown
+  readonly result: unknown
+  readonly evidence: unknown
+  readonly notes: string | null
+  readonly submitted_by_principal: string | null
+}
+
+/** Items with their latest submission, as approve and apply read them. */
+export async function loadDecisionItems(q: Queryable, orderId: string): Promise<DecisionItem[]> {
+  return q.query(
+    sql`
+    select i.id, i.ordinal, i.state, i.input, s.result, s.evidence, s.notes, s.submitted_by_principal
+      from wm.items i ${withLatestSubmission}
+     where i.tenant_id = wm.current_tenant() and i.order_id = ${orderId} order by i.ordinal`,
+    'load_decision_items',
+  )
+}
+
+/** How many items of the order are under a lease, and how many are handed in. */
+export async function countOpenItems(q: Queryable, orderId: string): Promise<{ leased: number; submitted: number; open: number }> {
+  const [row] = await q.query<{ leased: number; submitted: number; open: number }>(
+    sql`
+    select count(*) filter (where i.state in ('leased', 'in_progress'))::int as leased, count(*) filter (where i.state = 'submitted')::int as submitted,
+           count(*) filter (where i.state not in ('submitted', 'dead_lettered', 'cancelled', 'completed'))::int as open
+      from wm.items i where i.tenant_id = wm.current_tenant() and i.order_id = ${orderId}`,
+    'count_open_items',
+  )
+  return row!
+}

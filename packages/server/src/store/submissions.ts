@@ -1,0 +1,25 @@
+/** Submissions: immutable numbered rows; rework adds one. The hot path inserts its own (wm.submit_items). */
+import sql from 'sql-template-tag'
+import type { Queryable } from './tx.ts'
+
+/** Principals that handed in the latest submissions of the order's items. */
+export async function submittersOf(q: Queryable, orderId: string): Promise<string[]> {
+  const rows = await q.query<{ principal: string }>(
+    sql`select distinct s.submitted_by_principal as principal from wm.submissions s where s.tenant_id = wm.current_tenant() and s.order_id = ${orderId}`,
+    'submitters_of',
+  )
+  return rows.map((row) => row.principal)
+}
+
+/** Every submission of an item, newest first, as wire JSON. */
+export async function renderSubmissions(q: Queryable, itemId: string): Promise<string[]> {
+  const rows = await q.query<{ json: string }>(
+    sql`
+    select json_build_object('id', s.id, 'number', s.number, 'result', s.result, 'evidence', s.evidence, 'notes', s.notes, 'digest', s.digest,
+             'assembled_parts', s.assembled_parts, 'submitted_by_agent_id', s.submitted_by_agent_id, 'generation', s.generation,
+             'created_at', wm.wire_time(s.decided_at))::text as json
+      from wm.submissions s where s.tenant_id = wm.current_tenant() and s.item_id = ${itemId} order by s.number desc limit 100`,
+    'render_submissions',
+  )
+  return rows.map((row) => row.json)
+}

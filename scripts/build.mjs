@@ -1,0 +1,133 @@
+/**
+ * Builds the publishable packages into dist/<name>/: the source tree compiled in place (`.js` and `.d.ts` where `.ts` stood), so that
+ * every relative path of the source, to migrations for example, is right in the published package too. Node does not run TypeScript
+ * inside node_modules, hence the step.
+ * `--verify` also packs the results, installs them in an empty folder and imports every export there.
+ */
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const dist = path.join(root, 'dist')
+
+/** In build order: a package comes after the packages it imports. */
+const packages = ['contract', 'server']
+
+const readJson = (file) => JSON.parse(readFileSync(file, 'utf8'))
+const writeJson = (file, value) => writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
+
+function run(file, args, cwd) {
+  const { status, stdout, stderr, error } = spawnSync(file, args, { cwd, encoding: 'utf8', shell: process.platform === 'win32' })
+  if (status === 0) return stdout
+  throw new Error(`"${[path.basename(file), ...args].join(' ')}" failed in ${cwd}:\n${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`)
+}
+
+/** `./src/index.ts` → where the compiled file and its types are. */
+function compiledExport(target) {
+  if (!target.endsWith('.ts')) return target
+  return { types: target.replace(/\.ts$/, '.d.ts'), default: target.replace(/\.ts$/, '.js') }
+}
+
+function publishedManifest(manifest) {
+  const { scripts, devDependencies: _, ...rest } = manifest
+  const installScripts = ['preinstall', 'install', 'postinstall', 'prepare'].filter((name) => scripts?.[name] !== undefined)
+  if (installScripts.length > 0) {
+    throw new Error(
+      `${manifest.name} has the install script ${installScripts.join(', ')}; a published package must install without running code.`,
+    )
+  }
+  const exports = Object.fromEntries(Object.entries(manifest.exports ?? {}).map(([name, target]) => [name, compiledExport(target)]))
+  return { ...rest, exports: { ...exports, './package.json': './package.json' }, files: undefined }
+}
+
+function build(name) {
+  const from = path.join(root, 'packages', name)
+  const to = path.join(dist, name)
+  rmSync(to, { recursive: true, force: true })
+  mkdirSync(to, { recursive: true })
+
+  const config = path.join(dist, `tsconfig.${name}.json`)
+  const folders = ['src', 'testing'].filter((folder) => existsSync(path.join(from, folder)))
+  writeJson(config, {
+    extends: '../tsconfig.json',
+    compilerOptions: {
+      noEmit: false,
+      noEmitOnError: true,
+      allowImportingTsExtensions: false,
+      declaration: true,
+      rootDir: `../packages/${name}`,
+      outDir: `./${name}`,
+      // Compiled against the declarations of the packages built before it, or their source would be emitted a second time.
+      paths: Object.fromEntries(builtBefore(name)),
+    },
+    include: folders.map((folder) => `../packages/${name}/${folder}`),
+    exclude: ['../**/*.test.ts', '../**/node_modules'],
+  })
+  run(process.execPath, [path.join(root, 'node_modules/@typescript/native/bin/tsc'), '-p', config], root)
+  rmSync(config)
+
+  for (const folder of ['bin', 'migrations', ...folders]) {
+    const isCode = folder === 'src' || folder === 'testing'
+    if (!existsSync(path.join(from, folder))) continue
+    cpSync(path.join(from, folder), path.join(to, folder), { recursive: true, filter: (file) => !(isCode && file.endsWith('.ts')) })
+  }
+  for (const document of ['README.md', 'LICENSE']) {
+    const own = [path.join(from, document), path.join(root, document)].find((file) => existsSync(file))
+    if (own !== undefined) cpSync(own, path.join(to, document))
+  }
+  writeJson(path.join(to, 'package.json'), publishedManifest(readJson(path.join(from, 'package.json'))))
+  console.log(`built dist/${name}: ${globSync('**/*.js', { cwd: to }).length} modules`)
+}
+
+function builtBefore(name) {
+  return packages.slice(0, packages.indexOf(name)).flatMap((other) => {
+    const { name: packageName, exports } = readJson(path.join(dist, other, 'package.json'))
+    return Object.entries(exports)
+      .filter(([, target]) => typeof target === 'object')
+      .map(([entry, { types }]) => [path.posix.join(packageName, entry), [`./${other}/${types.slice(2)}`]])
+  })
+}
+
+function verify() {
+  const folder = mkdtempSync(path.join(tmpdir(), 'work-manager-verify-'))
+  try {
+    const archives = packages.map((name) => {
+      const [{ filename }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder], path.join(dist, name)))
+      return `./${filename}`
+    })
+    writeJson(path.join(folder, 'package.json'), { name: 'empty', private: true, type: 'module' })
+    run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...archives], folder)
+
+    for (const name of packages) {
+      const manifest = readJson(path.join(dist, name, 'package.json'))
+      for (const [entry, target] of Object.entries(manifest.exports)) {
+        if (typeof target !== 'object') continue
+        const specifier = path.posix.join(manifest.name, entry)
+        const names = run(process.execPath, ['-e', `import('${specifier}').then((m) => console.log(Object.keys(m).length))`], folder)
+        console.log(`import('${specifier}') gives ${names.trim()} names`)
+      }
+      for (const bin of Object.keys(manifest.bin ?? {})) {
+        run(process.execPath, [path.join(folder, 'node_modules', '.bin', bin), '--help'], folder)
+        console.log(`${bin} --help answers`)
+      }
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const asked = process.argv.slice(2)
+if (asked.some((argument) => argument !== '--verify')) {
+  console.error('The only option is --verify: install the built packages in an empty folder and import them there.')
+  process.exit(2)
+}
+try {
+  packages.forEach(build)
+  if (asked.includes('--verify')) verify()
+} catch (error) {
+  console.error(error.message)
+  process.exitCode = 1
+}

@@ -1,0 +1,19 @@
+/** The files that belong to the project: everything but what .gitignore names. Needs no git, so that it works in an unpacked archive. */
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+
+const ignoredFolders = new Set(['.git', 'node_modules', '.work-manager', 'dist', 'coverage'])
+
+/** Paths relative to the root, with `/` between folders. */
+export function projectFiles(root, folder = '') {
+  const files = []
+  for (const entry of readdirSync(path.join(root, folder), { withFileTypes: true })) {
+    const name = folder === '' ? entry.name : `${folder}/${entry.name}`
+    if (entry.isDirectory()) {
+      if (!ignoredFolders.has(entry.name)) files.push(...projectFiles(root, name))
+    } else if (entry.isFile() && !entry.name.endsWith('.log')) {
+      files.push(name)
+    }
+  }
+  return files
+}
