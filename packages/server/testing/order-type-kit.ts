@@ -5,7 +5,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Diff, Evidence } from '@work-manager/contract'
 import type { OrderType } from '../src/order-types/define-order-type.ts'
-import { makeDiff } from '../src/order-types/make-diff.ts'
+import { makeDiff } from '../src/domain/diff.ts'
 import type { ApplyContext, AssembledPart, Finding, ItemForDecision, OrderForDecision, Records } from '../src/order-types/order-type.ts'
 import { checkPayload, planItems, type CheckedItem } from '../src/order-types/plan-items.ts'
 import { assembleParts, checkPart, checkReadiness, checkSubmission, requiredParts } from '../src/order-types/verify-submission.ts'

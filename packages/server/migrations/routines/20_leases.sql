@@ -103,17 +103,22 @@ begin
     update wm.orders o set state = 'checked_out', last_transitioned_at = v_now, updated_at = v_now
      where o.tenant_id = p_tenant and o.id in (select (g.item).order_id from granted g) and o.state = 'queued'
     returning o.id, o.type
-  ), order_facts as (
-    insert into wm.events (tenant_id, order_id, kind, order_type, actor_type, priority, decided_at)
-    select p_tenant, o.id, 'order.checked_out', o.type, 'system', wm.event_priority('order.checked_out'), v_now from opened o
-  ), item_facts as (
+  ), facts as (
+    -- One insert, so that positions follow the order in which the facts belong: the item's first.
     insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
         provenance_id, priority, payload, decided_at)
-    select p_tenant, (g.item).order_id, (g.item).id, 'item.leased', (g.item).order_type, v_actor[g.n], v_actor_id[g.n], v_who[g.n],
-        v_request[g.n], v_trace[g.n], v_prov[g.n], wm.event_priority('item.leased'),
-        json_build_object('lease_expires_at', wm.wire_time((g.item).lease_expires_at), 'generation', (g.item).generation,
-          'attempt', (g.item).attempts), v_now
-      from granted g
+    select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
+        wm.event_priority(f.kind), f.payload, v_now
+      from (
+        select 1 as place, (g.item).order_id as order_id, (g.item).id as item_id, 'item.leased' as kind, (g.item).order_type as type,
+               v_actor[g.n] as actor, v_actor_id[g.n] as actor_id, v_who[g.n] as who, v_request[g.n] as request, v_trace[g.n] as trace,
+               v_prov[g.n] as prov,
+               json_build_object('lease_expires_at', wm.wire_time((g.item).lease_expires_at), 'generation', (g.item).generation,
+                 'attempt', (g.item).attempts) as payload
+          from granted g
+        union all
+        select 2, o.id, null, 'order.checked_out', o.type, 'system', null, null, null, null, null, null from opened o
+      ) f order by f.place
   )
   select v_slot[g.n], (g.item).id, (g.item).order_id, wm.leased_item_json(g.item, p_heartbeat_every)::text
     from granted g;
@@ -165,18 +170,21 @@ begin
     update wm.orders o set state = 'in_progress', last_transitioned_at = v_now, updated_at = v_now
      where o.tenant_id = p_tenant and o.state = 'checked_out' and o.id in (select (b.item).order_id from before b where b.ok)
     returning o.id, o.type
-  ), order_facts as (
-    insert into wm.events (tenant_id, order_id, kind, order_type, actor_type, priority, decided_at)
-    select p_tenant, o.id, 'order.in_progress', o.type, 'system', wm.event_priority('order.in_progress'), v_now from begun o
-  ), item_facts as (
+  ), facts as (
     insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
         provenance_id, priority, payload, decided_at)
-    select p_tenant, (b.item).order_id, b.item_id, k.kind, (b.item).order_type, b.actor, b.actor_id, b.who, b.request, b.trace, b.prov,
-        wm.event_priority(k.kind), json_build_object('lease_expires_at', wm.wire_time(n.until)), v_now
-      from before b
-      join beaten n on n.id = b.item_id
-      cross join lateral (select case when (b.item).state = 'leased' then 'item.in_progress' else 'item.heartbeat' end as kind) k
-     where (b.item).state = 'leased' or (b.item).record_heartbeats
+    select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
+        wm.event_priority(f.kind), f.payload, v_now
+      from (
+        select 1 as place, (b.item).order_id as order_id, b.item_id, k.kind, (b.item).order_type as type, b.actor, b.actor_id, b.who,
+               b.request, b.trace, b.prov, json_build_object('lease_expires_at', wm.wire_time(n.until)) as payload
+          from before b
+          join beaten n on n.id = b.item_id
+          cross join lateral (select case when (b.item).state = 'leased' then 'item.in_progress' else 'item.heartbeat' end as kind) k
+         where (b.item).state = 'leased' or (b.item).record_heartbeats
+        union all
+        select 2, o.id, null, 'order.in_progress', o.type, 'system', null, null, null, null, null, null from begun o
+      ) f order by f.place
   )
   select b.slot, b.ok, n.until, (b.item).state, (b.item).lease_token, (b.item).leased_by_agent_id, (b.item).leased_by_principal,
          (b.item).require_token, (b.item).lease_expires_at, v_now
@@ -268,14 +276,6 @@ begin
         b.agent, b.who, (h.item).generation, v_now
       from before b join handed_in h on (h.item).id = b.item_id
     returning submissions as submission
-  ), facts as (
-    insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
-        provenance_id, priority, payload, decided_at)
-    select p_tenant, (h.item).order_id, b.item_id, 'item.submitted', (h.item).order_type, b.actor, b.actor_id, b.who, b.request, b.trace,
-        b.prov, wm.event_priority('item.submitted'),
-        json_build_object('number', (h.item).submission_number, 'digest', b.digest, 'generation', (h.item).generation,
-          'assembled_parts', b.parts), v_now
-      from before b join handed_in h on (h.item).id = b.item_id
   ), counted as (
     update wm.orders o
        set items_submitted = o.items_submitted + c.n, updated_at = v_now,
@@ -286,11 +286,22 @@ begin
       from (select (h.item).order_id as id, count(*)::integer as n from handed_in h group by 1) c
      where o.tenant_id = p_tenant and o.id = c.id
     returning o.id, o.type, o.state, o.last_transitioned_at = v_now as moved
-  ), order_facts as (
-    insert into wm.events (tenant_id, order_id, kind, order_type, actor_type, priority, message, decided_at)
-    select p_tenant, c.id, 'order.' || c.state, c.type, 'system', wm.event_priority('order.' || c.state),
-        case when c.state = 'submitted' then 'All items submitted' end, v_now
-      from counted c where c.moved
+  ), facts as (
+    insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
+        provenance_id, priority, payload, message, decided_at)
+    select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
+        wm.event_priority(f.kind), f.payload, f.message, v_now
+      from (
+        select 1 as place, (h.item).order_id as order_id, b.item_id, 'item.submitted' as kind, (h.item).order_type as type, b.actor,
+               b.actor_id, b.who, b.request, b.trace, b.prov,
+               json_build_object('number', (h.item).submission_number, 'digest', b.digest, 'generation', (h.item).generation,
+                 'assembled_parts', b.parts) as payload, null as message
+          from before b join handed_in h on (h.item).id = b.item_id
+        union all
+        select 2, c.id, null, 'order.' || c.state, c.type, 'system', null, null, null, null, null, null,
+               case when c.state = 'submitted' then 'All items submitted' end
+          from counted c where c.moved
+      ) f order by f.place
   ), answers as (
     select b.slot, b.who, b.key, b.print, (h.item).order_id as order_id, c.moved and c.state = 'submitted' as full_now,
            '{"item":' || wm.item_json(h.item, k.submission)::text || ',"state":"submitted","order_state":"' || c.state || '"}' as body

@@ -3,7 +3,10 @@ export class ConfigError extends Error {
   readonly problems: readonly string[]
 
   constructor(problems: readonly string[], options?: ErrorOptions) {
-    super(problems.length === 1 ? (problems[0] as string) : `${problems.length} problems:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`, options)
+    super(
+      problems.length === 1 ? problems[0] : `${problems.length} problems:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+      options,
+    )
     this.name = 'ConfigError'
     this.problems = problems
   }

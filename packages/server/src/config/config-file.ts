@@ -24,7 +24,12 @@ export async function readConfigFile(cwd: string, named: string | undefined): Pr
     const file = findFile(cwd, named)
     if (file === null) return { ...nothing, problems: [] }
     const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-      throw new ConfigError([`${file} cannot be read: ${cause.code === 'EISDIR' ? 'it is a directory' : cause.code === 'EACCES' ? 'no permission' : cause.message}`], { cause })
+      throw new ConfigError(
+        [
+          `${file} cannot be read: ${cause.code === 'EISDIR' ? 'it is a directory' : cause.code === 'EACCES' ? 'no permission' : cause.message}`,
+        ],
+        { cause },
+      )
     })
     const content = await contentOf(file, text)
     const { given, problems } = flatten(content, path.relative(cwd, file) || file, text)
@@ -43,7 +48,8 @@ function findFile(cwd: string, named: string | undefined): string | null {
     return file
   }
   const found = fileNames.filter((name) => existsSync(path.join(cwd, name)))
-  if (found.length > 1) throw new ConfigError([`There are several configuration files in ${cwd}: ${found.join(', ')}. Keep one, or name one with --config`])
+  if (found.length > 1)
+    throw new ConfigError([`There are several configuration files in ${cwd}: ${found.join(', ')}. Keep one, or name one with --config`])
   return found[0] === undefined ? null : path.join(cwd, found[0])
 }
 
@@ -64,12 +70,18 @@ function flatten(content: Record<string, unknown>, shown: string, text: string):
   const problems: string[] = []
   const unknown = (name: string, where: string, known: readonly string[]) => {
     const nearest = nearestName(name, known)
-    problems.push(`${shown}${lineOf(text, name)}: ${where} is not a setting; ${nearest === undefined ? `known are ${known.join(', ')}` : `did you mean ${nearest}?`}`)
+    problems.push(
+      `${shown}${lineOf(text, name)}: ${where} is not a setting; ${nearest === undefined ? `known are ${known.join(', ')}` : `did you mean ${nearest}?`}`,
+    )
   }
   for (const [name, members] of Object.entries(content)) {
     const section = sections.find((each) => each.name === name)
     if (section === undefined) {
-      unknown(name, name, sections.map((each) => each.name))
+      unknown(
+        name,
+        name,
+        sections.map((each) => each.name),
+      )
       continue
     }
     if (members === undefined) continue
@@ -78,7 +90,12 @@ function flatten(content: Record<string, unknown>, shown: string, text: string):
       continue
     }
     for (const [key, value] of Object.entries(members)) {
-      if (!section.settings.some((each) => each.key === key)) unknown(key, `${name}.${key}`, section.settings.map((each) => each.key))
+      if (!section.settings.some((each) => each.key === key))
+        unknown(
+          key,
+          `${name}.${key}`,
+          section.settings.map((each) => each.key),
+        )
       else if (value !== undefined) given.set(`${name}.${key}`, { value, from: `${shown}${lineOf(text, key)}` })
     }
   }
@@ -101,9 +118,12 @@ function atHome(given: ReadonlyMap<string, Given>, directory: string): Map<strin
 async function privacyProblems(file: string, text: string, given: ReadonlyMap<string, Given>): Promise<string[]> {
   const secrets = settings.filter((each) => each.schema.secret === true).map((each) => given.get(each.path)?.value)
   // A program may compute the value, for example from the environment: only a password that stands in the file counts.
-  if (process.platform === 'win32' || !secrets.some((value) => typeof value === 'string' && text.includes(value) && holdsPassword(value))) return []
+  if (process.platform === 'win32' || !secrets.some((value) => typeof value === 'string' && text.includes(value) && holdsPassword(value)))
+    return []
   const { mode } = await stat(file)
-  return (mode & 0o004) === 0 ? [] : [`${file} holds a database password and can be read by every user of this machine: chmod 600 '${file}', or set DATABASE_URL instead`]
+  return (mode & 0o004) === 0
+    ? []
+    : [`${file} holds a database password and can be read by every user of this machine: chmod 600 '${file}', or set DATABASE_URL instead`]
 }
 
 function lineOf(text: string, key: string): string {

@@ -10,7 +10,16 @@ export interface Given {
   readonly from: string
 }
 
-const truths: Readonly<Record<string, boolean>> = { true: true, yes: true, on: true, '1': true, false: false, no: false, off: false, '0': false }
+const truths: Readonly<Record<string, boolean>> = {
+  true: true,
+  yes: true,
+  on: true,
+  '1': true,
+  false: false,
+  no: false,
+  off: false,
+  '0': false,
+}
 
 /** The value that a text means for this setting; the text itself when it means none, which the check then refuses. */
 export function fromText(schema: SettingSchema, text: string): unknown {
@@ -18,7 +27,11 @@ export function fromText(schema: SettingSchema, text: string): unknown {
   if (schema.type === 'integer') return /^[+-]?\d{1,15}$/.test(trimmed) ? Number(trimmed) : text
   if (schema.type === 'boolean') return truths[trimmed.toLowerCase()] ?? text
   if (schema.anyOf !== undefined && truths[trimmed.toLowerCase()] !== undefined) return truths[trimmed.toLowerCase()]
-  if (schema.type === 'array' || schema.anyOf !== undefined) return trimmed.split(',').map((entry) => entry.trim()).filter((entry) => entry !== '')
+  if (schema.type === 'array' || schema.anyOf !== undefined)
+    return trimmed
+      .split(',')
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== '')
   return trimmed
 }
 
@@ -48,12 +61,16 @@ function judgeNames(env: Environment, all: readonly Setting[]): { problems: stri
   const problems: string[] = []
   const notices: string[] = []
   const known = new Set([...all.flatMap((setting) => setting.env), ...Object.keys(commandLineVariables)])
-  for (const name of Object.keys(env).filter((each) => each.startsWith('WORK_MANAGER_') && !known.has(each)).sort()) {
+  for (const name of Object.keys(env)
+    .filter((each) => each.startsWith('WORK_MANAGER_') && !known.has(each))
+    .sort()) {
     const why = unusedVariables[name]
     if (why !== undefined) notices.push(`${name} has no effect: ${why}.`)
     else {
       const nearest = nearestName(name, known)
-      problems.push(`The variable ${name} is not known${nearest === undefined ? '; docs/config.md lists the names' : `; did you mean ${nearest}?`}`)
+      problems.push(
+        `The variable ${name} is not known${nearest === undefined ? '; docs/config.md lists the names' : `; did you mean ${nearest}?`}`,
+      )
     }
   }
   return { problems, notices }

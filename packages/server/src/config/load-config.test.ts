@@ -32,8 +32,22 @@ async function notices(env: Record<string, string>, options: Partial<LoadOptions
 describe('values', () => {
   test('with nothing set, every default stands and paths are absolute', async () => {
     const config = await load()
-    expect(config.server).toEqual({ host: '127.0.0.1', port: 7420, public_url: undefined, base_paths: ['/api/work', '/api/agent/work', '/agent/work'], body_limit_bytes: 1048576, trust_proxy: false, log_level: 'info', drain_seconds: 10 })
-    expect(config.database).toEqual({ url: undefined, admin_url: undefined, data_directory: path.join(cwd, '.work-manager'), max_connections: 24 })
+    expect(config.server).toEqual({
+      host: '127.0.0.1',
+      port: 7420,
+      public_url: undefined,
+      base_paths: ['/api/work', '/api/agent/work', '/agent/work'],
+      body_limit_bytes: 1048576,
+      trust_proxy: false,
+      log_level: 'info',
+      drain_seconds: 10,
+    })
+    expect(config.database).toEqual({
+      url: undefined,
+      admin_url: undefined,
+      data_directory: path.join(cwd, '.work-manager'),
+      max_connections: 24,
+    })
     expect(config.lease).toEqual({ ttl_seconds: 600, heartbeat_every_seconds: 120, require_token: false })
   })
 
@@ -64,7 +78,10 @@ describe('values', () => {
 
   test('paths in a file are relative to the file', async () => {
     await mkdir(path.join(cwd, 'etc'))
-    await writeFile(path.join(cwd, 'etc', 'wm.json'), JSON.stringify({ database: { data_directory: 'data' }, order_types: { directories: ['types'] } }))
+    await writeFile(
+      path.join(cwd, 'etc', 'wm.json'),
+      JSON.stringify({ database: { data_directory: 'data' }, order_types: { directories: ['types'] } }),
+    )
     const config = await load({}, { file: 'etc/wm.json' })
     expect(config.database.data_directory).toBe(path.join(cwd, 'etc', 'data'))
     expect(config.order_types.directories).toEqual([path.join(cwd, 'etc', 'types')])
@@ -96,7 +113,10 @@ describe('values', () => {
 
 describe('problems', () => {
   test('all of them come in one list', async () => {
-    await writeFile(path.join(cwd, 'work-manager.config.json'), '{\n  "lease": { "ttl_secnds": 5 },\n  "leese": {},\n  "query": { "max_page_size": "many" }\n}')
+    await writeFile(
+      path.join(cwd, 'work-manager.config.json'),
+      '{\n  "lease": { "ttl_secnds": 5 },\n  "leese": {},\n  "query": { "max_page_size": "many" }\n}',
+    )
     expect(await problems({ WORK_MANAGER_DATABSE_URL: 'x', WORK_MANAGER_LEASE_TTL: '10m', WORK_MANAGER_LOG_LEVEL: 'loud' })).toEqual([
       'work-manager.config.json:2: lease.ttl_secnds is not a setting; did you mean ttl_seconds?',
       'work-manager.config.json:3: leese is not a setting; did you mean lease?',
@@ -113,13 +133,17 @@ describe('problems', () => {
   })
 
   test('a heartbeat interval above half of the lease is refused with the bound', async () => {
-    expect(await problems({ WORK_MANAGER_LEASE_TTL: '60' })).toEqual([expect.stringContaining('must be at most 30, half of lease.ttl_seconds (60)')])
+    expect(await problems({ WORK_MANAGER_LEASE_TTL: '60' })).toEqual([
+      expect.stringContaining('must be at most 30, half of lease.ttl_seconds (60)'),
+    ])
     await load({ WORK_MANAGER_LEASE_TTL: '60', WORK_MANAGER_LEASE_HEARTBEAT_EVERY_SECONDS: '30' })
   })
 
   test('values that fit alone but not together are refused', async () => {
     expect(await problems({ WORK_MANAGER_QUERY_DEFAULT_PAGE_SIZE: '200' })).toEqual([expect.stringContaining('query.max_page_size (100)')])
-    expect(await problems({ WORK_MANAGER_RETRY_BACKOFF_SECONDS: '4000' })).toEqual([expect.stringContaining('retry.max_backoff_seconds (3600)')])
+    expect(await problems({ WORK_MANAGER_RETRY_BACKOFF_SECONDS: '4000' })).toEqual([
+      expect.stringContaining('retry.max_backoff_seconds (3600)'),
+    ])
     expect(await problems({ DATABASE_ADMIN_URL: 'postgres://o:p@db/work' })).toEqual([expect.stringContaining('database.url is not')])
   })
 
@@ -175,12 +199,16 @@ describe('problems', () => {
 describe('notices', () => {
   test('a file and the environment that differ: the environment wins, and it is said', async () => {
     await writeFile(path.join(cwd, 'work-manager.config.json'), '{ "server": { "port": 8080 } }')
-    expect(await notices({ WORK_MANAGER_PORT: '9090' })).toEqual(['server.port is set by work-manager.config.json:1 and by WORK_MANAGER_PORT, differently: WORK_MANAGER_PORT wins.'])
+    expect(await notices({ WORK_MANAGER_PORT: '9090' })).toEqual([
+      'server.port is set by work-manager.config.json:1 and by WORK_MANAGER_PORT, differently: WORK_MANAGER_PORT wins.',
+    ])
     expect(await notices({ WORK_MANAGER_PORT: '8080' })).toEqual([])
   })
 
   test('two spellings that differ', async () => {
-    expect(await notices({ WORK_MANAGER_LEASE_TTL: '300', WORK_MANAGER_LEASE_TTL_SECONDS: '400' })).toEqual(['WORK_MANAGER_LEASE_TTL_SECONDS and WORK_MANAGER_LEASE_TTL are both set and differ: WORK_MANAGER_LEASE_TTL_SECONDS wins.'])
+    expect(await notices({ WORK_MANAGER_LEASE_TTL: '300', WORK_MANAGER_LEASE_TTL_SECONDS: '400' })).toEqual([
+      'WORK_MANAGER_LEASE_TTL_SECONDS and WORK_MANAGER_LEASE_TTL are both set and differ: WORK_MANAGER_LEASE_TTL_SECONDS wins.',
+    ])
   })
 
   test('an address that other machines reach', async () => {
@@ -189,7 +217,9 @@ describe('notices', () => {
   })
 
   test("the predecessor's variables without a use are pointed out, not refused", async () => {
-    expect(await notices({ WORK_MANAGER_LEASE_BACKEND: 'redis' })).toEqual(['WORK_MANAGER_LEASE_BACKEND has no effect: leases are always kept in PostgreSQL.'])
+    expect(await notices({ WORK_MANAGER_LEASE_BACKEND: 'redis' })).toEqual([
+      'WORK_MANAGER_LEASE_BACKEND has no effect: leases are always kept in PostgreSQL.',
+    ])
   })
 
   test('a part limit that the body limit makes unreachable', async () => {

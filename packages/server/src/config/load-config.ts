@@ -44,7 +44,11 @@ export async function readConfig(options: LoadOptions): Promise<ReadConfig> {
     const setting = settings.find((each) => each.path === name) as Setting
     given.set(name, { value: fromText(setting.schema, flag.text), from: flag.from })
   }
-  const problems = [...file.problems, ...environment.problems, ...settings.flatMap((setting) => problemsOf(setting, given.get(setting.path)))]
+  const problems = [
+    ...file.problems,
+    ...environment.problems,
+    ...settings.flatMap((setting) => problemsOf(setting, given.get(setting.path))),
+  ]
   const config = assemble(given, options.cwd)
   const notices = [...environment.notices, ...disagreements(file.given, environment.given)]
   if (settings.every((setting) => problemsOf(setting, given.get(setting.path)).length === 0)) {
@@ -60,7 +64,10 @@ export async function readConfig(options: LoadOptions): Promise<ReadConfig> {
 function problemsOf(setting: Setting, given: Given | undefined): string[] {
   if (given === undefined) return []
   const named = given.from === setting.env[0] ? given.from : `${setting.path} (${given.from})`
-  if (!Value.Check(setting.schema, given.value)) return [`${named} ${setting.schema.secret === true ? 'is not a text' : `is ${shown(given.value)}`}; accepted: ${accepts(setting.schema)}`]
+  if (!Value.Check(setting.schema, given.value))
+    return [
+      `${named} ${setting.schema.secret === true ? 'is not a text' : `is ${shown(given.value)}`}; accepted: ${accepts(setting.schema)}`,
+    ]
   return (valueRules[setting.path]?.(given.value as never) ?? []).map((problem) => `${named} ${problem}`)
 }
 
@@ -72,7 +79,9 @@ function shown(value: unknown): string {
 function disagreements(file: ReadonlyMap<string, Given>, environment: ReadonlyMap<string, Given>): string[] {
   return [...environment].flatMap(([name, one]) => {
     const other = file.get(name)
-    return other === undefined || JSON.stringify(other.value) === JSON.stringify(one.value) ? [] : [`${name} is set by ${other.from} and by ${one.from}, differently: ${one.from} wins.`]
+    return other === undefined || JSON.stringify(other.value) === JSON.stringify(one.value)
+      ? []
+      : [`${name} is set by ${other.from} and by ${one.from}, differently: ${one.from} wins.`]
   })
 }
 
@@ -83,7 +92,10 @@ function assemble(given: ReadonlyMap<string, Given>, cwd: string): Config {
     if (setting.path === 'order_types.directories' && Array.isArray(value)) return value.map((entry) => path.resolve(cwd, String(entry)))
     return value
   }
-  const entries = sections.map((section) => [section.name, Object.fromEntries(section.settings.map((setting) => [setting.key, valueOf(setting)]))])
+  const entries = sections.map((section) => [
+    section.name,
+    Object.fromEntries(section.settings.map((setting) => [setting.key, valueOf(setting)])),
+  ])
   return Object.fromEntries(entries) as Config
 }
 

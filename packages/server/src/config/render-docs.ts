@@ -6,7 +6,16 @@ const code = (text: string) => `\`${text}\``
 
 function row(setting: Setting): string {
   const { schema, key, env } = setting
-  const standard = schema.default === undefined ? '–' : code(Array.isArray(schema.default) && schema.default.length === 0 ? '[]' : Array.isArray(schema.default) ? schema.default.join(', ') : String(schema.default))
+  const standard =
+    schema.default === undefined
+      ? '–'
+      : code(
+          Array.isArray(schema.default) && schema.default.length === 0
+            ? '[]'
+            : Array.isArray(schema.default)
+              ? schema.default.join(', ')
+              : JSON.stringify(schema.default).replaceAll('"', ''),
+        )
   return `| ${code(key)} | ${env.map(code).join('<br>')} | ${standard} | ${cell(schema.description)} Takes ${cell(accepts(schema))}. |`
 }
 
@@ -33,7 +42,16 @@ export function renderConfigDocs(): string {
     'not listed here is refused at start, with the name that was probably meant. `work-manager config check` shows what is in force.',
   ]
   for (const section of sections) {
-    parts.push('', `## ${section.name}`, '', section.description, '', '| Key | Environment | Default | Meaning |', '|---|---|---|---|', ...section.settings.map(row))
+    parts.push(
+      '',
+      `## ${section.name}`,
+      '',
+      section.description,
+      '',
+      '| Key | Environment | Default | Meaning |',
+      '|---|---|---|---|',
+      ...section.settings.map(row),
+    )
   }
   parts.push('', '## Command line', '', 'Read by the commands that talk to a running server.', '', '| Environment | Meaning |', '|---|---|')
   for (const [name, meaning] of Object.entries(commandLineVariables)) parts.push(`| ${code(name)} | ${meaning} |`)

@@ -35,17 +35,19 @@ export interface Section {
 
 type SectionSchema = { readonly description: string; readonly properties: Readonly<Record<string, SettingSchema & TSchema>> }
 
-export const sections: readonly Section[] = Object.entries(ConfigSchema.properties as unknown as Record<string, SectionSchema>).map(([name, schema]) => ({
-  name,
-  description: schema.description,
-  settings: Object.entries(schema.properties).map(([key, setting]) => ({
-    section: name,
-    key,
-    path: `${name}.${key}`,
-    env: [`WORK_MANAGER_${name}_${key}`.toUpperCase(), ...(setting.env ?? [])],
-    schema: setting,
-  })),
-}))
+export const sections: readonly Section[] = Object.entries(ConfigSchema.properties as unknown as Record<string, SectionSchema>).map(
+  ([name, schema]) => ({
+    name,
+    description: schema.description,
+    settings: Object.entries(schema.properties).map(([key, setting]) => ({
+      section: name,
+      key,
+      path: `${name}.${key}`,
+      env: [`WORK_MANAGER_${name}_${key}`.toUpperCase(), ...(setting.env ?? [])],
+      schema: setting,
+    })),
+  }),
+)
 
 export const settings: readonly Setting[] = sections.flatMap((section) => section.settings)
 

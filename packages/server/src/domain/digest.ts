@@ -1,12 +1,10 @@
 /** Digests that approvals and ledgers stand on: SHA-256 over RFC 8785 canonical JSON. Pure. */
 import { createHash } from 'node:crypto'
-import canonicalize from 'canonicalize'
-
-const canonical = canonicalize as unknown as (value: unknown) => string | undefined
+import { canonicalJson } from './canonical-json.ts'
 
 /** `sha256:<hex>` of the canonical form of a JSON value. */
 export function digestOf(value: unknown): string {
-  return `sha256:${createHash('sha256').update(canonical(value) ?? 'null').digest('hex')}`
+  return `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`
 }
 
 export interface HandedIn {

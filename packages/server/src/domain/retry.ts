@@ -6,14 +6,16 @@ export type FailureClass = (typeof failureClasses)[number]
 export interface Backoff {
   readonly baseSeconds: number
   readonly maxSeconds: number
+  /** Up to this much more, so that retries whose window is short still do not come in one wave. */
+  readonly jitterSeconds: number
 }
 
 /**
- * Exponential backoff with full jitter: uniform in [0, min(max, base·2^(attempt−1))].
+ * Exponential backoff with full jitter: uniform in [0, min(max, base·2^(attempt−1)) + jitter].
  * Full jitter spreads a burst of failures best; see "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  */
 export function backoffSeconds(attempt: number, backoff: Backoff, random: number): number {
-  return random * Math.min(backoff.maxSeconds, backoff.baseSeconds * 2 ** Math.max(0, attempt - 1))
+  return random * (Math.min(backoff.maxSeconds, backoff.baseSeconds * 2 ** Math.max(0, attempt - 1)) + backoff.jitterSeconds)
 }
 
 export type AfterFailure = { readonly kind: 'retry'; readonly delaySeconds: number } | { readonly kind: 'final' }

@@ -4,13 +4,8 @@
 import { chown, lchown, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Home } from './home.ts'
+import type { Account } from './run-as.ts'
 import { EmbeddedStartError, isMissing } from './start-error.ts'
-
-export interface Account {
-  readonly uid: number
-  readonly gid: number
-  readonly name: string
-}
 
 /**
  * The accounts that may run the server, best first; empty when we run it as ourselves.

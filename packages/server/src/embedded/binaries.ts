@@ -8,9 +8,8 @@ import { chmod, copyFile, cp, lstat, mkdir, mkdtemp, readFile, readlink, rename,
 import { createRequire } from 'node:module'
 import { tmpdir, userInfo } from 'node:os'
 import { basename, dirname, join, relative } from 'node:path'
-import type { Account } from './account.ts'
 import type { Home } from './home.ts'
-import { cleanEnvironment, runAs } from './run-as.ts'
+import { type Account, cleanEnvironment, runAs } from './run-as.ts'
 import { EmbeddedStartError, isMissing } from './start-error.ts'
 
 export interface Binaries {

@@ -2,12 +2,12 @@ import { execFileSync, spawn } from 'node:child_process'
 import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { isRunning, query, socketDirectoryOf, spawnOwner, start, temporaryDirectory, until } from './fixtures/rig.ts'
+import { isRunning, query, socketDirectoryOf, spawnOwner, start, temporaryDirectory, until, usedDirectory } from './fixtures/rig.ts'
 import { postgresProcesses } from './processes.ts'
 
 describe('kill -9 of the owner', () => {
   test('loses no acknowledged row, and its server is stopped without anybody asking', async () => {
-    const directory = await temporaryDirectory()
+    const directory = await usedDirectory()
     const owner = spawnOwner(directory, 'insert')
     await owner.first
     await until('200 rows acknowledged', () => owner.lines.length >= 200)
@@ -22,7 +22,7 @@ describe('kill -9 of the owner', () => {
   })
 
   test('at once followed by a start: the new server is the only one, with every acknowledged row', async () => {
-    const directory = await temporaryDirectory()
+    const directory = await usedDirectory()
     const owner = spawnOwner(directory, 'insert')
     const { pid } = await owner.first
     await until('100 rows acknowledged', () => owner.lines.length >= 100)
@@ -35,7 +35,7 @@ describe('kill -9 of the owner', () => {
   })
 
   test('together with its watchdog: the next start finds the orphan and stops it', async () => {
-    const directory = await temporaryDirectory()
+    const directory = await usedDirectory()
     const owner = spawnOwner(directory)
     const { pid, adminUrl } = await owner.first
     for (const watchdog of childrenOf(owner.child.pid ?? 0, 'watchdog')) process.kill(watchdog, 'SIGKILL')
@@ -78,8 +78,7 @@ describe('a pid file from before', () => {
   ]
   for (const [what, stranger] of strangers) {
     test(`${what} does not keep the database from starting`, async () => {
-      const directory = await temporaryDirectory()
-      await start(directory).then((database) => database.stop())
+      const directory = await usedDirectory()
       const dataDir = join(directory, 'postgres')
       const named = await stranger()
       await writeFile(
@@ -98,7 +97,7 @@ describe('a pid file from before', () => {
 
 describe('kill -9 of the server', () => {
   test('it is started again by itself under the same address, with every row', async () => {
-    const database = await start(await temporaryDirectory())
+    const database = await start(await usedDirectory())
     await query(database.adminUrl, 'create table kept as select 42 as n')
     const before = database.pid
     process.kill(before, 'SIGKILL')
@@ -107,7 +106,7 @@ describe('kill -9 of the server', () => {
   })
 
   test('a killed connection alone does not cost the others more than a reconnect', async () => {
-    const database = await start(await temporaryDirectory())
+    const database = await start(await usedDirectory())
     const before = database.pid
     const [backend] = await query<{ pid: number }>(
       database.adminUrl,
@@ -124,7 +123,7 @@ describe('kill -9 of the server', () => {
   })
 
   test('a server that keeps dying is given up after the fifth time, with the reason, and everything is released', async () => {
-    const directory = await temporaryDirectory()
+    const directory = await usedDirectory()
     const database = await start(directory)
     const failed = new Promise<string>((settle) => database.onExit(settle))
     for (let crash = 1; crash <= 5; crash++) {
@@ -140,7 +139,7 @@ describe('kill -9 of the server', () => {
   })
 
   test('stop during a restart leaves nothing running', async () => {
-    const database = await start(await temporaryDirectory())
+    const database = await start(await usedDirectory())
     process.kill(database.pid, 'SIGKILL')
     await database.stop()
     expect(await postgresProcesses(database.dataDir)).toEqual([])
@@ -148,7 +147,7 @@ describe('kill -9 of the server', () => {
 })
 
 test('an immediate stop cuts a fast stop short and still loses nothing', async () => {
-  const directory = await temporaryDirectory()
+  const directory = await usedDirectory()
   const database = await start(directory)
   await query(database.adminUrl, 'create table kept as select generate_series(1, 1000) as n')
   await Promise.all([database.stop('fast'), database.stop('immediate')])

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { query, start, temporaryDirectory, until } from './fixtures/rig.ts'
+import { query, start, temporaryDirectory, until, usedDirectory } from './fixtures/rig.ts'
 import { pauseBeforeCheck, storageStateFor } from './disk-guard.ts'
 import { startEmbeddedPostgres } from './index.ts'
 import { postgresProcesses } from './processes.ts'
@@ -28,7 +28,7 @@ test('the fuller the disk, the sooner it is looked at again', () => {
 test('a disk that fills warns, then reads only, gives up its ballast, stops the server cleanly, and comes back by itself', async () => {
   let free = PLENTY
   const seen: string[] = []
-  const directory = await temporaryDirectory()
+  const directory = await usedDirectory()
   const database = await start(directory, { freeBytes: async () => free, checkEveryMs: 20 })
   database.onStorage((state, freeBytes) => seen.push(`${state} ${freeBytes / MiB}`))
   await query(database.adminUrl, 'create table kept as select 42 as n')
@@ -54,7 +54,7 @@ test('a disk that fills warns, then reads only, gives up its ballast, stops the 
 })
 
 test('the ballast alone can be enough: the server goes on', async () => {
-  const directory = await temporaryDirectory()
+  const directory = await usedDirectory()
   let free = PLENTY
   const database = await start(directory, {
     checkEveryMs: 20,
@@ -79,7 +79,7 @@ test('a start on a full disk is refused and says how much is missing', async () 
 
 test('stop works while the server waits for space', async () => {
   let free = PLENTY
-  const database = await start(await temporaryDirectory(), { freeBytes: async () => free, checkEveryMs: 20 })
+  const database = await start(await usedDirectory(), { freeBytes: async () => free, checkEveryMs: 20 })
   free = 0
   await until('a stopped server', async () => (await postgresProcesses(database.dataDir)).length === 0)
   await database.stop()

@@ -21,7 +21,7 @@ import { EmbeddedStartError, explainFileError } from './start-error.ts'
 import { Supervisor, type SupervisorParts } from './supervisor.ts'
 import { Watchdog } from './watchdog-link.ts'
 
-export { EmbeddedStartError, type EmbeddedStartCode } from './start-error.ts'
+export { EmbeddedStartError } from './start-error.ts'
 
 export interface EmbeddedPostgres {
   /** The owner's connection (superuser of this cluster): for migrations only. */

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { query, spawnOwner, start, temporaryDirectory } from './fixtures/rig.ts'
+import { query, spawnOwner, start, temporaryDirectory, usedDirectory } from './fixtures/rig.ts'
 import { startEmbeddedPostgres } from './index.ts'
 import { postgresProcesses } from './processes.ts'
 
 test('a second start on the directory is refused and names the process that has it', async () => {
-  const directory = await temporaryDirectory()
+  const directory = await usedDirectory()
   const owner = spawnOwner(directory)
   const { adminUrl } = await owner.first
   await expect(startEmbeddedPostgres({ directory })).rejects.toMatchObject({
@@ -16,7 +16,7 @@ test('a second start on the directory is refused and names the process that has 
 })
 
 test('a second start in the same process is refused too', async () => {
-  const directory = await temporaryDirectory()
+  const directory = await usedDirectory()
   const database = await start(directory)
   await expect(startEmbeddedPostgres({ directory })).rejects.toMatchObject({ code: 'already_running' })
   expect(await query(database.runtimeUrl, 'select 1 as one')).toEqual([{ one: 1 }])
@@ -32,7 +32,7 @@ test('of eight simultaneous first starts one owns the directory and seven are re
 })
 
 test('after a proper stop the directory is free and nothing of it runs', async () => {
-  const directory = await temporaryDirectory()
+  const directory = await usedDirectory()
   const owner = spawnOwner(directory)
   await owner.first
   owner.child.kill('SIGTERM')
@@ -42,8 +42,8 @@ test('after a proper stop the directory is free and nothing of it runs', async (
 })
 
 test('a start looks only at the PostgreSQL of its own directory', async () => {
-  const neighbour = await start(await temporaryDirectory())
-  const mine = await start(await temporaryDirectory())
+  const neighbour = await start(await usedDirectory())
+  const mine = await start(await usedDirectory())
   const [running, others] = await Promise.all([postgresProcesses(mine.dataDir), postgresProcesses(neighbour.dataDir)])
   expect(running.map(({ pid }) => pid)).toContain(mine.pid)
   expect(running.map(({ pid }) => pid)).not.toContain(neighbour.pid)

@@ -1,7 +1,13 @@
 // How children are started: as which uid, with which environment, and how the data directory is named to them.
 
 import { accessSync, constants } from 'node:fs'
-import type { Account } from './account.ts'
+
+/** An operating-system account that can run the server in root's place. */
+export interface Account {
+  readonly uid: number
+  readonly gid: number
+  readonly name: string
+}
 
 /** The uid and gid of a child; nothing when it runs as ourselves. */
 export function runAs(account: Account | undefined): { uid?: number; gid?: number } {

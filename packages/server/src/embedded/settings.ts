@@ -3,7 +3,7 @@
 
 import { chown, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Account } from './account.ts'
+import type { Account } from './run-as.ts'
 
 /** Where the server listens: a private socket, or (Windows) a loopback port. */
 export interface Endpoint {

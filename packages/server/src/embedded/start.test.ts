@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { query, socketDirectoryOf, start, temporaryDirectory } from './fixtures/rig.ts'
+import { query, socketDirectoryOf, start, temporaryDirectory, usedDirectory } from './fixtures/rig.ts'
 import { postgresProcesses } from './processes.ts'
 import { startEmbeddedPostgres } from './index.ts'
 
@@ -73,8 +73,7 @@ describe('a directory that is not simply ours', () => {
   })
 
   test('unfinished first start: moved aside, started over, nothing deleted', async () => {
-    const directory = await temporaryDirectory()
-    await start(directory).then((database) => database.stop())
+    const directory = await usedDirectory()
     await rm(join(directory, 'postgres', 'PG_VERSION'))
     await mkdir(join(directory, 'initialising-abcd'))
     await writeFile(join(directory, 'initialising-abcd', 'half'), 'half a cluster')
@@ -87,8 +86,7 @@ describe('a directory that is not simply ours', () => {
   })
 
   test('data of another major version: refused with both versions, nothing touched', async () => {
-    const directory = await temporaryDirectory()
-    await start(directory).then((database) => database.stop())
+    const directory = await usedDirectory()
     await writeFile(join(directory, 'postgres', 'PG_VERSION'), '12\n')
     await expect(startEmbeddedPostgres({ directory })).rejects.toMatchObject({
       code: 'wrong_version',
@@ -98,7 +96,7 @@ describe('a directory that is not simply ours', () => {
   })
 
   test('its passwords lost: new ones are made and the cluster learns them', async () => {
-    const directory = await temporaryDirectory()
+    const directory = await usedDirectory()
     const first = await start(directory)
     await query(first.adminUrl, 'create table kept as select 42 as n')
     await first.stop()
@@ -109,7 +107,7 @@ describe('a directory that is not simply ours', () => {
   })
 
   test('a cluster whose settings were made unsafe: refused, and what is unsafe is said', async () => {
-    const directory = await temporaryDirectory()
+    const directory = await usedDirectory()
     const first = await start(directory)
     await query(first.adminUrl, 'alter role work_manager_runtime set synchronous_commit = off')
     await first.stop()
@@ -121,7 +119,7 @@ describe('a directory that is not simply ours', () => {
   })
 
   test("a damaged cluster: the server's own last words are quoted", async () => {
-    const directory = await temporaryDirectory()
+    const directory = await usedDirectory()
     const first = await start(directory)
     await first.stop()
     await rm(join(first.dataDir, 'global', 'pg_control'))
@@ -166,7 +164,7 @@ if (process.getuid?.() === 0) {
     })
 
     test('hands a cluster that was put back from a copy to the account that runs it', async () => {
-      const directory = await temporaryDirectory()
+      const directory = await usedDirectory()
       const first = await start(directory)
       await first.stop()
       const entries = await readdir(first.dataDir, { recursive: true })

@@ -1,4 +1,5 @@
 /** What operations may use besides their transaction; wired once in main.ts. */
+import type { Backoff } from '../domain/retry.ts'
 import type { Db, SystemDb } from '../store/tx.ts'
 import type { OrderTypeRegistry } from '../order-types/registry.ts'
 import type { Logger } from 'pino'
@@ -9,6 +10,8 @@ export interface OperationSettings {
   readonly leaseTtlSeconds: number
   readonly heartbeatEverySeconds: number
   readonly defaultMaxAttempts: number
+  /** Where a type sets no backoff of its own. */
+  readonly backoff: Backoff
   readonly maxPartsPerItem: number
   readonly maxPartBytes: number
   readonly defaultPageSize: number

@@ -9,7 +9,6 @@ import type {
   OrderTypeDefinition,
   PartsDefinition,
   PlannedItem,
-  RetryPolicy,
   Check,
   Submission,
   Finding,
@@ -53,7 +52,7 @@ export interface OrderType<Payload = unknown, Input = unknown, Result = unknown,
   readonly effects: Readonly<Record<string, EffectDefinition>>
   readonly autoApprove: boolean
   readonly duties: { readonly selfApproval: 'refuse' | 'allow' }
-  readonly retry: { readonly maxAttempts: number | null; readonly baseSeconds: number; readonly maxSeconds: number }
+  readonly retry: { readonly maxAttempts: number | null; readonly baseSeconds: number | null; readonly maxSeconds: number | null }
   readonly leaseTtlSeconds: number | null
   readonly requireLeaseToken: boolean | null
   readonly recordHeartbeats: boolean
@@ -83,8 +82,6 @@ type Inferred<P extends AnySchema, I extends AnySchema | undefined, R extends An
 }
 
 const typeName = /^[a-z0-9]+([._-][a-z0-9]+)*$/
-const defaultRetry: RetryPolicy = { maxAttempts: 0, baseSeconds: 60, maxSeconds: 3600 }
-
 /** Functions and members by name and expected kind; everything else in a definition is a misspelling. */
 const members: Readonly<Record<string, 'string' | 'number' | 'boolean' | 'function' | 'object' | 'schema'>> = {
   type: 'string',
@@ -150,9 +147,9 @@ function checkRules(d: OrderTypeDefinition, problems: string[]): void {
   checkNumber(problems, 'retry.maxAttempts', d.retry?.maxAttempts, 1, 100)
   checkNumber(problems, 'retry.baseSeconds', d.retry?.baseSeconds, 0, 86_400)
   checkNumber(problems, 'retry.maxSeconds', d.retry?.maxSeconds, 0, 7 * 86_400)
-  const retry = { ...defaultRetry, ...d.retry }
-  if (retry.baseSeconds > retry.maxSeconds)
-    problems.push(`retry.baseSeconds (${retry.baseSeconds}) is more than retry.maxSeconds (${retry.maxSeconds})`)
+  const { baseSeconds, maxSeconds } = d.retry ?? {}
+  if (baseSeconds !== undefined && maxSeconds !== undefined && baseSeconds > maxSeconds)
+    problems.push(`retry.baseSeconds (${baseSeconds}) is more than retry.maxSeconds (${maxSeconds})`)
   checkChecks(problems, 'verify', d.verify)
   checkChecks(problems, 'parts.verify', d.parts?.verify)
   if (d.parts && typeof d.parts.required !== 'function')
@@ -234,8 +231,8 @@ export function defineOrderType<
     duties: d.duties ?? { selfApproval: 'refuse' },
     retry: {
       maxAttempts: d.retry?.maxAttempts ?? null,
-      baseSeconds: d.retry?.baseSeconds ?? defaultRetry.baseSeconds,
-      maxSeconds: d.retry?.maxSeconds ?? defaultRetry.maxSeconds,
+      baseSeconds: d.retry?.baseSeconds ?? null,
+      maxSeconds: d.retry?.maxSeconds ?? null,
     },
     leaseTtlSeconds: d.leaseTtlSeconds ?? null,
     requireLeaseToken: d.requireLeaseToken ?? null,

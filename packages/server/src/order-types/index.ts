@@ -5,6 +5,6 @@ export { defineGenerator, isGenerator, type Generator } from './define-generator
 export { compileSchema, SchemaRefusedError, type JsonSchema, type Validator } from './schema-validator.ts'
 export { createRegistry, type OrderTypeDefaults, type OrderTypeDescription, type OrderTypeRegistry } from './registry.ts'
 export { loadOrderTypes, type LoadedOrderTypes } from './load-order-types.ts'
-export { makeDiff } from './make-diff.ts'
+export { makeDiff } from '../domain/diff.ts'
 export { TypeCrashed } from './type-crashed.ts'
 export { shippedOrderTypes } from './shipped/index.ts'

@@ -1,6 +1,6 @@
 /** The order types and generators of one server, by name. Built once at start and never changed while it runs. */
 import { createHash } from 'node:crypto'
-import { canonicalJson } from './canonical-json.ts'
+import { canonicalJson } from '../domain/canonical-json.ts'
 import type { Generator } from './define-generator.ts'
 import { DefinitionError, isOrderType, type OrderType } from './define-order-type.ts'
 import { isGenerator } from './define-generator.ts'

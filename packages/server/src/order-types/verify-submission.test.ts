@@ -2,7 +2,7 @@ import Type from 'typebox'
 import { describe, expect, it } from 'vitest'
 import { defineOrderType, type OrderType } from './define-order-type.ts'
 import { planItems } from './plan-items.ts'
-import { makeDiff } from './make-diff.ts'
+import { makeDiff } from '../domain/diff.ts'
 import { TypeCrashed } from './type-crashed.ts'
 import { assembleParts, checkPart, checkReadiness, checkSubmission, requiredParts } from './verify-submission.ts'
 

@@ -202,3 +202,43 @@ export async function countOpenItems(q: Queryable, orderId: string): Promise<{ l
   )
   return row!
 }
+
+export interface ItemAddress {
+  readonly tenant_id: string
+  readonly order_id: string
+  readonly id: string
+}
+
+/** Leases of all tenants that ran out, longest ago first. Only candidates: the verdict falls under the item's lock. */
+export async function findExpiredLeases(q: Queryable, limit: number): Promise<ItemAddress[]> {
+  return q.query(
+    sql`
+    select i.tenant_id, i.order_id, i.id from wm.items i
+     where i.state in ('leased', 'in_progress') and i.lease_expires_at < clock_timestamp()
+     order by i.lease_expires_at limit ${limit}`,
+    'find_expired_leases',
+  )
+}
+
+/** Failed items of all tenants whose backoff is over. */
+export async function findDueRetries(q: Queryable, limit: number): Promise<ItemAddress[]> {
+  return q.query(
+    sql`
+    select i.tenant_id, i.order_id, i.id from wm.items i join wm.orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
+     where i.state = 'failed' and i.available_at <= clock_timestamp() and o.state in ('queued', 'checked_out', 'in_progress')
+     order by i.available_at limit ${limit}`,
+    'find_due_retries',
+  )
+}
+
+/** Failed items of open orders that no retry will bring back, failed at least `afterHours` ago. */
+export async function findFinalFailures(q: Queryable, afterHours: number, limit: number): Promise<ItemAddress[]> {
+  return q.query(
+    sql`
+    select i.tenant_id, i.order_id, i.id from wm.items i join wm.orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
+     where i.state = 'failed' and i.available_at is null and o.state in ('queued', 'checked_out', 'in_progress')
+       and i.updated_at <= clock_timestamp() - make_interval(secs => ${afterHours * 3600})
+     order by i.updated_at limit ${limit}`,
+    'find_final_failures',
+  )
+}

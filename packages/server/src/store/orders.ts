@@ -143,3 +143,59 @@ export async function setItemsTotal(tx: Tx, id: string, total: number, at: Insta
 export async function setItemsDead(tx: Tx, id: string, dead: number, at: Instant): Promise<void> {
   await tx.query(sql`update wm.orders set items_dead = ${dead}, updated_at = ${at} where tenant_id = ${tx.tenantId} and id = ${id}`, 'set_items_dead')
 }
+
+export interface OrderAddress {
+  readonly tenant_id: string
+  readonly id: string
+  readonly type: string
+  readonly state: OrderState
+  readonly last_transitioned_at: Instant
+}
+
+/** Open orders of all tenants that have not moved for `hours` and were not reported since they stopped. */
+export async function findStaleOrders(q: Queryable, hours: number, limit: number): Promise<OrderAddress[]> {
+  return q.query(
+    sql`
+    select o.tenant_id, o.id, o.type, o.state, o.last_transitioned_at from wm.orders o
+     where o.state in ('queued', 'checked_out', 'in_progress', 'submitted', 'approved')
+       and o.last_transitioned_at < clock_timestamp() - make_interval(secs => ${hours * 3600})
+       and (o.stale_alerted_at is null or o.stale_alerted_at < o.last_transitioned_at)
+     order by o.last_transitioned_at limit ${limit}`,
+    'find_stale_orders',
+  )
+}
+
+/** Marks the standstill that began at `since` as reported; false when the order moved or was reported meanwhile. */
+export async function markStale(tx: Tx, id: string, since: Instant, at: Instant): Promise<boolean> {
+  const rows = await tx.query(
+    sql`
+    update wm.orders set stale_alerted_at = ${at}
+     where tenant_id = ${tx.tenantId} and id = ${id} and last_transitioned_at = ${since}
+       and (stale_alerted_at is null or stale_alerted_at < last_transitioned_at) returning id`,
+    'mark_stale',
+  )
+  return rows.length === 1
+}
+
+/** Orders of all tenants in a waiting state (submitted, approved), longest waiting first. */
+export async function findWaitingOrders(q: Queryable, state: 'submitted' | 'approved', types: readonly string[] | null, limit: number): Promise<OrderAddress[]> {
+  return q.query(
+    sql`
+    select o.tenant_id, o.id, o.type, o.state, o.last_transitioned_at from wm.orders o
+     where o.state in ('submitted', 'approved', 'failed') and o.state = ${state}
+       and (${types as string[] | null}::text[] is null or o.type = any(${types as string[] | null}) and o.auto_approval_tried_revision < o.revision)
+     order by o.last_transitioned_at limit ${limit}`,
+    'find_waiting_orders',
+  )
+}
+
+/** The automatic approval of this revision was tried; it is not tried again before a rework. */
+export async function markAutoApprovalTried(tx: Tx, id: string, revision: number): Promise<boolean> {
+  const rows = await tx.query(
+    sql`
+    update wm.orders set auto_approval_tried_revision = ${revision}
+     where tenant_id = ${tx.tenantId} and id = ${id} and auto_approval_tried_revision < ${revision} returning id`,
+    'mark_auto_approval_tried',
+  )
+  return rows.length === 1
+}

@@ -1,6 +1,6 @@
 /** The command line's way to a server: Node's fetch, one base address, one key, every failure explained. */
 import { randomUUID } from 'node:crypto'
-import { CliError, exitOfStatus } from './failure.ts'
+import { CliError, exitOfStatus } from './cli-error.ts'
 import { inertLine } from './inert-text.ts'
 
 export interface ApiTarget {
@@ -31,7 +31,9 @@ export class ApiClient {
   }
 
   async get<T>(path: string, query: Query = {}): Promise<T> {
-    const parameters = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]]))
+    const parameters = Object.entries(query).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)] as [string, string]],
+    )
     const search = parameters.length === 0 ? '' : `?${new URLSearchParams(parameters).toString()}`
     return (await this.#send<T>('GET', `${path}${search}`)).body
   }
@@ -51,7 +53,11 @@ export class ApiClient {
     try {
       response = await fetch(`${base}${path}`, {
         method,
-        headers: { authorization: `Bearer ${key}`, accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json', 'idempotency-key': randomUUID() }) },
+        headers: {
+          authorization: `Bearer ${key}`,
+          accept: 'application/json',
+          ...(body === undefined ? {} : { 'content-type': 'application/json', 'idempotency-key': randomUUID() }),
+        },
         body: body === undefined ? undefined : JSON.stringify(body),
         // A redirect could carry the key to another host, or turn a POST into a GET.
         redirect: 'manual',
@@ -66,10 +72,30 @@ export class ApiClient {
 }
 
 function unreachable(base: string, cause: unknown, signal: AbortSignal, timeout: AbortSignal, timeoutMs: number): CliError {
-  if (signal.aborted) return new CliError('interrupted', 'interrupted', 'Interrupted before the server answered.', 'If this was a change, look at the order before you repeat it.', { cause })
-  if (timeout.aborted) return new CliError('unreachable', 'timeout', `${base} did not answer within ${timeoutMs / 1000} s.`, 'Look at the server’s log; reading /readyz says what it waits for.', { cause })
+  if (signal.aborted)
+    return new CliError(
+      'interrupted',
+      'interrupted',
+      'Interrupted before the server answered.',
+      'If this was a change, look at the order before you repeat it.',
+      { cause },
+    )
+  if (timeout.aborted)
+    return new CliError(
+      'unreachable',
+      'timeout',
+      `${base} did not answer within ${timeoutMs / 1000} s.`,
+      'Look at the server’s log; reading /readyz says what it waits for.',
+      { cause },
+    )
   const reason = reasonOf(cause)
-  return new CliError('unreachable', 'unreachable', `No server answers at ${base} (${reason}).`, 'Start one here with `npx work-manager start`, or name another with --url or WORK_MANAGER_URL.', { cause })
+  return new CliError(
+    'unreachable',
+    'unreachable',
+    `No server answers at ${base} (${reason}).`,
+    'Start one here with `npx work-manager start`, or name another with --url or WORK_MANAGER_URL.',
+    { cause },
+  )
 }
 
 function reasonOf(error: unknown): string {
@@ -79,15 +105,23 @@ function reasonOf(error: unknown): string {
 
 function judge(response: Response, text: string, target: ApiTarget): unknown {
   if (response.status >= 300 && response.status < 400) {
-    throw new CliError('unreachable', 'redirected', `${target.base} redirects to ${response.headers.get('location') ?? 'somewhere else'}.`, 'Name the final address with --url.')
+    throw new CliError(
+      'unreachable',
+      'redirected',
+      `${target.base} redirects to ${response.headers.get('location') ?? 'somewhere else'}.`,
+      'Name the final address with --url.',
+    )
   }
   const body = parse(response, text)
   if (response.ok && body !== undefined) return body
   const problem = body as { code?: unknown; detail?: unknown; fix?: unknown; request_id?: unknown; errors?: unknown } | undefined
-  if (problem === undefined || typeof problem.code !== 'string' || typeof problem.detail !== 'string') throw notWorkManager(response, target.base)
+  if (problem === undefined || typeof problem.code !== 'string' || typeof problem.detail !== 'string')
+    throw notWorkManager(response, target.base)
   const fix = typeof problem.fix === 'string' ? problem.fix : ''
   const where = response.status === 401 ? ` (key from ${target.keyFrom})` : ''
-  throw new CliError(exitOfStatus(response.status), problem.code, `${problem.detail}${where}${sentences(problem.errors)}`, fix, { members: problem as Record<string, unknown> })
+  throw new CliError(exitOfStatus(response.status), problem.code, `${problem.detail}${where}${sentences(problem.errors)}`, fix, {
+    members: problem,
+  })
 }
 
 function parse(response: Response, text: string): unknown {
@@ -104,12 +138,24 @@ function parse(response: Response, text: string): unknown {
 function sentences(errors: unknown): string {
   if (typeof errors !== 'object' || errors === null) return ''
   const lines = Array.isArray(errors)
-    ? errors.map((error: { field?: unknown; message?: unknown }) => `${error.field === undefined || error.field === '' ? '' : `${String(error.field)}: `}${String(error.message ?? JSON.stringify(error))}`)
-    : Object.entries(errors).flatMap(([field, all]) => [all].flat().map((message) => `${field}: ${String(message)}`))
+    ? errors.map(sentence)
+    : Object.entries(errors).flatMap(([field, all]) => [all].flat().map((message) => sentence({ field, message })))
   return lines.map((line) => `\n  - ${inertLine(line)}`).join('')
 }
 
+function sentence(error: unknown): string {
+  const { field, message } = error as { field?: unknown; message?: unknown }
+  if (typeof message !== 'string') return JSON.stringify(error)
+  return typeof field === 'string' && field !== '' ? `${field}: ${message}` : message
+}
+
 function notWorkManager(response: Response, base: string): CliError {
-  const what = response.headers.get('server') ?? response.headers.get('x-powered-by') ?? response.headers.get('content-type') ?? 'no content type'
-  return new CliError('unreachable', 'not_work_manager', `What answers at ${base} is not Work Manager: status ${response.status}, ${inertLine(what)}.`, 'Correct --url or WORK_MANAGER_URL; a proxy in between may answer in its place.')
+  const what =
+    response.headers.get('server') ?? response.headers.get('x-powered-by') ?? response.headers.get('content-type') ?? 'no content type'
+  return new CliError(
+    'unreachable',
+    'not_work_manager',
+    `What answers at ${base} is not Work Manager: status ${response.status}, ${inertLine(what)}.`,
+    'Correct --url or WORK_MANAGER_URL; a proxy in between may answer in its place.',
+  )
 }

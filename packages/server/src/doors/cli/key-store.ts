@@ -2,34 +2,17 @@
  * API keys, by the way that is open: over HTTP to a running server, or straight in the database when we may open it.
  * An embedded database belongs to the process that serves it, so there the server is asked as long as it runs.
  */
+import type { KeyRequest, ListedKey } from '../../auth/key-admin.ts'
 import type { Context } from './context.ts'
-import { usageError } from './failure.ts'
+import { usageError } from './cli-error.ts'
 import { localTenant } from './local-tenant.ts'
 import { withManager } from './opened-manager.ts'
 
-export interface NewKey {
-  readonly kind: 'agent' | 'person' | 'service'
-  readonly principalId: string
-  readonly name: string
-  readonly abilities: readonly string[]
-  /** RFC 3339. */
-  readonly expiresAt?: string
-}
-
-export interface KeyDescription {
-  readonly id: string
-  readonly prefix: string
-  readonly kind: string
-  readonly principal_id: string
-  readonly name: string
-  readonly abilities: readonly string[]
-  readonly expires_at: string | null
-  readonly revoked_at: string | null
-}
+export type NewKey = Omit<KeyRequest, 'tenant'>
 
 export interface KeyStore {
   create(key: NewKey): Promise<{ key: string; id: string }>
-  list(): Promise<readonly KeyDescription[]>
+  list(): Promise<readonly ListedKey[]>
   rotate(id: string): Promise<{ key: string; id: string }>
   revoke(id: string): Promise<void>
 }
@@ -39,20 +22,23 @@ export async function withKeyStore<T>(context: Context, tenant: string | undefin
   const named = context.options.url !== undefined || (context.env.WORK_MANAGER_URL ?? '') !== ''
   const direct = !named && ((await context.config()).database.url !== undefined || !(await answers(await context.url())))
   if (direct) return inDatabase(context, tenant ?? localTenant.slug, use)
-  if (tenant !== undefined) throw usageError('--tenant cannot be chosen through a server: the tenant is the one of your key.', 'Leave --tenant out and use a key of that tenant, or run the command where DATABASE_URL is set.')
+  if (tenant !== undefined)
+    throw usageError(
+      '--tenant cannot be chosen through a server: the tenant is the one of your key.',
+      'Leave --tenant out and use a key of that tenant, or run the command where DATABASE_URL is set.',
+    )
   return use(await overHttp(context))
 }
 
 function inDatabase<T>(context: Context, tenant: string, use: (keys: KeyStore) => Promise<T>): Promise<T> {
-  return withManager(context, async ({ tenants, keys }) => {
-    await tenants.ensure(tenant, tenant)
-    return use({
+  return withManager(context, ({ keys }) =>
+    use({
       create: (key) => keys.create({ ...key, tenant }),
       list: () => keys.list(tenant),
       rotate: (id) => keys.rotate(tenant, id),
       revoke: async (id) => void (await keys.revoke(tenant, id)),
-    })
-  })
+    }),
+  )
 }
 
 async function overHttp(context: Context): Promise<KeyStore> {
@@ -60,8 +46,16 @@ async function overHttp(context: Context): Promise<KeyStore> {
   const path = (id: string, verb: string) => `/keys/${encodeURIComponent(id)}/${verb}`
   return {
     create: async ({ kind, principalId, name, abilities, expiresAt }) =>
-      (await client.post<{ key: string; id: string }>('/keys', { kind, principal_id: principalId, name, abilities, ...(expiresAt === undefined ? {} : { expires_at: expiresAt }) })).body,
-    list: async () => (await client.get<{ keys: KeyDescription[] }>('/keys')).keys,
+      (
+        await client.post<{ key: string; id: string }>('/keys', {
+          kind,
+          principal_id: principalId,
+          name,
+          abilities,
+          ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
+        })
+      ).body,
+    list: async () => (await client.get<{ keys: ListedKey[] }>('/keys')).keys,
     rotate: async (id) => (await client.post<{ key: string; id: string }>(path(id, 'rotate'), {})).body,
     revoke: async (id) => void (await client.post(path(id, 'revoke'), {})),
   }

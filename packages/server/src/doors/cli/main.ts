@@ -1,7 +1,8 @@
 /** The entry of `work-manager`: parse, run one command, end with its exit code. */
 import { readFileSync } from 'node:fs'
 import { Context } from './context.ts'
-import { exitCodes, explain } from './failure.ts'
+import { exitCodes } from './cli-error.ts'
+import { explain } from './explain.ts'
 import { Output } from './output.ts'
 import { Answered, buildProgram } from './program.ts'
 

@@ -9,7 +9,10 @@ const longest = 400
 export function countEvidence(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0
   const entry = value as Record<string, unknown>
-  const isEvidence = !Array.isArray(value) && ['url', 'path', 'file'].some((name) => typeof entry[name] === 'string') && ['quote', 'hash', 'sha256'].some((name) => typeof entry[name] === 'string')
+  const isEvidence =
+    !Array.isArray(value) &&
+    ['url', 'path', 'file'].some((name) => typeof entry[name] === 'string') &&
+    ['quote', 'hash', 'sha256'].some((name) => typeof entry[name] === 'string')
   return (isEvidence ? 1 : 0) + Object.values(entry).reduce<number>((sum, member) => sum + countEvidence(member), 0)
 }
 
@@ -39,5 +42,8 @@ export function orderLines(order: Order, paint: Output['paint']): string[] {
 
 /** What each item would bring, one line per item. */
 export function contentLines(order: Order, paint: Output['paint']): string[] {
-  return (order.items ?? []).map((item) => `${paint.dim(`item ${item.ordinal}`.padEnd(13))} ${item.state}, ${evidenceOf(item)} evidence, ${shortened(item.assembled_result ?? item.result)}`)
+  return (order.items ?? []).map(
+    (item) =>
+      `${paint.dim(`item ${item.ordinal}`.padEnd(13))} ${item.state}, ${evidenceOf(item)} evidence, ${shortened(item.assembled_result ?? item.result)}`,
+  )
 }

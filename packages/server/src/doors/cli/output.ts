@@ -1,6 +1,7 @@
 /** Where a command writes: tables and sentences for a terminal, JSON for programs, failures on stderr. */
+import { isatty } from 'node:tty'
 import picocolors from 'picocolors'
-import { exitCodes, type CliError } from './failure.ts'
+import { exitCodes, type CliError } from './cli-error.ts'
 import { inertJson, inertText } from './inert-text.ts'
 import { tableLines, type Column } from './table.ts'
 
@@ -19,7 +20,7 @@ export class Output {
 
   constructor(streams: Streams, env: Readonly<Record<string, string | undefined>>) {
     this.streams = streams
-    this.isTerminal = streams.stdout.isTTY === true
+    this.isTerminal = isatty(1)
     this.json = !this.isTerminal
     this.paint = picocolors.createColors(this.isTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb')
     // Whoever reads us (head, a pager) may go away first; that is no failure.
@@ -60,11 +61,15 @@ export class Output {
   /** Says why the command failed. `asJson` follows --json alone: a person may pipe stdout and still read stderr. */
   failure(error: CliError, asJson: boolean): void {
     if (asJson) {
-      this.streams.stderr.write(`${inertJson({ ...error.members, code: error.code, detail: error.message, fix: error.fix, exit: error.exit })}\n`)
+      this.streams.stderr.write(
+        `${inertJson({ ...error.members, code: error.code, detail: error.message, fix: error.fix, exit: error.exit })}\n`,
+      )
       return
     }
-    const colours = this.streams.stderr.isTTY === true && this.paint.isColorSupported
+    const colours = isatty(2) && this.paint.isColorSupported
     const head = `error[${error.code}]:`
-    this.streams.stderr.write(`${colours ? this.paint.red(head) : head} ${inertText(error.message)}\n${error.fix === '' ? '' : `  fix: ${inertText(error.fix)}\n`}`)
+    this.streams.stderr.write(
+      `${colours ? this.paint.red(head) : head} ${inertText(error.message)}\n${error.fix === '' ? '' : `  fix: ${inertText(error.fix)}\n`}`,
+    )
   }
 }

@@ -1,5 +1,6 @@
 /** The command line: every command, the global options, and what is said about a wrong one. */
 import { Command, CommanderError } from 'commander'
+import { nearestName } from '../../order-types/nearest-name.ts'
 import { addChecks } from './commands/checks.ts'
 import { addDecisions } from './commands/decide.ts'
 import { addKeys } from './commands/keys.ts'
@@ -8,7 +9,7 @@ import { addOrders } from './commands/orders.ts'
 import { addServing } from './commands/serving.ts'
 import { addTail } from './commands/tail.ts'
 import type { Context, GlobalOptions } from './context.ts'
-import { usageError, type CliError } from './failure.ts'
+import { usageError, type CliError } from './cli-error.ts'
 
 const firstSteps = `Work Manager: the work-order control plane for AI agents.
 
@@ -67,8 +68,22 @@ function explained(end: CommanderError, command: Command, context: Context): Ans
     else context.out.line(command.helpInformation().trimEnd())
     return new Answered()
   }
+  const meant = end.code === 'commander.excessArguments' ? siblingMeant(command) : undefined
+  if (meant !== undefined) return meant
   const detail = end.message.replace(/^error: /, '').replace(/\s*\n\s*\(Did you mean (.*?)\?\)$/s, '; did you mean $1?')
   return usageError(/[.?!]$/.test(detail) ? detail : `${detail}.`, `usage: ${nameOf(command)} ${command.usage()}${exampleOf(command)}`)
+}
+
+/** `orders shw x` reaches the default command with arguments too many: the first one was meant to be a command. */
+function siblingMeant(command: Command): CliError | undefined {
+  const { parent, args } = command
+  if (parent?.parent === null || parent === null || args[0] === undefined) return undefined
+  const known = parent.commands.map((each) => each.name())
+  const nearest = nearestName(args[0], known)
+  return usageError(
+    `unknown command '${args[0]}'${nearest === undefined ? '' : `; did you mean ${nearest}?`}`,
+    `usage: ${nameOf(parent)} ${parent.usage()}; known are ${known.join(', ')}`,
+  )
 }
 
 function nameOf(command: Command): string {

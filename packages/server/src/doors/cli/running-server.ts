@@ -4,9 +4,10 @@ import { pino, type Logger } from 'pino'
 import type { Config } from '../../config/index.ts'
 import type { WorkManager } from '../../main.ts'
 import type { Context, Flags } from './context.ts'
-import { CliError, exitCodes } from './failure.ts'
+import { CliError, exitCodes } from './cli-error.ts'
 import { inertLine } from './inert-text.ts'
 import { announceServer } from './local-files.ts'
+import { openWhenReachable } from './open-when-reachable.ts'
 import { onStopSignal } from './stop-signals.ts'
 
 export interface RunningServer {
@@ -21,12 +22,25 @@ export interface RunningServer {
  * Runs a server until it is told to stop; `meanwhile` may end earlier. `quiet` shows warnings as plain lines instead of the log.
  * Refuses with: port_in_use, port_not_permitted (exit 3), and whatever opening refuses with.
  */
-export async function runServer(context: Context, flags: Flags, quiet: boolean, meanwhile: (server: RunningServer) => Promise<void>): Promise<void> {
+export async function runServer(
+  context: Context,
+  flags: Flags,
+  quiet: boolean,
+  meanwhile: (server: RunningServer) => Promise<void>,
+): Promise<void> {
   const { config, origins } = await context.readConfig(flags)
   const { openWorkManager } = await import('../../main.ts')
-  const manager = await openWorkManager(config, quiet ? { log: plainLog(context, origins.has('server.log_level') ? config.server.log_level : 'warn') } : {})
+  const options = quiet ? { log: plainLog(context, origins.has('server.log_level') ? config.server.log_level : 'warn') } : {}
+  const say = (sentence: string) => context.out.note(sentence)
+  const manager = await openWhenReachable(() => openWorkManager(config, options), say, context.interrupt.signal)
+  if (context.interrupt.signal.aborted) {
+    await manager.stop()
+    throw new CliError('interrupted', 'interrupted', 'Interrupted while starting.', '')
+  }
   const stopping = new AbortController()
   const ended = Promise.withResolvers<void>()
+  // Whoever waits for it sees the failure; before anybody waits it must not end the process.
+  ended.promise.catch(() => {})
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= (stopping.abort(), manager.stop()))
   const stopListening = onStopSignal(
@@ -40,12 +54,25 @@ export async function runServer(context: Context, flags: Flags, quiet: boolean, 
       now.finally(() => process.exit(exitCodes.interrupted)).catch(() => {})
     },
   )
-  manager.embedded?.onExit((why) => ended.reject(new CliError('unfit', 'database_stopped', `The embedded PostgreSQL ended and did not come back: ${why}.`, `Look into postgres.log in ${config.database.data_directory}, then start again.`)))
+  manager.embedded?.onExit((why) =>
+    ended.reject(
+      new CliError(
+        'unfit',
+        'database_stopped',
+        `The embedded PostgreSQL ended and did not come back: ${why}.`,
+        `Look into postgres.log in ${config.database.data_directory}, then start again.`,
+      ),
+    ),
+  )
   try {
     const url = await listen(manager, config)
     const withdraw = await announceServer(config.database.data_directory, url)
     try {
-      await Promise.race([meanwhile({ manager, config, url, stopping: stopping.signal }), ended.promise])
+      const during = meanwhile({ manager, config, url, stopping: stopping.signal }).catch((error: unknown) => {
+        // What a stop cuts short is no failure of its own.
+        if (!stopping.signal.aborted) throw error
+      })
+      await Promise.race([during, ended.promise])
       await ended.promise
     } finally {
       await withdraw()
@@ -64,10 +91,30 @@ async function listen(manager: WorkManager, config: Config): Promise<string> {
     const { host, port } = config.server
     if (code === 'EADDRINUSE') {
       const free = await nextFreePort(host, port)
-      throw new CliError('configuration', 'port_in_use', `Port ${port} on ${host} is taken by another program.`, `Stop that program, or use another port: --port ${free} (or WORK_MANAGER_PORT=${free}).`, { cause })
+      throw new CliError(
+        'configuration',
+        'port_in_use',
+        `Port ${port} on ${host} is taken by another program.`,
+        `Stop that program, or use another port: --port ${free} (or WORK_MANAGER_PORT=${free}).`,
+        { cause },
+      )
     }
-    if (code === 'EACCES') throw new CliError('configuration', 'port_not_permitted', `Port ${port} may only be opened by a privileged user.`, 'Use a port above 1023, such as --port 7420, and let a proxy listen on the low one.', { cause })
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new CliError('configuration', 'host_not_here', `This machine has no address ${host}.`, 'Set server.host to 127.0.0.1, to one of its addresses, or to 0.0.0.0 for all of them.', { cause })
+    if (code === 'EACCES')
+      throw new CliError(
+        'configuration',
+        'port_not_permitted',
+        `Port ${port} may only be opened by a privileged user.`,
+        'Use a port above 1023, such as --port 7420, and let a proxy listen on the low one.',
+        { cause },
+      )
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      throw new CliError(
+        'configuration',
+        'host_not_here',
+        `This machine has no address ${host}.`,
+        'Set server.host to 127.0.0.1, to one of its addresses, or to 0.0.0.0 for all of them.',
+        { cause },
+      )
     throw cause
   }
 }
@@ -89,7 +136,9 @@ function isFree(host: string, port: number): Promise<boolean> {
 function plainLog(context: Context, level: string): Logger {
   const write = (record: string) => {
     const { msg, err } = JSON.parse(record) as { msg?: string; err?: { message?: string } }
-    context.out.note(context.out.paint.dim(`server: ${inertLine([msg, err?.message].filter((part) => part !== undefined && part !== '').join(': '))}`))
+    context.out.note(
+      context.out.paint.dim(`server: ${inertLine([msg, err?.message].filter((part) => part !== undefined && part !== '').join(': '))}`),
+    )
   }
   return pino({ level }, { write })
 }

@@ -7,10 +7,10 @@ const sameWishMs = 300
  * Listens for SIGINT and SIGTERM. Only a second signal of the same kind counts as impatience: a supervisor that follows a
  * Ctrl-C with SIGTERM repeats the first wish. Returns how to stop listening.
  */
-export function onStopSignal(first: () => void, again: () => void): () => void {
+export function onStopSignal(first: () => void, again: () => void, clock: () => number = () => performance.now()): () => void {
   const seen = new Map<NodeJS.Signals, number>()
   const handle = (signal: NodeJS.Signals) => {
-    const now = performance.now()
+    const now = clock()
     const before = seen.get(signal)
     if (before !== undefined && now - before < sameWishMs) return
     const firstOfAll = seen.size === 0

@@ -8,7 +8,8 @@ export interface Column<Row> {
   readonly elastic?: boolean
 }
 
-const wide = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u
+const wide =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u
 const gap = '  '
 
 /** Terminal cells that a text takes. */
@@ -42,6 +43,10 @@ export function tableLines<Row>(columns: readonly Column<Row>[], rows: readonly 
     widths[i] = narrowed
   }
   if (excess > 0) return cells.flatMap((row, n) => [...(n > 0 ? [''] : []), ...columns.map((column, i) => `${column.title}: ${row[i]}`)])
-  const line = (texts: readonly string[]) => texts.map((text, i) => pad(cut(text, widths[i] as number), widths[i] as number)).join(gap).trimEnd()
+  const line = (texts: readonly string[]) =>
+    texts
+      .map((text, i) => pad(cut(text, widths[i] as number), widths[i] as number))
+      .join(gap)
+      .trimEnd()
   return [line(columns.map((column) => column.title)), ...cells.map(line)]
 }

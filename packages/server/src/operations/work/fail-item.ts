@@ -34,11 +34,13 @@ export const failItem = defineOperation({
     const { services } = context
     const brief = await getItemBrief(context, input.item)
     const { retry } = getType(services, brief.type)
+    const { backoff } = services.settings
+    const policy = { ...backoff, baseSeconds: retry.baseSeconds ?? backoff.baseSeconds, maxSeconds: retry.maxSeconds ?? backoff.maxSeconds }
     const actor = actorOf(context)
     const reply = await context.write(async (tx) => {
       const order = await lockOrder(tx, brief.order_id)
       const { item, at } = await lockHeldItem(tx, context, input.item, input.lease_token)
-      const next = decideAfterFailure(input.class, item.attempts, item.max_attempts, retry, Math.random(), input.retry_after ?? 0)
+      const next = decideAfterFailure(input.class, item.attempts, item.max_attempts, policy, Math.random(), input.retry_after ?? 0)
       const willRetry = next.kind === 'retry'
       const error = { ...input.error, class: input.class, is_transient: input.class === 'transient', retry_after: willRetry ? Math.ceil(next.delaySeconds) : null, attempt: item.attempts }
       await moveItems(tx, [item.id], item.state, 'failed', at, { error, retryInSeconds: willRetry ? next.delaySeconds : null })

@@ -6,6 +6,7 @@ import { defineOrderType } from '../define-order-type.ts'
 import { auditRoot, installedPackages } from './installed-packages.ts'
 import { readFacts, licenseChecks, type LicenseFacts } from './license-checks.ts'
 import { AuditInput, AuditPayload, AuditResult, defaultOutput, defaultPackagesPerItem } from './license-documents.ts'
+import { licenseParts } from './license-parts.ts'
 import { noticesTarget, writeNotices, type NoticeEntry } from './third-party-notices.ts'
 
 const collection = 'license_inventory'
@@ -20,6 +21,9 @@ export function createLicenseAudit(base: () => string = () => process.cwd()) {
     payload: AuditPayload,
     input: AuditInput,
     result: AuditResult,
+    parts: licenseParts,
+    // Reading files takes moments, so an agent that is silent for five seconds is gone; slower ones heartbeat, as checkout tells them.
+    leaseTtlSeconds: 5,
 
     async plan({ payload }) {
       const root = payload.root ?? '.'

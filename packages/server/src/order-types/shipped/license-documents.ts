@@ -31,34 +31,29 @@ export const AuditInput = Type.Object({
   root: Type.String(),
   packages: Type.Array(Type.Object({ name: PackageName, version: Version, path: Path }), { minItems: 1, maxItems: 25 }),
 })
-export const AuditResult = Type.Object(
+/** What an agent says about one package; also the payload of a part. */
+export const PackageAnswer = Type.Object(
   {
-    packages: Type.Array(
-      Type.Object(
-        {
-          name: PackageName,
-          version: Version,
-          spdx: Type.String({
-            minLength: 1,
-            maxLength: 200,
-            description: 'SPDX licence expression, such as MIT or (MIT OR Apache-2.0); NOASSERTION, with notes, when it cannot be told.',
-          }),
-          file: Type.String({
-            minLength: 1,
-            maxLength: 1000,
-            description: 'The file that proves it, relative to root, inside the package.',
-          }),
-          sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the whole file, lower-case hex.' }),
-          quote: Type.String({ minLength: 10, maxLength: 500, description: 'Text of the file exactly as it stands there.' }),
-          notes: Type.Optional(Type.String({ minLength: 1, maxLength: 2000 })),
-        },
-        { additionalProperties: false },
-      ),
-      { maxItems: 50 },
-    ),
+    name: PackageName,
+    version: Version,
+    spdx: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description: 'SPDX licence expression, such as MIT or (MIT OR Apache-2.0); NOASSERTION, with notes, when it cannot be told.',
+    }),
+    file: Type.String({
+      minLength: 1,
+      maxLength: 1000,
+      description: 'The file that proves it, relative to root, inside the package.',
+    }),
+    sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the whole file, lower-case hex.' }),
+    quote: Type.String({ minLength: 10, maxLength: 500, description: 'Text of the file exactly as it stands there.' }),
+    notes: Type.Optional(Type.String({ minLength: 1, maxLength: 2000 })),
   },
   { additionalProperties: false },
 )
+export const AuditResult = Type.Object({ packages: Type.Array(PackageAnswer, { maxItems: 50 }) }, { additionalProperties: false })
 
 export type AuditInput = Static<typeof AuditInput>
 export type AuditResult = Static<typeof AuditResult>
+export type PackageAnswer = Static<typeof PackageAnswer>

@@ -1,8 +1,9 @@
 /** `config check`, `doctor`: is everything as it must be, before and while a server runs. */
 import type { Command } from 'commander'
-import { sections, type Config } from '../../../config/index.ts'
+import type { Config } from '../../../config/index.ts'
 import type { Context } from '../context.ts'
-import { CliError, explain } from '../failure.ts'
+import { CliError } from '../cli-error.ts'
+import { explain } from '../explain.ts'
 import { withManager } from '../opened-manager.ts'
 
 interface Finding {
@@ -28,20 +29,27 @@ export function addChecks(program: Command, context: Context): void {
 
 async function checkConfig(context: Context): Promise<void> {
   const { config, origins, file } = await context.readConfig()
+  const { sections } = await import('../../../config/index.ts')
   const shown = sections.map((section) => ({
     section: section.name,
     values: section.settings.map(({ key, path, schema }) => {
       const value = (config[section.name as keyof Config] as Record<string, unknown>)[key]
-      return { key, value: value === undefined ? null : schema.secret === true ? '(set, not shown)' : value, from: origins.get(path) ?? 'default' }
+      return {
+        key,
+        value: value === undefined ? null : schema.secret === true ? '(set, not shown)' : value,
+        from: origins.get(path) ?? 'default',
+      }
     }),
   }))
-  const settings = Object.fromEntries(shown.map(({ section, values }) => [section, Object.fromEntries(values.map(({ key, value, from }) => [key, { value, from }]))]))
+  const settings = Object.fromEntries(
+    shown.map(({ section, values }) => [section, Object.fromEntries(values.map(({ key, value, from }) => [key, { value, from }]))]),
+  )
   context.out.answer({ ok: true, file, settings }, () => {
     context.out.line(file === null ? 'No configuration file.' : `Configuration file: ${file}`)
     for (const { section, values } of shown) {
       context.out.line(`\n${section}`)
       for (const { key, value, from } of values) {
-        const text = `  ${key.padEnd(28)} ${value === null ? '–' : typeof value === 'object' ? JSON.stringify(value) : String(value)}`
+        const text = `  ${key.padEnd(28)} ${value === null ? '–' : typeof value === 'string' ? value : JSON.stringify(value)}`
         context.out.line(from === 'default' ? context.out.paint.dim(text) : `${text}  (${from})`)
       }
     }
@@ -66,7 +74,13 @@ async function doctor(context: Context): Promise<void> {
       if (!ok && fix) context.out.line(`     fix: ${fix}`)
     }
   })
-  if (bad.length > 0) throw new CliError('unfit', 'not_healthy', `${bad.length} of ${findings.length} checks failed: ${bad.map((finding) => finding.check).join(', ')}.`, 'See the advice beside each of them.')
+  if (bad.length > 0)
+    throw new CliError(
+      'unfit',
+      'not_healthy',
+      `${bad.length} of ${findings.length} checks failed: ${bad.map((finding) => finding.check).join(', ')}.`,
+      'See the advice beside each of them.',
+    )
 }
 
 /** Asks a server that runs; where none runs, opens the database and looks. */
@@ -74,9 +88,28 @@ async function examineServer(context: Context): Promise<Finding[]> {
   const url = await context.url()
   const answer = await fetch(new URL('/readyz', url), { signal: AbortSignal.timeout(5000), redirect: 'manual' }).catch(() => undefined)
   if (answer !== undefined) {
-    const { checks = {}, detail } = (await answer.json().catch(() => ({ detail: 'what answers is not Work Manager' }))) as { checks?: Record<string, string>; detail?: string }
-    const server: Finding = { check: 'server', ok: answer.ok, detail: `${url} ${answer.ok ? 'is ready' : (detail ?? 'is not ready')}`, fix: 'Look at its log.' }
-    return [server, ...Object.entries(checks).map(([check, state]): Finding => ({ check, ok: state === 'ok', detail: state, fix: 'Look at the log of the server.' }))]
+    const { checks = {}, detail } = (await answer.json().catch(() => ({ detail: 'what answers is not Work Manager' }))) as {
+      checks?: Record<string, string>
+      detail?: string
+    }
+    const server: Finding = {
+      check: 'server',
+      ok: answer.ok,
+      detail: `${url} ${answer.ok ? 'is ready' : (detail ?? 'is not ready')}`,
+      fix: 'Look at its log.',
+    }
+    return [
+      server,
+      ...Object.entries(checks).map(([check, state]): Finding => ({
+        check,
+        ok: state === 'ok',
+        detail: state,
+        fix: 'Look at the log of the server.',
+      })),
+    ]
   }
-  return withManager(context, async (manager) => [{ check: 'server', ok: true, detail: `none runs at ${url}; the database was opened directly` }, ...(await manager.doctor())])
+  return withManager(context, async (manager) => [
+    { check: 'server', ok: true, detail: `none runs at ${url}; the database was opened directly` },
+    ...(await manager.doctor()),
+  ])
 }

@@ -1,10 +1,11 @@
 /** `approve`, `reject`: a person's decision, on exactly what was shown. */
 import { createInterface } from 'node:readline/promises'
+import { isatty } from 'node:tty'
 import type { Command } from 'commander'
 import type { Diff, Order } from '../answers.ts'
 import { several } from '../arguments.ts'
 import type { Context } from '../context.ts'
-import { CliError, usageError } from '../failure.ts'
+import { CliError, usageError } from '../cli-error.ts'
 import { inertJson, inertLine } from '../inert-text.ts'
 import { contentLines, orderLines } from '../order-view.ts'
 import { getOrder } from './orders.ts'
@@ -28,15 +29,21 @@ export function addDecisions(program: Command, context: Context): void {
     .option('--rework', 'put the items back into the queue')
     .option('--item <item>', 'an item that the reason is about (may be repeated; default: all)', several)
     .option('--code <code>', 'short stable word for the reason', 'rejected_by_reviewer')
-    .addHelpText('after', '\nExample:\n  work-manager reject 01890a5d-ac96-774b-bcce-b302099a8057 --reason "The quote is from another version" --rework\n')
+    .addHelpText(
+      'after',
+      '\nExample:\n  work-manager reject 01890a5d-ac96-774b-bcce-b302099a8057 --reason "The quote is from another version" --rework\n',
+    )
     .action((id: string, options: RejectOptions) => reject(context, id, options))
 }
 
 async function approve(context: Context, id: string, options: { digest?: string; yes?: boolean }): Promise<void> {
   const { out } = context
-  const someoneThere = out.isTerminal && out.streams.stdin.isTTY === true
+  const someoneThere = out.isTerminal && isatty(0)
   if (!someoneThere && options.yes !== true) {
-    throw usageError('Nobody sits at this terminal, so nobody can be asked.', `Look at the order first (work-manager orders show ${inertLine(id)}), then approve what you saw: --yes --digest <digest>.`)
+    throw usageError(
+      'Nobody sits at this terminal, so nobody can be asked.',
+      `Look at the order first (work-manager orders show ${inertLine(id)}), then approve what you saw: --yes --digest <digest>.`,
+    )
   }
   const { order } = await getOrder(context, id)
   const digest = approvable(order, options.digest)
@@ -50,19 +57,31 @@ async function approve(context: Context, id: string, options: { digest?: string;
   out.answer(body, () => {
     if (status === 202) out.line(`Approved. The changes are still being applied; work-manager orders show ${order.id} tells when they are.`)
     else out.line(`${out.paint.green('Approved and applied')}${body.diff?.summary ? `: ${inertLine(body.diff.summary)}` : '.'}`)
-    for (const [name, change] of Object.entries(body.diff?.changes ?? {})) out.line(`  ${inertLine(name)}: ${inertLine(inertJson(change)).slice(0, 200)}`)
+    for (const [name, change] of Object.entries(body.diff?.changes ?? {}))
+      out.line(`  ${inertLine(name)}: ${inertLine(inertJson(change)).slice(0, 200)}`)
   })
 }
 
 /** The digest to approve. Refuses with: not_ready_for_approval, content_changed (both before anybody is asked). */
 function approvable(order: Order, expected: string | undefined): string {
   if (order.state !== 'submitted' || !order.digest) {
-    throw new CliError('conflict', 'not_ready_for_approval', `The order is ${order.state}; ${order.items_submitted} of its ${order.items_total} items are handed in.`, order.state === 'submitted' ? 'The server does not say what would be applied; update it.' : 'Only a submitted order can be approved.', {
-      members: { current_state: order.state },
-    })
+    throw new CliError(
+      'conflict',
+      'not_ready_for_approval',
+      `The order is ${order.state}; ${order.items_submitted} of its ${order.items_total} items are handed in.`,
+      order.state === 'submitted' ? 'The server does not say what would be applied; update it.' : 'Only a submitted order can be approved.',
+      {
+        members: { current_state: order.state },
+      },
+    )
   }
   if (expected !== undefined && expected !== order.digest) {
-    throw new CliError('conflict', 'content_changed', `The order is not what you looked at any more: its digest is ${order.digest}.`, `Look again (work-manager orders show ${order.id}) and approve the present digest.`)
+    throw new CliError(
+      'conflict',
+      'content_changed',
+      `The order is not what you looked at any more: its digest is ${order.digest}.`,
+      `Look again (work-manager orders show ${order.id}) and approve the present digest.`,
+    )
   }
   return order.digest
 }
@@ -92,6 +111,11 @@ async function reject(context: Context, id: string, options: RejectOptions): Pro
   const error = { code: options.code, message: options.reason }
   const errors = options.item === undefined ? [error] : options.item.map((item) => ({ ...error, item_id: item }))
   const client = await context.client()
-  const { body } = await client.post<{ order: Order }>(`/orders/${encodeURIComponent(id)}/reject`, { errors, allow_rework: options.rework === true })
-  out.answer(body, () => out.line(options.rework === true ? `Sent back; the order is ${body.order.state}.` : `Rejected; the order is ${body.order.state}.`))
+  const { body } = await client.post<{ order: Order }>(`/orders/${encodeURIComponent(id)}/reject`, {
+    errors,
+    allow_rework: options.rework === true,
+  })
+  out.answer(body, () =>
+    out.line(options.rework === true ? `Sent back; the order is ${body.order.state}.` : `Rejected; the order is ${body.order.state}.`),
+  )
 }

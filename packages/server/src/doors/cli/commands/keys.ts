@@ -1,11 +1,11 @@
 /** `keys create|list|rotate|revoke`. A key is shown once, when it is made. */
-import { abilities as known, type Ability } from '@work-manager/contract'
 import { Option, type Command } from 'commander'
+import type { ListedKey } from '../../../auth/key-admin.ts'
 import { nearestName } from '../../../order-types/nearest-name.ts'
 import { several } from '../arguments.ts'
 import type { Context } from '../context.ts'
-import { usageError } from '../failure.ts'
-import { withKeyStore, type KeyDescription } from '../key-store.ts'
+import { usageError } from '../cli-error.ts'
+import { withKeyStore } from '../key-store.ts'
 import type { Column } from '../table.ts'
 
 type Kind = 'agent' | 'person' | 'service'
@@ -16,7 +16,7 @@ const usualAbilities: Readonly<Record<Kind, readonly string[]>> = {
   service: ['work:propose', 'work:view'],
 }
 
-const columns: Column<KeyDescription>[] = [
+const columns: Column<ListedKey>[] = [
   { title: 'ID', value: (key) => key.id },
   { title: 'PREFIX', value: (key) => key.prefix },
   { title: 'FOR', value: (key) => `${key.kind} ${key.principal_id}`, elastic: true },
@@ -35,17 +35,30 @@ interface CreateOptions {
 }
 
 export function addKeys(program: Command, context: Context): void {
-  const keys = program.command('keys').summary('make, list, rotate and revoke API keys').description('API keys: make, list, rotate, revoke.')
+  const keys = program
+    .command('keys')
+    .summary('make, list, rotate and revoke API keys')
+    .description('API keys: make, list, rotate, revoke.')
   tenanted(keys.command('create').summary('make a key'))
     .description('Make a key. It is shown once and stored only as a hash.')
     .addOption(new Option('--kind <kind>', 'whom the key stands for').choices(['agent', 'person', 'service']).makeOptionMandatory())
     .requiredOption('--principal <id>', 'id of that agent, person or service; it appears on the record')
     .option('--name <text>', 'what people call this key (default: the principal)')
-    .option('--ability <ability>', `what it may do (may be repeated; default by kind): ${[...Object.keys(known), 'work:*'].join(', ')}`, several)
+    .option(
+      '--ability <ability>',
+      'what it may do, such as work:submit or work:* (may be repeated; default: what such a one usually needs)',
+      several,
+    )
     .option('--expires <time>', 'when it stops working: a date or time such as 2027-01-31, or days such as 90d')
     .addHelpText('after', '\nExample:\n  work-manager keys create --kind agent --principal crawler-1\n')
     .action(async (options: CreateOptions) => {
-      const key = { kind: options.kind, principalId: options.principal, name: options.name ?? options.principal, abilities: checkedAbilities(options.ability ?? usualAbilities[options.kind]), expiresAt: expiry(options.expires) }
+      const key = {
+        kind: options.kind,
+        principalId: options.principal,
+        name: options.name ?? options.principal,
+        abilities: await checkedAbilities(options.ability ?? usualAbilities[options.kind]),
+        expiresAt: expiry(options.expires),
+      }
       const made = await withKeyStore(context, options.tenant, (store) => store.create(key))
       showSecret(context, made)
     })
@@ -56,8 +69,10 @@ export function addKeys(program: Command, context: Context): void {
       context.out.answer(all, () => context.out.table(columns, all, 'No keys.'))
     })
   tenanted(keys.command('rotate').argument('<key>', 'id of the key').summary('replace a key'))
-    .description('Replace a key by a new one with the same abilities; the old one stops working.')
-    .action(async (id: string, options: { tenant?: string }) => showSecret(context, await withKeyStore(context, options.tenant, (store) => store.rotate(id))))
+    .description('Replace a key by a new one with the same abilities. The old one still works for a short while, so that nothing stops.')
+    .action(async (id: string, options: { tenant?: string }) =>
+      showSecret(context, await withKeyStore(context, options.tenant, (store) => store.rotate(id))),
+    )
   tenanted(keys.command('revoke').argument('<key>', 'id of the key').summary('end a key'))
     .description('End a key for good.')
     .action(async (id: string, options: { tenant?: string }) => {
@@ -77,12 +92,16 @@ function showSecret(context: Context, made: { key: string; id: string }): void {
   })
 }
 
-function checkedAbilities(asked: readonly string[]): string[] {
-  const names = [...Object.keys(known), 'work:*', 'admin:*', '*']
+async function checkedAbilities(asked: readonly string[]): Promise<string[]> {
+  const { abilities } = await import('@work-manager/contract')
+  const names = [...Object.keys(abilities), 'work:*', 'admin:*', '*']
   for (const name of asked) {
-    if (names.includes(name as Ability)) continue
+    if (names.includes(name)) continue
     const nearest = nearestName(name, names)
-    throw usageError(`There is no ability '${name}'.`, nearest === undefined ? `Known are ${names.join(', ')}.` : `Did you mean ${nearest}?`)
+    throw usageError(
+      `There is no ability '${name}'.`,
+      nearest === undefined ? `Known are ${names.join(', ')}.` : `Did you mean ${nearest}?`,
+    )
   }
   return [...asked]
 }
@@ -92,7 +111,11 @@ function expiry(text: string | undefined): string | undefined {
   const days = /^(\d{1,5})d$/.exec(text)
   const time = days === null ? Date.parse(text) : Date.now() + Number(days[1]) * 86_400_000
   const dated = days !== null || /^\d{4}-\d{2}-\d{2}(T.+)?$/.test(text)
-  if (!dated || Number.isNaN(time)) throw usageError(`--expires '${text}' is not a time.`, 'Write a date (2027-01-31), a time with zone (2027-01-31T12:00:00Z), or days from now (90d).')
+  if (!dated || Number.isNaN(time))
+    throw usageError(
+      `--expires '${text}' is not a time.`,
+      'Write a date (2027-01-31), a time with zone (2027-01-31T12:00:00Z), or days from now (90d).',
+    )
   if (time <= Date.now()) throw usageError(`--expires '${text}' is in the past.`, 'Name a time to come.')
   return new Date(time).toISOString()
 }

@@ -1,8 +1,11 @@
 /** `generate`, `maintain`: what the background services do, now and once. */
 import type { Command } from 'commander'
 import type { WorkManager } from '../../../main.ts'
+import type { Generator } from '../../../order-types/define-generator.ts'
+import type { ProposedOrder } from '../../../order-types/order-type.ts'
 import type { Context } from '../context.ts'
 import { inertLine } from '../inert-text.ts'
+import { localTenant } from '../local-tenant.ts'
 import { withManager } from '../opened-manager.ts'
 
 const chores = [
@@ -18,7 +21,7 @@ export function addMaintenance(program: Command, context: Context): void {
     .command('generate')
     .summary('run the generators that are due')
     .description('Run the generators that are due, without waiting for the server to do it.')
-    .option('--dry-run', 'only list the generators and when they are due')
+    .option('--dry-run', 'only say what each generator would propose')
     .action((options: { dryRun?: boolean }) => generate(context, options.dryRun === true))
   program
     .command('maintain')
@@ -31,23 +34,48 @@ export function addMaintenance(program: Command, context: Context): void {
 }
 
 function serviceOf(manager: WorkManager, name: string): { runOnce(): Promise<number> } {
-  const service = manager.runServices[name]
-  if (service === undefined) throw new Error(`There is no background service named ${name}; known are ${Object.keys(manager.runServices).join(', ')}.`)
+  const service = manager.background[name]
+  if (service === undefined)
+    throw new Error(`There is no background service named ${name}; known are ${Object.keys(manager.background).join(', ')}.`)
   return service
 }
 
 async function generate(context: Context, dryRun: boolean): Promise<void> {
   await withManager(context, async (manager) => {
-    const generators = manager.services.types.generators.map((generator) => ({ name: generator.name, schedule: generator.schedule, next_run: generator.nextRun(new Date())?.toISOString() ?? null }))
-    if (dryRun || generators.length === 0) {
-      context.out.answer({ generators, proposed: 0 }, () => {
-        if (generators.length === 0) context.out.line('There are no generators; put files with defineGenerator into a directory of order_types.directories.')
-        for (const each of generators) context.out.line(`${inertLine(each.name)}  ${each.schedule}  next ${each.next_run ?? 'never'}`)
-      })
+    const { generators } = manager.services.types
+    if (generators.length === 0) {
+      context.out.answer({ proposed: 0 }, () =>
+        context.out.line('There are no generators; put files with defineGenerator into a directory of order_types.directories.'),
+      )
       return
     }
+    if (dryRun) return rehearse(context, generators)
     const proposed = await serviceOf(manager, 'generator-runner').runOnce()
-    context.out.answer({ generators, proposed }, () => context.out.line(`${proposed} ${proposed === 1 ? 'order' : 'orders'} proposed.`))
+    context.out.answer({ proposed }, () => context.out.line(`${proposed} ${proposed === 1 ? 'order' : 'orders'} proposed.`))
+  })
+}
+
+/** What every generator would propose now, due or not. One that names no tenants is asked for the local one. */
+async function rehearse(context: Context, generators: readonly Generator[]): Promise<void> {
+  const found: { generator: string; schedule: string; next_run: string | null; tenant: string; orders: readonly ProposedOrder[] }[] = []
+  for (const generator of generators) {
+    const now = new Date()
+    for (const tenant of generator.tenants ?? [localTenant.slug]) {
+      const orders = await generator.generate({ tenant, now, signal: context.interrupt.signal })
+      found.push({
+        generator: generator.name,
+        schedule: generator.schedule,
+        next_run: generator.nextRun(now)?.toISOString() ?? null,
+        tenant,
+        orders,
+      })
+    }
+  }
+  context.out.answer({ would_propose: found }, () => {
+    for (const { generator, tenant, orders, next_run: next } of found)
+      context.out.line(
+        `${inertLine(generator)} for ${inertLine(tenant)}: would propose ${orders.length} ${orders.length === 1 ? 'order' : 'orders'}; next due ${next ?? 'never'}`,
+      )
   })
 }
 

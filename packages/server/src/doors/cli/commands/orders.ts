@@ -27,7 +27,10 @@ const itemColumns: Column<Item>[] = [
 
 /** A time as people read it: UTC, to the second. */
 export function moment(time: string): string {
-  return time.replace('T', ' ').replace(/\.\d+/, '').replace(/\+00:00$/, 'Z')
+  return time
+    .replace('T', ' ')
+    .replace(/\.\d+/, '')
+    .replace(/\+00:00$/, 'Z')
 }
 
 interface ListOptions {
@@ -60,7 +63,8 @@ export function addOrders(program: Command, context: Context): void {
       })
       context.out.answer(answer.data, () => {
         context.out.table(orderColumns, answer.data, 'No orders.')
-        if (answer.total > answer.data.length) context.out.line(context.out.paint.dim(`${answer.data.length} of ${answer.total}; --page ${options.page + 1} shows more`))
+        if (answer.total > answer.data.length)
+          context.out.line(context.out.paint.dim(`${answer.data.length} of ${answer.total}; --page ${options.page + 1} shows more`))
       })
     })
   orders

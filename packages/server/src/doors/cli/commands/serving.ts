@@ -1,7 +1,7 @@
 /** `start`, `serve`, `migrate`, `demo`: what runs a server, or runs against one. */
 import type { Command } from 'commander'
 import type { Context, Flags } from '../context.ts'
-import { CliError } from '../failure.ts'
+import { CliError } from '../cli-error.ts'
 import { demoKeysFile } from '../local-files.ts'
 import { ensureDemoKeys, ensureReviewerKey, readDemoKeys, type DemoKeys } from '../local-keys.ts'
 import { runServer, type RunningServer } from '../running-server.ts'
@@ -12,8 +12,15 @@ interface Address {
 }
 
 export function addServing(program: Command, context: Context): void {
-  withAddress(program.command('start').summary('start a server and run the demo').description('Start a server and let the demo do real work on it. The server stays until Ctrl-C.')).action((options: Address) => runStart(context, options))
-  withAddress(program.command('serve').summary('start a server').description('Start a server. It stays until Ctrl-C; the log goes to stdout.')).action((options: Address) =>
+  withAddress(
+    program
+      .command('start')
+      .summary('start a server and run the demo')
+      .description('Start a server and let the demo do real work on it. The server stays until Ctrl-C.'),
+  ).action((options: Address) => runStart(context, options))
+  withAddress(
+    program.command('serve').summary('start a server').description('Start a server. It stays until Ctrl-C; the log goes to stdout.'),
+  ).action((options: Address) =>
     runServer(context, flagsOf(options), false, async (server) => {
       if (server.manager.embedded !== null) await ensureReviewerKey(server)
       for (const line of readyLines(server)) context.out.note(line)
@@ -27,7 +34,9 @@ export function addServing(program: Command, context: Context): void {
       const config = await context.config()
       const { migrateDatabase } = await import('../../../main.ts')
       const { applied } = await migrateDatabase(config)
-      context.out.answer({ applied }, () => context.out.line(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}.`))
+      context.out.answer({ applied }, () =>
+        context.out.line(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}.`),
+      )
     })
   program
     .command('demo')
@@ -36,7 +45,13 @@ export function addServing(program: Command, context: Context): void {
     .action(async () => {
       const { database } = await context.config()
       const keys = await readDemoKeys(database.data_directory)
-      if (keys === undefined) throw new CliError('permission', 'auth_required', `The demo’s keys are not in ${demoKeysFile(database.data_directory)}.`, 'Run `work-manager start` once: it makes them.')
+      if (keys === undefined)
+        throw new CliError(
+          'permission',
+          'auth_required',
+          `The demo’s keys are not in ${demoKeysFile(database.data_directory)}.`,
+          'Run `work-manager start` once: it makes them.',
+        )
       await narrate(context, await context.url(), keys, context.interrupt.signal)
     })
 }
@@ -46,7 +61,10 @@ function withAddress(command: Command): Command {
 }
 
 function flagsOf({ host, port }: Address): Flags {
-  return { ...(host === undefined ? {} : { 'server.host': { text: host, from: '--host' } }), ...(port === undefined ? {} : { 'server.port': { text: port, from: '--port' } }) }
+  return {
+    ...(host === undefined ? {} : { 'server.host': { text: host, from: '--host' } }),
+    ...(port === undefined ? {} : { 'server.port': { text: port, from: '--port' } }),
+  }
 }
 
 /** What `npm start` does: serve, show the demo, then stay. A demo that fails is reported; the server stays up to be looked at. */
@@ -60,7 +78,7 @@ async function runStart(context: Context, options: Address): Promise<void> {
     try {
       await narrate(context, server.url, keys, server.stopping)
     } catch (error) {
-      if (server.stopping.aborted) return
+      if (server.stopping.aborted) throw error
       context.out.note(`The demo ended early: ${error instanceof Error ? error.message : String(error)}`)
     }
     if (!server.stopping.aborted) context.out.line(`\nThe server stays up at ${server.url} until Ctrl-C.`)

@@ -1,0 +1,164 @@
+/**
+ * Carries approved orders into the world, once. One transaction holds the order's lock, proves that the content still has the approved
+ * digest, runs the type's `apply` with that same transaction, and writes `applied` and `completed`: after a crash either all of it
+ * happened or none. Effects for the outside are only declared here; effect-runner.ts carries them out after the commit.
+ */
+import type { Diff } from '@work-manager/contract'
+import sql from 'sql-template-tag'
+import { uuidv7 } from 'uuidv7'
+import { makeDiff } from '../domain/diff.ts'
+import type { Services } from '../operations/services.ts'
+import { type DecisionContent, loadDecisionContent } from '../operations/work/decision-content.ts'
+import type { OrderType } from '../order-types/define-order-type.ts'
+import type { ApplyContext } from '../order-types/order-type.ts'
+import { topics } from '../signals/work-signal.ts'
+import { findDecision } from '../store/approvals.ts'
+import { insertEffects, type NewEffect } from '../store/effects.ts'
+import { type Actor, appendEvents, type Fact, systemActor } from '../store/events.ts'
+import { lockItemsOfOrder, moveItems } from '../store/items.ts'
+import { findWaitingOrders, lockOrder, moveOrder, type OrderRow, tryLockOrder } from '../store/orders.ts'
+import { deleteRecord, getRecord, listRecords, putRecord } from '../store/records.ts'
+import type { Instant, Tx } from '../store/tx.ts'
+import type { ServiceDefinition } from './service.ts'
+
+const batch = 20
+const actor: Actor = systemActor('applier')
+/** The name under which a type's `afterApply` runs among its effects: after the commit, with retries, receipt kept. */
+export const afterApplyEffect = 'after_apply'
+/** How long the type's code may keep the transaction open; a process that stalls longer loses its locks, and its commit fails. */
+const applyTimeoutMs = 60_000
+
+/** The apply did not happen; what is told in `last_apply_error`. */
+class ApplyRefused extends Error {
+  readonly code: string
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+function contextOf(tx: Tx, order: OrderRow, content: DecisionContent, type: OrderType, key: string, at: Instant, effects: NewEffect[]): ApplyContext<unknown, unknown, unknown> {
+  return {
+    order: content.order,
+    items: content.items.filter((item) => item.state === 'submitted'),
+    tx,
+    key,
+    records: {
+      get: (collection, name) => getRecord(tx, collection, name),
+      list: (collection) => listRecords(tx, collection, 10_000),
+      put: (collection, name, value) => putRecord(tx, { collection, key: name, value, orderId: order.id }, at),
+      delete: (collection, name) => deleteRecord(tx, collection, name),
+    },
+    effect(name, input) {
+      const definition = type.effects[name]
+      if (!definition) throw new Error(`effect '${name}' is not defined by the type; defined: ${Object.keys(type.effects).join(', ') || 'none'}`)
+      // The key is the order, its revision and the place in the apply: the same on every attempt.
+      effects.push({ id: uuidv7(), orderId: order.id, name, key: `${key}:${name}:${effects.length}`, input, deduplicates: definition.deduplicates })
+    },
+    diff: makeDiff,
+  }
+}
+
+const isDiff = (value: unknown): value is Diff => typeof value === 'object' && value !== null && 'before' in value && 'after' in value && 'changes' in value
+
+async function runApply(tx: Tx, order: OrderRow, type: OrderType | undefined, effects: NewEffect[]): Promise<Diff> {
+  if (!type) throw new ApplyRefused('order_type_not_found', `The order type '${order.type}' is not registered on this server.`)
+  if (type.version !== order.type_version) throw new ApplyRefused('type_version_changed', `The order was proposed for version ${order.type_version} of '${order.type}'; this server has version ${type.version}.`)
+  const content = await loadDecisionContent(tx, tx.tenantId, order)
+  const decision = order.approval_id ? await findDecision(tx, order.approval_id) : undefined
+  if (decision?.digest !== content.digest) throw new ApplyRefused('content_changed', 'The content of the order is not what was approved.')
+  const context = contextOf(tx, order, content, type, `apply:${order.id}:${order.revision}`, await tx.clock(), effects)
+  try {
+    await type.beforeApply?.(context)
+    const diff: unknown = await type.apply(context)
+    if (!isDiff(diff)) throw new TypeError('apply must return a diff: return context.diff(before, after, summary)')
+    return diff
+  } catch (error) {
+    // Database errors keep their class, so that a deadlock runs the whole apply again; the rest is the type's own refusal.
+    if (error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(40001|40P01|55P03)$/.test(error.code)) throw error
+    throw new ApplyRefused('apply_failed', error instanceof Error ? error.message : String(error), { cause: error })
+  }
+}
+
+/** Everything that `applied` means, in the caller's transaction. */
+async function complete(tx: Tx, order: OrderRow, diff: Diff, at: Instant): Promise<void> {
+  const items = await lockItemsOfOrder(tx, order.id)
+  const ids = items.filter((item) => item.state === 'submitted').map((item) => item.id)
+  const facts: Fact[] = [{ kind: 'order.applied', orderId: order.id, orderType: order.type, diff, message: 'Changes applied successfully' }]
+  const accepted = await moveItems(tx, ids, 'submitted', 'accepted', at, { acceptedAt: at })
+  await moveItems(tx, accepted, 'accepted', 'completed', at)
+  for (const id of accepted) {
+    facts.push(
+      { kind: 'item.accepted', orderId: order.id, itemId: id, orderType: order.type, message: 'Work order applied' },
+      { kind: 'item.completed', orderId: order.id, itemId: id, orderType: order.type, message: 'Work item completed' },
+    )
+  }
+  const moved = (await moveOrder(tx, order.id, 'approved', 'applied', at, { appliedAt: at })) && (await moveOrder(tx, order.id, 'applied', 'completed', at, { completedAt: at }))
+  if (!moved) throw new Error(`order ${order.id} left 'approved' under our lock`)
+  facts.push({ kind: 'order.completed', orderId: order.id, orderType: order.type, message: 'All items completed' })
+  await appendEvents(tx, actor, at, facts)
+}
+
+export function applier(services: Services): ServiceDefinition {
+  const { db, system, types, signal, log } = services
+
+  async function apply(tenantId: string, orderId: string): Promise<boolean> {
+    let seen: OrderRow | undefined
+    try {
+      return await db.transaction(tenantId, async (tx) => {
+        seen = await tryLockOrder(tx, orderId)
+        // Skipped when another process is applying it just now, or has done so.
+        if (seen?.state !== 'approved') return false
+        await tx.query(sql`select set_config('idle_in_transaction_session_timeout', ${String(applyTimeoutMs)}, true), set_config('statement_timeout', ${String(applyTimeoutMs)}, true)`)
+        const type = types.get(seen.type)
+        const effects: NewEffect[] = []
+        const diff = await runApply(tx, seen, type, effects)
+        if (type?.afterApply)
+          effects.push({ id: uuidv7(), orderId, name: afterApplyEffect, key: `apply:${orderId}:${seen.revision}:${afterApplyEffect}`, input: { diff }, deduplicates: true })
+        const at = await tx.clock()
+        await insertEffects(tx, effects, at)
+        await complete(tx, seen, diff, at)
+        return true
+      })
+    } catch (error) {
+      if (!(error instanceof ApplyRefused) || !seen) throw error
+      log.warn({ err: error.cause ?? error, order_id: orderId, type: seen.type }, 'apply failed; the order waits for a person')
+      return recordFailure(tenantId, seen, error)
+    }
+  }
+
+  /** Back to submitted, visibly, and never by itself into another try: a person looks at the cause first. */
+  const recordFailure = (tenantId: string, seen: OrderRow, error: ApplyRefused): Promise<boolean> =>
+    db.transaction(tenantId, async (tx) => {
+      const order = await lockOrder(tx, seen.id)
+      if (order?.state !== 'approved' || order.approval_id !== seen.approval_id) return false
+      const at = await tx.clock()
+      const cause = { code: error.code, message: error.message.slice(0, 2000), at, approval_id: order.approval_id }
+      await moveOrder(tx, order.id, 'approved', 'submitted', at, { approvalId: null, lastApplyError: cause, applyAttempts: order.apply_attempts + 1 })
+      await appendEvents(tx, actor, at, [{ kind: 'order.apply_failed', orderId: order.id, orderType: order.type, payload: cause, message: cause.message.slice(0, 500) }])
+      return true
+    })
+
+  return {
+    name: 'applier',
+    everyMs: 500,
+    wakeOn: [topics.approved],
+    async run() {
+      const waiting = await findWaitingOrders(system, 'approved', null, batch)
+      let done = 0
+      for (const order of waiting) {
+        try {
+          if (await apply(order.tenant_id, order.id)) done++
+        } catch (error) {
+          log.error({ err: error, order_id: order.id }, 'apply could not run; it will be tried again')
+        }
+        signal.wake(topics.settled(order.id))
+      }
+      if (done > 0) {
+        signal.wake(topics.facts)
+        signal.wake(topics.effects)
+      }
+      return { done, more: done === batch }
+    },
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Carries out the outside effects of applied orders: at least once, always with the same key, receipt kept. When the outcome is not
+ * known and the target does not ignore repeats, the effect becomes `unknown` and is shown to people instead of being repeated.
+ */
+import type { Diff } from '@work-manager/contract'
+import { backoffSeconds } from '../domain/retry.ts'
+import type { Services } from '../operations/services.ts'
+import { topics } from '../signals/work-signal.ts'
+import { type DueEffect, finishEffect, markLostEffects, takeDueEffect } from '../store/effects.ts'
+import { appendEvents, type Fact, systemActor } from '../store/events.ts'
+import { findOrder } from '../store/orders.ts'
+import { afterApplyEffect } from './applier.ts'
+import type { ServiceDefinition } from './service.ts'
+
+const actor = systemActor('effect-runner')
+const timeoutMs = 30_000
+const holdSeconds = 60
+const backoff = { baseSeconds: 1, maxSeconds: 600, jitterSeconds: 0 }
+const batch = 20
+
+/** Thrown by an effect's `run` to say that the call certainly did nothing, so repeating it is safe. */
+const certainlyNothing = (error: unknown): boolean => error instanceof Error && 'outcome' in error && error.outcome === 'nothing_happened'
+
+export function effectRunner(services: Services): ServiceDefinition {
+  const { db, system, types, signal, log } = services
+
+  async function carryOut(effect: DueEffect, abort: AbortSignal): Promise<unknown> {
+    const type = types.get(effect.order_type)
+    if (effect.name === afterApplyEffect) {
+      const row = await db.read(effect.tenant_id, (q) => findOrder(q, effect.order_id))
+      if (!row) throw new Error('the order is gone')
+      const order = { id: row.id, tenantId: effect.tenant_id, type: row.type, priority: row.priority, payload: row.payload, meta: row.meta, revision: row.revision }
+      await type?.afterApply?.({ order, diff: (effect.input as { diff: Diff }).diff, key: effect.key, signal: abort })
+      return null
+    }
+    const definition = type?.effects[effect.name]
+    if (!definition) throw Object.assign(new Error(`the effect '${effect.name}' of '${effect.order_type}' is not defined on this server`), { outcome: 'nothing_happened' })
+    return definition.run(effect.input, { key: effect.key, orderId: effect.order_id, signal: abort })
+  }
+
+  async function runOne(effect: DueEffect): Promise<void> {
+    const fact = (kind: Fact['kind'], payload: object): Fact => ({ kind, orderId: effect.order_id, orderType: effect.order_type, payload: { name: effect.name, key: effect.key, attempt: effect.attempts, ...payload } })
+    let outcome: Parameters<typeof finishEffect>[2]
+    let event: Fact
+    try {
+      const receipt = await carryOut(effect, AbortSignal.timeout(timeoutMs))
+      outcome = { state: 'delivered', receipt }
+      event = fact('effect.delivered', { receipt: receipt ?? null })
+    } catch (cause) {
+      const error = { message: cause instanceof Error ? cause.message.slice(0, 1000) : String(cause).slice(0, 1000), attempt: effect.attempts }
+      log.warn({ err: cause, order_id: effect.order_id, effect: effect.name, attempt: effect.attempts }, 'effect failed')
+      if (effect.deduplicates || certainlyNothing(cause)) {
+        const retryInSeconds = backoffSeconds(effect.attempts, backoff, Math.random())
+        outcome = { state: 'pending', error, retryInSeconds }
+        event = fact('effect.failed', { error, retry_in_seconds: Math.ceil(retryInSeconds) })
+      } else {
+        outcome = { state: 'unknown', error }
+        event = fact('effect.unknown', { error })
+      }
+    }
+    await db.transaction(effect.tenant_id, async (tx) => {
+      if (await finishEffect(tx, effect, outcome)) await appendEvents(tx, actor, await tx.clock(), [event])
+    })
+  }
+
+  return {
+    name: 'effect-runner',
+    everyMs: 1000,
+    wakeOn: [topics.effects],
+    async run() {
+      const lost = await markLostEffects(system)
+      for (const effect of lost)
+        await db.transaction(effect.tenant_id, async (tx) =>
+          appendEvents(tx, actor, await tx.clock(), [{ kind: 'effect.unknown', orderId: effect.order_id, payload: { name: effect.name, key: effect.key, error: { code: 'runner_lost' } } }]),
+        )
+      let done = lost.length
+      for (; done < batch; done++) {
+        const effect = await takeDueEffect(system, holdSeconds)
+        if (!effect) break
+        await runOne(effect)
+      }
+      if (done > 0) signal.wake(topics.facts)
+      return { done, more: done >= batch }
+    },
+  }
+}

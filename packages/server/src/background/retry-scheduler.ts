@@ -1,0 +1,41 @@
+/** Brings failed items back when their backoff is over. */
+import type { Services } from '../operations/services.ts'
+import { topics } from '../signals/work-signal.ts'
+import { appendEvents, systemActor } from '../store/events.ts'
+import { findDueRetries, lockItem, moveItems } from '../store/items.ts'
+import { lockOrder } from '../store/orders.ts'
+import type { ServiceDefinition } from './service.ts'
+
+const batch = 100
+const actor = systemActor('retry-scheduler')
+const open = ['queued', 'checked_out', 'in_progress']
+
+export function retryScheduler(services: Services): ServiceDefinition {
+  const { db, system, signal } = services
+  const retry = (tenantId: string, orderId: string, itemId: string): Promise<boolean> =>
+    db.transaction(tenantId, async (tx) => {
+      const order = await lockOrder(tx, orderId)
+      const item = await lockItem(tx, itemId)
+      if (!order || item?.state !== 'failed' || !open.includes(order.state)) return false
+      const at = await tx.clock()
+      const [moved] = await moveItems(tx, [item.id], 'failed', 'queued', at)
+      if (!moved) return false
+      await appendEvents(tx, actor, at, [{ kind: 'item.retried', orderId: order.id, itemId: item.id, orderType: order.type, payload: { attempts: item.attempts, max_attempts: item.max_attempts } }])
+      return true
+    })
+  return {
+    name: 'retry-scheduler',
+    everyMs: 1000,
+    async run() {
+      const due = await findDueRetries(system, batch)
+      let done = 0
+      for (const item of due) {
+        if (!(await retry(item.tenant_id, item.order_id, item.id))) continue
+        done++
+        signal.wake(topics.ready(item.tenant_id))
+      }
+      if (done > 0) signal.wake(topics.facts)
+      return { done, more: done === batch }
+    },
+  }
+}

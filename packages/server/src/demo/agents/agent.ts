@@ -1,0 +1,66 @@
+/**
+ * What every agent does, whoever it is: take an item, keep its lease alive while working on it, hand in, take the next. The agents of
+ * the demo differ only in `work`. An agent of your own needs no more than this file and the three calls of client.ts that it uses.
+ */
+import { ApiRefusal, type LeasedItem, type WorkApi } from '../client.ts'
+import type { Tone } from '../narration.ts'
+import { pause } from '../pause.ts'
+import type { Stage } from '../stage.ts'
+
+export interface Surroundings {
+  readonly name: string
+  readonly api: WorkApi
+  /** The server's working directory: `input.root` of an item is relative to it. */
+  readonly directory: string
+  readonly stage: Stage
+  readonly tell: (text: string, tone?: Tone) => void
+}
+
+export type Work = (item: LeasedItem, around: Surroundings) => Promise<void>
+
+const waitSeconds = 5
+const closedStates = new Set(['submitted', 'approved', 'applied', 'completed', 'rejected', 'failed', 'dead_lettered', 'cancelled'])
+
+/** Works on items of the order until none is left. An item that was lost to another agent is no reason to stop. */
+export async function workUntilDone(work: Work, around: Surroundings): Promise<void> {
+  const { api, stage, tell, name } = around
+  while (!stage.left.aborted) {
+    const item = await api.checkout(stage.orderId, waitSeconds, stage.left).catch((error: unknown) => {
+      if (stage.left.aborted) return null
+      throw error
+    })
+    if (!item) {
+      if (!stage.left.aborted && closedStates.has((await api.getOrder(stage.orderId)).state)) stage.closeForAgents()
+      continue
+    }
+    stage.taken(name, item)
+    try {
+      await work(item, around)
+    } catch (error) {
+      if (!(error instanceof ApiRefusal) || !isLost(error)) throw error
+      tell(`stops working on ${stage.nameOf(item)}: ${error.message}`, 'refused')
+    }
+  }
+}
+
+/** True when the item is not this agent's any more. */
+export const isLost = (refusal: ApiRefusal): boolean => ['lease_lost', 'lease_expired', 'lease_error', 'already_submitted'].includes(refusal.code)
+
+/** Runs `work` while a heartbeat keeps the lease alive as often as the server asked for; both end together. */
+export async function holdingLease<T>(item: LeasedItem, api: WorkApi, work: () => Promise<T>): Promise<T> {
+  const over = new AbortController()
+  const beat = async () => {
+    while (!over.signal.aborted) {
+      await api.heartbeat(item, over.signal)
+      await pause(item.heartbeat_every_seconds * 1000, over.signal)
+    }
+  }
+  // A lost lease shows when handing in, with the server's own words; a heartbeat that fails has nothing to add.
+  const beating = beat().catch(() => {})
+  try {
+    return await work()
+  } finally {
+    over.abort()
+    await beating
+  }
+}

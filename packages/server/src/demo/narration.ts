@@ -1,0 +1,113 @@
+/**
+ * The demo's voice: one line per thing that matters, in columns (seconds, who, items done, what), 80 wide unless the terminal says
+ * otherwise. Everything passes through `inert` here, so no text of an agent or a package can steer the terminal.
+ */
+import picocolors from 'picocolors'
+
+export type Tone = 'plain' | 'good' | 'refused' | 'quiet'
+
+export interface NarratorOptions {
+  readonly out: (line: string) => void
+  readonly color: boolean
+  readonly width: number
+  /** Seconds since the story began. */
+  readonly elapsed: () => number
+}
+
+const hazards = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu
+
+/** Text on one line that a terminal only shows: control and invisible characters appear as marks such as ⟦U+001B⟧. */
+export function inert(text: string): string {
+  const mark = (character: string) => `⟦U+${(character.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, '0')}⟧`
+  return text.replace(/\r?\n/g, ' ').replaceAll('\t', ' ').replace(hazards, mark)
+}
+
+/** Lines of at most `width` characters, broken between words where there are any. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length <= width) {
+      line = `${line} ${word}`
+      continue
+    }
+    if (line !== '') lines.push(line)
+    line = word
+    while (line.length > width) {
+      lines.push(line.slice(0, width))
+      line = line.slice(width)
+    }
+  }
+  return line === '' ? lines : [...lines, line]
+}
+
+/** The text, or its beginning and an ellipsis. */
+export const shortened = (text: string, longest: number): string => (text.length <= longest ? text : `${text.slice(0, longest - 1)}…`)
+
+/** `1 item`, `2 items`. */
+export const counted = (count: number, noun: string): string => `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+
+const marks: Record<Tone, string> = { plain: ' ', good: '✓', refused: '✗', quiet: ' ' }
+const timeWidth = 6
+const whoWidth = 8
+const itemsWidth = 5
+const labelWidth = 16
+
+export class Narrator {
+  readonly #options: NarratorOptions
+  readonly #paint: ReturnType<typeof picocolors.createColors>
+  #items = ''
+
+  constructor(options: NarratorOptions) {
+    this.#options = options
+    this.#paint = picocolors.createColors(options.color)
+  }
+
+  /** How many items of the order at hand are done; shown beside every line from here on. Without numbers: none. */
+  showProgress(done?: number, total?: number): void {
+    this.#items = done === undefined ? '' : `${done}/${total}`
+  }
+
+  /** Begins a chapter, and names the columns. */
+  chapter(title: string): void {
+    const { bold, dim } = this.#paint
+    this.#options.out('')
+    this.#options.out(bold(shortened(inert(title), this.#options.width)))
+    this.#options.out(dim(`${'time'.padStart(timeWidth)}  ${'who'.padEnd(whoWidth)}  ${'items'.padEnd(itemsWidth)}    what`))
+  }
+
+  /** One line: who did what. Longer texts go on below their own column. */
+  say(who: string, text: string, tone: Tone = 'plain'): void {
+    const { dim, bold } = this.#paint
+    const time = `${this.#options.elapsed().toFixed(1)}s`.padStart(timeWidth)
+    const indent = timeWidth + whoWidth + itemsWidth + 8
+    const [first = '', ...rest] = wrapped(inert(text), this.#options.width - indent)
+    this.#options.out(
+      `${dim(time)}  ${bold(shortened(inert(who), whoWidth).padEnd(whoWidth))}  ${dim(this.#items.padEnd(itemsWidth))}  ${this.#toned(tone, `${marks[tone]} ${first}`)}`.trimEnd(),
+    )
+    for (const line of rest) this.#options.out(`${' '.repeat(indent)}${this.#toned(tone, line)}`)
+  }
+
+  /** A titled list of label and text between two rules. */
+  summary(title: string, rows: readonly (readonly [label: string, text: string])[]): void {
+    const { out, width } = this.#options
+    const { dim, bold } = this.#paint
+    out('')
+    out(dim(`── ${title} ${'─'.repeat(Math.max(3, width - title.length - 4))}`))
+    for (const [label, text] of rows) {
+      const [first = '', ...rest] = wrapped(inert(text), width - labelWidth - 3)
+      out(`  ${bold(label.padEnd(labelWidth))} ${first}`)
+      for (const line of rest) out(`  ${' '.repeat(labelWidth)} ${line}`)
+    }
+  }
+
+  /** A command to copy: alone on its line and never broken. */
+  command(text: string): void {
+    this.#options.out(`    ${this.#paint.cyan(inert(text))}`)
+  }
+
+  #toned(tone: Tone, text: string): string {
+    const { green, yellow, dim } = this.#paint
+    return tone === 'good' ? green(text) : tone === 'refused' ? yellow(text) : tone === 'quiet' ? dim(text) : text
+  }
+}

@@ -1,0 +1,35 @@
+/** Gives committed facts their number and their place in the hash chain (migrations/routines/30_sequencer.sql). */
+import sql from 'sql-template-tag'
+import type { SystemDb } from '../store/tx.ts'
+
+/** Small enough to keep its transaction at some tens of milliseconds. */
+const batch = 500
+const sweepEveryMs = 1000
+
+/**
+ * One pass. The fast look starts at the newest transaction seen; once a second a sweep from the low-water mark picks up facts of slow
+ * transactions, which therefore delay only themselves. Returns -1 done when another process is the sequencer just now.
+ */
+export function createSequencer(system: SystemDb, now: () => number = Date.now): { run(): Promise<{ done: number; more: boolean }>; sweep(): Promise<number> } {
+  let sweptAt = 0
+  const pass = async (sweep: boolean): Promise<number> => {
+    const [row] = await system.query<{ n: number }>(sql`select wm.sequence_facts(${batch}, ${sweep}) as n`, 'sequence_facts')
+    return row!.n
+  }
+  return {
+    async run() {
+      const due = now() - sweptAt >= sweepEveryMs
+      const done = await pass(due)
+      if (due && done < batch) sweptAt = now()
+      return { done: Math.max(0, done), more: done === batch }
+    },
+    async sweep() {
+      let total = 0
+      for (;;) {
+        const done = await pass(true)
+        total += Math.max(0, done)
+        if (done < batch) return total
+      }
+    },
+  }
+}

@@ -1,0 +1,71 @@
+/** What must hold of the database before the server runs on it: version, durability, row security, and that our role is powerless. */
+import pg from 'pg'
+import { pendingMigrations } from './migrate.ts'
+
+export interface Finding {
+  readonly check: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly fix?: string
+}
+
+/** Minor versions before these have known holes in row security (CVE-2025-8713 and older). */
+const safeMinor: Record<number, number> = { 15: 14, 16: 10, 17: 6 }
+const lowestMajor = 15
+
+const roleFix = (database: string) =>
+  `Let the migration make a powerless role: DATABASE_ADMIN_URL='<this owner URL>' DATABASE_URL='postgres://work_manager_runtime:<a new password>@<host>/${database}' npx work-manager migrate, then start with the same DATABASE_URL.`
+
+/** Every finding, good or bad, in the order a person would check them. Opens one connection of its own. */
+export async function inspectDatabase(runtimeUrl: string): Promise<Finding[]> {
+  const client = new pg.Client({ connectionString: runtimeUrl, connectionTimeoutMillis: 5000, application_name: 'work-manager preflight' })
+  client.on('error', () => {})
+  await client.connect()
+  const findings: Finding[] = []
+  const add = (check: string, ok: boolean, detail: string, fix?: string) => findings.push({ check, ok, detail, ...(ok || !fix ? {} : { fix }) })
+  try {
+    const one = async <Row extends object>(text: string, values: unknown[] = []): Promise<Row> => (await client.query(text, values)).rows[0] as Row
+    const { v, db } = await one<{ v: number; db: string }>(`select current_setting('server_version_num')::int as v, current_database() as db`)
+    const major = Math.floor(v / 10_000)
+    const minor = v % 10_000
+    const minorNeeded = safeMinor[major] ?? 0
+    add('postgresql version', major >= lowestMajor && minor >= minorNeeded, `PostgreSQL ${major}.${minor}`, major < lowestMajor ? `Use PostgreSQL ${lowestMajor} or newer.` : `Update to ${major}.${minorNeeded}: earlier minor releases have known holes in row security.`)
+
+    const durability = await one<{ fsync: string; commit: string; pages: string }>(`select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit, current_setting('full_page_writes') as pages`)
+    add('durability', durability.fsync === 'on' && durability.commit !== 'off' && durability.pages === 'on', `fsync=${durability.fsync} synchronous_commit=${durability.commit} full_page_writes=${durability.pages}`, 'Set all three to on: acknowledged work could be lost in a crash.')
+
+    const { exists } = await one<{ exists: boolean }>(`select to_regclass('public.work_manager_migrations') is not null as exists`)
+    if (!exists) {
+      add('schema', false, 'The database has no Work Manager schema yet.', 'Run `npx work-manager migrate` with DATABASE_ADMIN_URL (the owner) and DATABASE_URL (the runtime role) set.')
+      return findings
+    }
+    const role = await one<{ me: string; super: boolean; bypass: boolean; member: boolean; app: boolean; system: boolean }>(`
+      select r.rolname as me, r.rolsuper as super, r.rolbypassrls as bypass,
+             exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'wm' and pg_has_role(r.rolname, c.relowner, 'member')) as member,
+             pg_has_role(r.rolname, 'wm_app', 'member') as app, pg_has_role(r.rolname, 'wm_system', 'member') as system
+        from pg_roles r where r.rolname = session_user`)
+    const power = [role.super && 'a superuser', role.bypass && 'may bypass row security', role.member && 'owns the tables'].filter(Boolean)
+    add('runtime role', power.length === 0, power.length === 0 ? `${role.me} owns nothing` : `The role '${role.me}' is ${power.join(' and ')}: it could read every tenant.`, roleFix(db))
+    add('runtime grants', role.app && role.system, `${role.me} ${role.app && role.system ? 'may take on wm_app and wm_system' : 'may not take on wm_app and wm_system'}`, 'Run `npx work-manager migrate` with DATABASE_URL set to the runtime role.')
+    if (!role.app) return findings
+
+    const { bare } = await one<{ bare: string[] }>(`
+      select coalesce(array_agg(c.relname::text order by c.relname), '{}') as bare
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where n.nspname = 'wm' and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)
+         and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped)`)
+    add('row security', bare.length === 0, bare.length === 0 ? 'on and forced on every tenant table' : `missing on: ${bare.join(', ')}`, 'Run `npx work-manager migrate`; if it stays, somebody switched it off by hand: alter table … enable, force row level security.')
+
+    await client.query('set role wm_app')
+    const pending = await pendingMigrations(async (text) => (await client.query(text)).rows as Array<{ name: string; hash: string }>)
+    add('migrations', pending.length === 0, pending.length === 0 ? 'up to date' : `pending: ${pending.join(', ')}`, 'Run `npx work-manager migrate`.')
+    const { skew } = await one<{ skew: number }>(`select extract(epoch from clock_timestamp())::float8 - $1::float8 as skew`, [Date.now() / 1000])
+    add('clock', Math.abs(skew) < 5, `database and host differ by ${Math.abs(skew).toFixed(1)} s; leases follow the database`, 'Synchronise both clocks (NTP).')
+    return findings
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
+
+/** Findings that the server must not start with; the rest are shown as warnings. */
+export const isFatal = (finding: Finding): boolean => !finding.ok && finding.check !== 'clock'
