@@ -5,7 +5,7 @@ import { ConfigError } from './config-error.ts'
 import { readConfigFile } from './config-file.ts'
 import { fromText, readEnvironment, type Environment, type Given } from './environment.ts'
 import { betweenSettings, valueRules } from './rules.ts'
-import type { Config } from './schema.ts'
+import type { Config, ConfigInput } from './schema.ts'
 import { accepts, sections, settings, type Setting } from './settings.ts'
 
 export interface LoadOptions {
@@ -13,6 +13,8 @@ export interface LoadOptions {
   readonly cwd: string
   /** Instead of looking for `work-manager.config.*` in `cwd`. */
   readonly file?: string | undefined
+  /** Settings in code (the library): they win over the file, the environment wins over them. */
+  readonly code?: ConfigInput | undefined
   /** Command-line flags: setting → text and the flag's name. They win over everything. */
   readonly flags?: Readonly<Record<string, { readonly text: string; readonly from: string }>> | undefined
   /** Told what a person should know although the start goes on. */
@@ -27,6 +29,11 @@ export interface ReadConfig {
   readonly origins: ReadonlyMap<string, string>
 }
 
+const fromCode = (input: ConfigInput = {}): Array<[string, Given]> =>
+  Object.entries(input).flatMap(([section, values]) =>
+    Object.entries(values ?? {}).map(([key, value]): [string, Given] => [`${section}.${key}`, { value, from: 'createWorkManager' }]),
+  )
+
 /**
  * All settings, checked and frozen.
  * Refuses with: ConfigError, which lists every problem.
@@ -39,7 +46,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
 export async function readConfig(options: LoadOptions): Promise<ReadConfig> {
   const file = await readConfigFile(options.cwd, options.file)
   const environment = readEnvironment(options.env)
-  const given = new Map<string, Given>([...file.given, ...environment.given])
+  const given = new Map<string, Given>([...file.given, ...fromCode(options.code), ...environment.given])
   for (const [name, flag] of Object.entries(options.flags ?? {})) {
     const setting = settings.find((each) => each.path === name) as Setting
     given.set(name, { value: fromText(setting.schema, flag.text), from: flag.from })

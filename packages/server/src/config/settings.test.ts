@@ -1,3 +1,6 @@
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import Value from 'typebox/value'
 import { expect, test } from 'vitest'
 import { renderConfigDocs } from './index.ts'
@@ -23,4 +26,18 @@ test('the page names every setting, its variables and its default', () => {
     for (const name of env) expect(row).toContain(`\`${name}\``)
   }
   expect(page).toContain('| `ttl_seconds` | `WORK_MANAGER_LEASE_TTL_SECONDS`<br>`WORK_MANAGER_LEASE_TTL` | `600` |')
+})
+
+test('every setting is read by the product', async () => {
+  const source = fileURLToPath(new URL('..', import.meta.url))
+  const files = (await readdir(source, { recursive: true })).filter(
+    (file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.startsWith(`config${path.sep}`),
+  )
+  const program = (await Promise.all(files.map((file) => readFile(path.join(source, file), 'utf8')))).join('\n')
+  const unread = settings.filter(({ section, key }) => {
+    const member = new RegExp(String.raw`\b${section}\.${key}\b`)
+    const destructured = new RegExp(String.raw`\{[^{}]*\b${key}\b[^{}]*\} = [\w.() ]*\b${section}\b`)
+    return !member.test(program) && !destructured.test(program)
+  })
+  expect(unread.map((setting) => setting.path)).toEqual([])
 })

@@ -34,8 +34,11 @@ export function wrapped(text: string, width: number): string[] {
     if (line !== '') lines.push(line)
     line = word
     while (line.length > width) {
-      lines.push(line.slice(0, width))
-      line = line.slice(width)
+      // A path breaks behind a slash, so that its steps stay whole.
+      const slash = line.lastIndexOf('/', width - 1)
+      const end = slash > width / 2 ? slash + 1 : width
+      lines.push(line.slice(0, end))
+      line = line.slice(end)
     }
   }
   return line === '' ? lines : [...lines, line]
@@ -48,10 +51,12 @@ export const shortened = (text: string, longest: number): string => (text.length
 export const counted = (count: number, noun: string): string => `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
 
 const marks: Record<Tone, string> = { plain: ' ', good: '✓', refused: '✗', quiet: ' ' }
-const timeWidth = 6
+const timeWidth = 5
 const whoWidth = 8
 const itemsWidth = 5
-const labelWidth = 16
+const labelWidth = 15
+/** Where the text of a line begins: behind the three columns, the mark and the gaps. */
+const textColumn = timeWidth + 2 + whoWidth + 1 + itemsWidth + 3
 
 export class Narrator {
   readonly #options: NarratorOptions
@@ -73,32 +78,33 @@ export class Narrator {
     const { bold, dim } = this.#paint
     this.#options.out('')
     this.#options.out(bold(shortened(inert(title), this.#options.width)))
-    this.#options.out(dim(`${'time'.padStart(timeWidth)}  ${'who'.padEnd(whoWidth)}  ${'items'.padEnd(itemsWidth)}    what`))
+    this.#options.out(dim(`${'time'.padStart(timeWidth)}  ${'who'.padEnd(whoWidth)} ${'items'.padEnd(itemsWidth)}   what`))
   }
 
   /** One line: who did what. Longer texts go on below their own column. */
   say(who: string, text: string, tone: Tone = 'plain'): void {
     const { dim, bold } = this.#paint
     const time = `${this.#options.elapsed().toFixed(1)}s`.padStart(timeWidth)
-    const indent = timeWidth + whoWidth + itemsWidth + 8
-    const [first = '', ...rest] = wrapped(inert(text), this.#options.width - indent)
+    const [first = '', ...rest] = wrapped(inert(text), this.#options.width - textColumn)
     this.#options.out(
-      `${dim(time)}  ${bold(shortened(inert(who), whoWidth).padEnd(whoWidth))}  ${dim(this.#items.padEnd(itemsWidth))}  ${this.#toned(tone, `${marks[tone]} ${first}`)}`.trimEnd(),
+      `${dim(time)}  ${bold(shortened(inert(who), whoWidth).padEnd(whoWidth))} ${dim(this.#items.padEnd(itemsWidth))} ${this.#toned(tone, `${marks[tone]} ${first}`)}`.trimEnd(),
     )
-    for (const line of rest) this.#options.out(`${' '.repeat(indent)}${this.#toned(tone, line)}`)
+    for (const line of rest) this.#options.out(`${' '.repeat(textColumn)}${this.#toned(tone, line)}`)
   }
 
   /** A titled list of label and text between two rules. */
   summary(title: string, rows: readonly (readonly [label: string, text: string])[]): void {
     const { out, width } = this.#options
-    const { dim, bold } = this.#paint
     out('')
-    out(dim(`── ${title} ${'─'.repeat(Math.max(3, width - title.length - 4))}`))
-    for (const [label, text] of rows) {
-      const [first = '', ...rest] = wrapped(inert(text), width - labelWidth - 3)
-      out(`  ${bold(label.padEnd(labelWidth))} ${first}`)
-      for (const line of rest) out(`  ${' '.repeat(labelWidth)} ${line}`)
-    }
+    out(this.#paint.dim(`── ${title} ${'─'.repeat(Math.max(3, width - title.length - 4))}`))
+    for (const [label, text] of rows) this.summaryLine(label, text)
+  }
+
+  summaryLine(label: string, text: string): void {
+    const { out, width } = this.#options
+    const [first = '', ...rest] = wrapped(inert(text), width - labelWidth - 3)
+    out(`  ${this.#paint.bold(label.padEnd(labelWidth))} ${first}`)
+    for (const line of rest) out(`  ${' '.repeat(labelWidth)} ${line}`)
   }
 
   /** A command to copy: alone on its line and never broken. */

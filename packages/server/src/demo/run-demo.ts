@@ -7,14 +7,15 @@ import { workUntilDone, type Work } from './agents/agent.ts'
 import { honestWork } from './agents/honest-agent.ts'
 import { inventingAgent } from './agents/inventing-agent.ts'
 import { partsWork } from './agents/parts-agent.ts'
-import { type Decision, reviewAndApprove } from './agents/scripted-reviewer.ts'
+import { reviewAndApprove } from './agents/scripted-reviewer.ts'
 import { silentAgent } from './agents/silent-agent.ts'
-import { type Order, WorkApi } from './client.ts'
-import { counted, Narrator } from './narration.ts'
+import { ApiRefusal, type Order, WorkApi } from './client.ts'
+import { DemoError } from './demo-error.ts'
+import { counted, Narrator, type Tone } from './narration.ts'
 import { findEarlier, mostPackages, proposeFullAudit, proposeStrictAudit } from './orders.ts'
-import { proveRecord, type RecordProof } from './record-proof.ts'
+import { proveRecord } from './record-proof.ts'
 import { Stage, type Witnessed } from './stage.ts'
-import { tellEnd } from './tell-end.ts'
+import { type FirstAct, tellEnd } from './tell-end.ts'
 
 export interface DemoOptions {
   /** Where the server is, such as http://127.0.0.1:7420. */
@@ -37,13 +38,6 @@ export interface DemoOutcome {
   readonly seconds: number
 }
 
-export interface FirstAct {
-  readonly order: Order
-  readonly witnessed: Witnessed
-  readonly decision: Decision
-  readonly proof: RecordProof | null
-}
-
 const cast = ['magpie', 'sleeper', 'stitcher'] as const
 
 /**
@@ -56,10 +50,15 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const width = options.isTty ? Math.min(100, Math.max(60, process.stdout.columns ?? 80)) : 80
   const narrator = new Narrator({ out: options.out, color: options.color ?? false, width, elapsed })
   const crew = new Crew(options, narrator)
-  const first = await firstAct(crew)
-  const waiting = await secondAct(crew)
-  tellEnd(narrator, { first, waiting, seconds: elapsed(), base: crew.base })
-  return { firstOrder: first.order.id, waitingOrder: waiting?.id ?? null, seconds: elapsed() }
+  try {
+    const first = await firstAct(crew)
+    const waiting = await secondAct(crew)
+    tellEnd(narrator, { first, waiting, seconds: elapsed(), base: crew.base })
+    return { firstOrder: first.order.id, waitingOrder: waiting?.id ?? null, seconds: elapsed() }
+  } catch (error) {
+    // What no scene expects: the server's own words say best what is in the way (a file, a missing node_modules …).
+    throw error instanceof ApiRefusal ? new DemoError(error.code, error.message, error.fix, { cause: error }) : error
+  }
 }
 
 /** Everybody who takes part, each with a key of their own. */
@@ -84,17 +83,17 @@ class Crew {
   }
 
   /** The three agents work on one order until nothing is left; `roles` says how each of them behaves, in the order of the cast. */
-  async workOn(order: Order, roles: readonly [Work, Work, Work], begin: readonly [sleeperIsSilent?: Promise<void>] = []): Promise<Stage> {
+  async workOn(order: Order, roles: readonly [Work, Work, Work], sleeperIsSilent?: Promise<void>): Promise<Stage> {
     const stage = new Stage(order, this.narrator)
     const agentLoop = (index: number) => {
       const name = cast[index] as string
-      const tell: Narrator['say'] extends (who: string, ...rest: infer R) => void ? (...rest: R) => void : never = (...rest) => this.narrator.say(name, ...rest)
+      const tell = (text: string, tone?: Tone) => this.narrator.say(name, text, tone)
       return workUntilDone(roles[index] as Work, { name, api: this.#agents[index] as WorkApi, directory: this.directory, stage, tell })
     }
     try {
       // The silent one goes first, so that it surely has something to be silent about.
       const sleeper = agentLoop(1)
-      await Promise.race([sleeper, begin[0]])
+      if (sleeperIsSilent) await Promise.race([sleeper, sleeperIsSilent])
       await Promise.all([sleeper, agentLoop(0), agentLoop(2)])
     } finally {
       stage.closeForAgents()
@@ -108,18 +107,18 @@ async function firstAct(crew: Crew): Promise<FirstAct> {
   narrator.chapter('1  Which licences do the packages installed here have? Agents must prove it.')
   const earlier = await findEarlier(proposer, 'first', ['queued', 'checked_out', 'in_progress', 'submitted'])
   const order = earlier ?? (await proposeFullAudit(proposer))
-  narrator.say('proposer', earlier ? `finds the audit that an earlier start left ${earlier.state}` : `proposes an audit of node_modules (at most ${mostPackages} packages)`)
-  narrator.say('server', `${counted(packagesIn(order), 'package')} in ${counted(order.items_total, 'item')}, order ${order.id}`)
+  narrator.say('proposer', earlier ? `finds the audit of an earlier start: it is ${earlier.state}` : `proposes to audit node_modules, at most ${mostPackages} packages`)
+  narrator.say('server', `plans ${counted(order.items_total, 'item')}: ${counted(packagesIn(order), 'package')} that are installed`)
   const silence = Promise.withResolvers<void>()
   let witnessed: Witnessed = { partsAssembled: 0, resultsFromParts: 0 }
-  if (order.state !== 'submitted') ({ witnessed } = await crew.workOn(order, [inventingAgent(), silentAgent(silence.resolve), partsWork], [silence.promise]))
-  const decision = await reviewAndApprove(order.id, reviewer, signal, (...rest) => narrator.say('reviewer', ...rest))
+  if (order.state !== 'submitted') ({ witnessed } = await crew.workOn(order, [inventingAgent(), silentAgent(silence.resolve), partsWork], silence.promise))
+  const decision = await reviewAndApprove(order.id, reviewer, signal, (text, tone) => narrator.say('reviewer', text, tone))
   const { notices } = decision
-  if (notices) narrator.say('server', `wrote ${notices.file}: ${notices.bytes.toLocaleString('en')} bytes, ${counted(notices.packages, 'package')}`, 'good')
+  if (notices) narrator.say('server', `wrote ${notices.file}, ${notices.bytes.toLocaleString('en')} bytes`, 'good')
   const rows = await reviewer.records('license_inventory')
   narrator.say('reviewer', `reads ${counted(rows.length, 'row')} back from the inventory`)
   const proof = await proveRecord(order.id, reviewer, signal)
-  if (proof) narrator.say('reviewer', `reads the record: ${counted(proof.events, 'event')}, ledger ${proof.firstSeq}…${proof.lastSeq}, ${proof.missing === 0 ? 'no number missing' : `${proof.missing} numbers missing`}`, proof.missing === 0 ? 'good' : 'refused')
+  if (proof) narrator.say('reviewer', `record: ${counted(proof.events, 'event')}, ledger ${proof.firstSeq}…${proof.lastSeq}, ${proof.missing === 0 ? 'no' : proof.missing} gaps`, proof.missing === 0 ? 'good' : 'refused')
   return { order, witnessed, decision, proof }
 }
 
@@ -131,14 +130,14 @@ async function secondAct(crew: Crew): Promise<Order | null> {
   const waiting = await findEarlier(proposer, 'waiting', ['submitted'])
   if (waiting) {
     narrator.showProgress(waiting.items_submitted, waiting.items_total)
-    narrator.say('server', 'the order of an earlier start is still waiting for you')
+    narrator.say('server', 'an order from an earlier start still waits for you')
     return waiting
   }
   const order = (await findEarlier(proposer, 'waiting')) ?? (await proposeStrictAudit(proposer))
   if (!order) return null
-  narrator.say('proposer', `proposes a strict audit of the ${counted(packagesIn(order), 'package')} that are not plain MIT`)
+  narrator.say('proposer', `proposes a strict audit of ${counted(packagesIn(order), 'package')} not under MIT`)
   await crew.workOn(order, [honestWork, honestWork, partsWork])
-  narrator.say('server', 'every item is handed in and verified; only a person can go on from here')
+  narrator.say('server', 'all handed in and verified; only a person can go on')
   return order
 }
 

@@ -1,7 +1,16 @@
 /** The end of the story: what this run has shown, and what to do next. Says only what it has seen. */
+import type { Decision } from './agents/scripted-reviewer.ts'
 import type { Order } from './client.ts'
 import { counted, type Narrator } from './narration.ts'
-import type { FirstAct } from './run-demo.ts'
+import type { RecordProof } from './record-proof.ts'
+import type { Witnessed } from './stage.ts'
+
+export interface FirstAct {
+  readonly order: Order
+  readonly witnessed: Witnessed
+  readonly decision: Decision
+  readonly proof: RecordProof | null
+}
 
 export interface Ending {
   readonly first: FirstAct
@@ -25,9 +34,10 @@ export function tellEnd(narrator: Narrator, { first, waiting, seconds, base }: E
   if (!waiting) return
   narrator.summary('yours to decide', [
     ['waiting order', waiting.id],
-    ['over HTTP', `GET ${base}/orders/${waiting.id}`],
-    ['read, approve', 'in another terminal:'],
+    ['in a terminal', 'read it, then approve it:'],
   ])
   narrator.command(`npx work-manager orders show ${waiting.id}`)
   narrator.command(`npx work-manager approve ${waiting.id}`)
+  narrator.summaryLine('over HTTP', 'with an API key (npx work-manager keys create):')
+  narrator.command(`${base}/orders/${waiting.id}`)
 }

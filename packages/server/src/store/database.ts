@@ -34,6 +34,8 @@ const sessionTimeouts = '-c statement_timeout=5000 -c lock_timeout=2000 -c idle_
  * while tables are small and get worse with every row; the generic plan is pinned, so the wrong guess would stay for the connection's life.
  */
 const hotPlanning = '-c plan_cache_mode=force_generic_plan -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_material=off'
+/** What a session of the hot path runs with; the benchmark's direct connections use the same. */
+export const hotSessionOptions = `${sessionTimeouts} ${hotPlanning}`
 const maxAttempts = 3
 
 const timestamptz = 1184
@@ -52,11 +54,11 @@ async function runQuery<Row>(client: pg.ClientBase, statement: Sql, name?: strin
 }
 
 export function openDatabase(options: DatabaseOptions): Database {
-  const pool = (role: string, max: number, extra = '') => {
+  const pool = (role: string, max: number, session = sessionTimeouts) => {
     const made = new pg.Pool({
       connectionString: options.url,
       max,
-      options: `-c role=${role} ${sessionTimeouts} ${extra}`.trim(),
+      options: `-c role=${role} ${session}`,
       connectionTimeoutMillis: 5000,
       idleTimeoutMillis: 30_000,
       types,
@@ -70,7 +72,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const systemMax = Math.max(2, Math.min(6, Math.floor(options.maxConnections / 4)))
   const appPool = pool('wm_app', Math.max(2, options.maxConnections - hotMax - systemMax))
   const systemPool = pool('wm_system', systemMax)
-  const hotPool = pool('wm_app', hotMax, hotPlanning)
+  const hotPool = pool('wm_app', hotMax, hotSessionOptions)
 
   /** Runs `work` between `begin` and commit on one client; a client that failed in an unclear way is not given back to the pool. */
   async function once<T>(from: pg.Pool, begin: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {

@@ -16,12 +16,12 @@ export async function auditPackages(item: LeasedItem, directory: string): Promis
   return answers
 }
 
-/** `12 × MIT, 2 × ISC`, the most frequent first. */
+/** `12 MIT, 2 ISC`, the most frequent first; a count and its licence stay on one line. */
 export function licenceCounts(answers: Iterable<{ readonly spdx: string }>): string {
   const counts = new Map<string, number>()
   for (const { spdx } of answers) counts.set(spdx, (counts.get(spdx) ?? 0) + 1)
   return [...counts]
     .sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
-    .map(([spdx, count]) => `${count} × ${spdx}`)
+    .map(([spdx, count]) => `${count}\u00a0${spdx}`)
     .join(', ')
 }

@@ -21,18 +21,19 @@ export function inventingAgent(): Work {
 }
 
 async function handInAnInvention(item: LeasedItem, { api, directory, stage, tell }: Surroundings): Promise<void> {
-  const [first, ...others] = await auditPackages(item, directory)
-  if (!first) return
-  tell(`hands ${stage.nameOf(item)} in with an invented quote for ${first.name}`)
+  const answers = await auditPackages(item, directory)
+  // Any package would do; the one with the shortest path makes the refusal easy to read.
+  const chosen = answers.reduce((shortest, answer) => (answer.file.length < shortest.file.length ? answer : shortest))
+  tell(`${stage.nameOf(item)}: tries an invented quote for ${chosen.name}`)
   await stage.cueForHandIn(item)
   try {
-    await api.submit(item, { packages: [{ ...first, quote: invention }, ...others] })
+    await api.submit(item, { packages: answers.map((answer) => (answer === chosen ? { ...answer, quote: invention } : answer)) })
     tell('the server believed an invented quote: this must not happen, please report it', 'refused')
   } catch (error) {
     if (!(error instanceof ApiRefusal) || error.code !== 'verification_failed') throw error
     stage.witnessed.inventedQuoteRefused = error
     const [finding] = error.errors
-    tell(`refused, ${error.status}: ${finding ? `${finding.field}: ${finding.message}` : error.message}`, 'refused')
+    tell(`refused, ${error.status}. ${finding ? `${finding.field}: ${finding.message}` : error.message}`, 'refused')
     tell('reads the file again and corrects the quote')
   }
 }

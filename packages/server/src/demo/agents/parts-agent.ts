@@ -1,6 +1,7 @@
 /** The agent that works in parts: it hands in each package as soon as it has it, and the server puts the result together at the end. */
 import { holdingLease, type Work } from './agent.ts'
 import { auditPackages } from './audit.ts'
+import { counted } from '../narration.ts'
 
 export const partsWork: Work = async (item, { name, api, directory, stage }) => {
   const { parts, receipt } = await holdingLease(item, api, async () => {
@@ -11,5 +12,5 @@ export const partsWork: Work = async (item, { name, api, directory, stage }) => 
   })
   stage.witnessed.partsAssembled += parts
   stage.witnessed.resultsFromParts++
-  stage.handedIn(name, item, receipt.order_state, `${parts} ${parts === 1 ? 'part' : 'parts'}, put together and checked by the server`)
+  stage.handedIn(name, item, receipt.order_state, `${counted(parts, 'part')}, assembled and checked by the server`)
 }

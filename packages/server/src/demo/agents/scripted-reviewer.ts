@@ -25,7 +25,7 @@ export async function reviewAndApprove(orderId: string, api: WorkApi, signal: Ab
   tell(`reads ${counted(answers.length, 'answer')}: ${licenceCounts(answers)}`)
   const digest = order.digest
   if (!digest) throw new DemoError('not_ready', `The order is ${order.state}, so there is nothing to approve.`, `Look at it: npx work-manager orders show ${orderId}`)
-  tell(`approves exactly what it read: ${digest.slice(0, 23)}…`)
+  tell(`approves exactly that: ${digest.slice(0, 23)}…`)
   const key = randomUUID()
   const { body } = await api.approve(orderId, digest, key)
   const applied = await untilApplied(orderId, api, signal)
@@ -61,7 +61,7 @@ async function approvingAgainChangesNothing(orderId: string, digest: string, key
     return false
   } catch (error) {
     if (!(error instanceof ApiRefusal) || error.status !== 409) throw error
-    tell(`approves again: the repeated request is answered from the record, a new one refused (${error.status} ${error.code})`, 'refused')
+    tell(`approves again: nothing changes (${error.status} ${error.code})`, 'refused')
     return replayed
   }
 }

@@ -18,7 +18,7 @@ export function silentAgent(onSilence: () => void): Work {
 
 async function sleepThroughTheLease(item: LeasedItem, { api, directory, stage, tell }: Surroundings, onSilence: () => void): Promise<void> {
   const answers = await auditPackages(item, directory)
-  tell(`takes ${stage.nameOf(item)} and goes silent: no heartbeat from here on`, 'quiet')
+  tell(`takes ${stage.nameOf(item)} and goes silent: no heartbeat`, 'quiet')
   const takenOver = stage.fellSilent(item)
   onSilence()
   await takenOver

@@ -1,5 +1,5 @@
 /** Whatever was thrown, as a failure that is explained. */
-import { CliError, exitOfStatus } from './cli-error.ts'
+import { CliError, exitOfStatus, type exitCodes } from './cli-error.ts'
 import { databaseFailure } from './database-failure.ts'
 
 interface Explained {
@@ -37,6 +37,14 @@ export function explain(thrown: unknown): CliError {
       )
     case 'EmbeddedStartError':
       return new CliError(error.code === 'network_filesystem' ? 'configuration' : 'unfit', String(error.code), error.message, fix, cause)
+    case 'DemoError': {
+      const exits: Record<string, keyof typeof exitCodes> = {
+        unreachable: 'unreachable',
+        not_work_manager: 'unreachable',
+        key_unknown: 'permission',
+      }
+      return new CliError(exits[String(error.code)] ?? 'refused', String(error.code), error.message, fix, cause)
+    }
     case 'UnfitDatabaseError': {
       const findings = (thrown as { findings: readonly { check: string }[] }).findings
       // A role with too much power is a matter of configuration; a server that is too old or unsafe is not.

@@ -2,9 +2,8 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { announceServer, readIfThere, readServerAddress, writePrivately } from './local-files.ts'
+import { announceServer, demoKeysFile, readIfThere, readServerAddress, writePrivately } from './local-files.ts'
 import { readDemoKeys } from './local-keys.ts'
-import { demoKeysFile } from './local-files.ts'
 
 let directory: string
 beforeEach(async () => {
@@ -29,6 +28,13 @@ test('a server announces where it listens, and takes it back', async () => {
   expect(await readServerAddress(directory)).toBe('http://127.0.0.1:9000')
   await withdraw()
   expect(await readServerAddress(directory)).toBeUndefined()
+})
+
+test('an earlier server does not take back the address of a later one', async () => {
+  const withdraw = await announceServer(directory, 'http://127.0.0.1:9000')
+  await announceServer(directory, 'http://127.0.0.1:9001')
+  await withdraw()
+  expect(await readServerAddress(directory)).toBe('http://127.0.0.1:9001')
 })
 
 test('a damaged address file counts as absent', async () => {

@@ -32,10 +32,16 @@ export async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-/** Tells the commands where the server listens; needed when that is not what the configuration says (`--port`, port 0). */
+/**
+ * Tells the commands where the server listens; needed when that is not what the configuration says (`--port`, port 0). Returns how to
+ * take it back, which leaves the address of a server that announced itself later alone.
+ */
 export async function announceServer(directory: string, url: string): Promise<() => Promise<void>> {
-  await writePrivately(addressFile(directory), `${url}\n`)
-  return () => rm(addressFile(directory), { force: true })
+  const file = addressFile(directory)
+  await writePrivately(file, `${url}\n`)
+  return async () => {
+    if ((await readIfThere(file))?.trim() === url) await rm(file, { force: true })
+  }
 }
 
 /** Where the server of this directory listens, as far as it said. */

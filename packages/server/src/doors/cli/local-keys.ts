@@ -17,12 +17,12 @@ const agentAbilities = ['work:checkout', 'work:heartbeat', 'work:submit', 'work:
 
 const agent = (name: string): NewKey => ({
   kind: 'agent',
-  principalId: `demo-agent-${name}`,
+  principalId: name,
   name: `demo agent ${name}`,
   abilities: agentAbilities,
 })
 const demo = {
-  agents: [agent('ada'), agent('ben'), agent('cleo')],
+  agents: [agent('magpie'), agent('sleeper'), agent('stitcher')],
   reviewer: { kind: 'person', principalId: 'demo-reviewer', name: 'demo reviewer', abilities: ['work:*'] },
   proposer: { kind: 'service', principalId: 'demo-proposer', name: 'demo proposer', abilities: ['work:propose', 'work:view'] },
 } as const satisfies { agents: NewKey[]; reviewer: NewKey; proposer: NewKey }

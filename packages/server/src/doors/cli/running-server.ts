@@ -66,7 +66,13 @@ export async function runServer(
   )
   try {
     const url = await listen(manager, config)
-    const withdraw = await announceServer(config.database.data_directory, url)
+    const withdraw = await announceServer(config.database.data_directory, url).catch((error: NodeJS.ErrnoException) => {
+      // With a database elsewhere the directory may be read-only: commands then need --url, the server does not need the file.
+      context.out.note(
+        `notice: the address could not be left in ${config.database.data_directory} (${error.code}); commands need --url ${url}.`,
+      )
+      return async () => {}
+    })
     try {
       const during = meanwhile({ manager, config, url, stopping: stopping.signal }).catch((error: unknown) => {
         // What a stop cuts short is no failure of its own.

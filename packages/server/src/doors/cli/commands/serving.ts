@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { Context, Flags } from '../context.ts'
 import { CliError } from '../cli-error.ts'
+import { explain } from '../explain.ts'
 import { demoKeysFile } from '../local-files.ts'
 import { ensureDemoKeys, ensureReviewerKey, readDemoKeys, type DemoKeys } from '../local-keys.ts'
 import { runServer, type RunningServer } from '../running-server.ts'
@@ -43,7 +44,7 @@ export function addServing(program: Command, context: Context): void {
     .summary('run the demo against a running server')
     .description('Run the demo against a server that `work-manager start` has started on this machine.')
     .action(async () => {
-      const { database } = await context.config()
+      const { database, server } = await context.config()
       const keys = await readDemoKeys(database.data_directory)
       if (keys === undefined)
         throw new CliError(
@@ -52,7 +53,7 @@ export function addServing(program: Command, context: Context): void {
           `The demo’s keys are not in ${demoKeysFile(database.data_directory)}.`,
           'Run `work-manager start` once: it makes them.',
         )
-      await narrate(context, await context.url(), keys, context.interrupt.signal)
+      await narrate(context, await context.url(), server.base_paths[0] as string, keys, context.interrupt.signal)
     })
 }
 
@@ -76,18 +77,29 @@ async function runStart(context: Context, options: Address): Promise<void> {
     for (const line of readyLines(server)) context.out.line(line)
     context.out.line()
     try {
-      await narrate(context, server.url, keys, server.stopping)
+      await narrate(context, server.url, server.config.server.base_paths[0] as string, keys, server.stopping)
     } catch (error) {
       if (server.stopping.aborted) throw error
-      context.out.note(`The demo ended early: ${error instanceof Error ? error.message : String(error)}`)
+      context.out.note('The demo ended early:')
+      context.out.failure(explain(error), false)
     }
     if (!server.stopping.aborted) context.out.line(`\nThe server stays up at ${server.url} until Ctrl-C.`)
   })
 }
 
-async function narrate(context: Context, url: string, keys: DemoKeys, signal: AbortSignal): Promise<void> {
+async function narrate(context: Context, url: string, basePath: string, keys: DemoKeys, signal: AbortSignal): Promise<void> {
+  const { out } = context
   const { runDemo } = await import('../../../demo/run-demo.ts')
-  await runDemo({ url, keys, out: (line: string) => context.out.line(line), root: context.cwd, isTty: context.out.isTerminal, signal })
+  await runDemo({
+    url,
+    basePath,
+    keys,
+    out: (line) => out.line(line),
+    root: context.cwd,
+    isTty: out.isTerminal,
+    color: out.paint.isColorSupported,
+    signal,
+  })
 }
 
 function readyLines({ manager, config, url }: RunningServer): string[] {

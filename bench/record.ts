@@ -1,0 +1,54 @@
+/** What the record says after a run: facts, how many of them have their number, and how many heartbeats were HOT updates. */
+import pg from 'pg'
+
+export interface Lag {
+  readonly facts: number
+  /** Facts without a number when the load ended. */
+  readonly behind: number
+  /** Until the sequencer had caught up. */
+  readonly secondsToCatchUp: number
+}
+
+const giveUpAfterMs = 120_000
+
+export class RecordReader {
+  private readonly client: pg.Client
+  private constructor(client: pg.Client) {
+    this.client = client
+  }
+
+  /** With the owner's connection: row security hides the facts of the tenants from it unless it is a superuser. */
+  static async open(adminUrl: string): Promise<RecordReader> {
+    const client = new pg.Client({ connectionString: adminUrl })
+    await client.connect()
+    return new RecordReader(client)
+  }
+
+  private async one<Row extends pg.QueryResultRow>(text: string): Promise<Row> {
+    return (await this.client.query<Row>(text)).rows[0]!
+  }
+
+  /** Waits until every fact has its number. */
+  async lag(): Promise<Lag> {
+    const begin = performance.now()
+    const numbered = async () => Number((await this.one<{ n: string }>('select coalesce(sum(seq), 0) as n from wm.ledger_heads')).n)
+    const atEnd = await numbered()
+    const facts = Number((await this.one<{ n: string }>('select count(*) as n from wm.events')).n)
+    while ((await numbered()) < facts) {
+      if (performance.now() - begin > giveUpAfterMs) return { facts, behind: facts - atEnd, secondsToCatchUp: Infinity }
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    return { facts, behind: facts - atEnd, secondsToCatchUp: (performance.now() - begin) / 1000 }
+  }
+
+  async hotShare(): Promise<number> {
+    const { share } = await this.one<{ share: number }>(
+      `select n_tup_hot_upd::float8 / greatest(n_tup_upd, 1) as share from pg_stat_user_tables where schemaname = 'wm' and relname = 'items'`,
+    )
+    return share
+  }
+
+  close(): Promise<void> {
+    return this.client.end()
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The same SQL work without a server: one connection per client, the runtime role, the session settings of the server's hot path, one
+ * prepared statement per call, one cycle at a time (what pgbench would do). With `batch` > 1 one call carries that many slots.
+ */
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { uuidv7 } from 'uuidv7'
+import { hotSessionOptions } from '../packages/server/src/store/database.ts'
+import { resultFor } from './bench-type.ts'
+import type { Client } from './measure.ts'
+import type { ServerHandle } from './server-handle.ts'
+
+interface Leased {
+  readonly item_id: string
+  readonly body: string
+}
+
+export async function openSqlClient(server: ServerHandle, agentId: string, batch = 1): Promise<Client> {
+  const connection = new pg.Client({ connectionString: server.runtimeUrl, options: `-c role=wm_app ${hotSessionOptions}`, application_name: 'work-manager bench' })
+  await connection.connect()
+  const { rows } = await connection.query<{ epoch: number }>('select epoch from wm.cluster')
+  const { epoch } = rows[0]!
+  const { tenantId, heartbeatEverySeconds, idempotencyTtlSeconds } = server
+  const provenanceId = uuidv7()
+  const asker = () => ({
+    agent_id: agentId,
+    principal: `agent:${agentId}`,
+    actor_type: 'agent',
+    actor_id: agentId,
+    request_id: uuidv7(),
+    provenance_id: provenanceId,
+    trace_id: null,
+  })
+  const call = async <Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[], expected: number): Promise<Row[]> => {
+    const result = await connection.query<Row>({ name, text, values })
+    if (result.rows.length !== expected) throw new Error(`${name} answered ${result.rows.length} rows instead of ${expected}`)
+    return result.rows
+  }
+
+  return {
+    async cycle(timed) {
+      const wanted = Array.from({ length: batch }, (_, slot) => ({ slot, ...asker(), random: randomBytes(16).toString('base64url') }))
+      const leased = await timed('checkout', () =>
+        call<Leased>(
+          'checkout_items',
+          'select * from wm.checkout_items($1, $2, $3, $4, $5, $6, $7)',
+          [tenantId, null, null, -32768, epoch, heartbeatEverySeconds, JSON.stringify(wanted)],
+          batch,
+        ),
+      )
+      const held = leased.map(({ item_id, body }, slot) => {
+        const item = JSON.parse(body) as { lease_token: string; input: { number: number } }
+        return { slot, ...asker(), item_id, token: item.lease_token, input: item.input }
+      })
+      const beats = held.map(({ input: _, ...slot }) => slot)
+      const beaten = await timed('heartbeat', () =>
+        call<{ held: boolean }>('heartbeat_items', 'select * from wm.heartbeat_items($1, $2)', [tenantId, JSON.stringify(beats)], batch),
+      )
+      if (!beaten.every((row) => row.held)) throw new Error('heartbeat_items refused')
+      const submits = held.map(({ input, ...slot }) => ({
+        ...slot,
+        submission_id: uuidv7(),
+        result: resultFor(input),
+        evidence: null,
+        notes: null,
+        digest: `sha256:${'0'.repeat(64)}`,
+        assembled_parts: null,
+        key_hash: randomBytes(32).toString('hex'),
+        fingerprint: '0'.repeat(64),
+      }))
+      const done = await timed('submit', () =>
+        call<{ verdict: string }>('submit_items', 'select * from wm.submit_items($1, $2, $3)', [tenantId, idempotencyTtlSeconds, JSON.stringify(submits)], batch),
+      )
+      if (!done.every((row) => row.verdict === 'done')) throw new Error(`submit_items answered ${done[0]!.verdict}`)
+    },
+    close: () => connection.end(),
+  }
+}

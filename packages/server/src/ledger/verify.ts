@@ -1,0 +1,141 @@
+/**
+ * Recomputes a tenant's hash chain, independently of the SQL that made it (format: migrations/routines/30_sequencer.sql), and names
+ * the first entry that does not hold. Nothing here trusts a stored hash that it did not compute itself.
+ */
+import { createHash } from 'node:crypto'
+import { findLedgerHead, findUnnumberedFact, type LedgerHead, renderLedger } from '../store/ledger.ts'
+import type { Queryable } from '../store/tx.ts'
+
+/** What a hash is made of. `payload` and `diff` are the stored JSON text, verbatim. */
+export interface LedgerEvent {
+  readonly id: string
+  readonly order_id: string | null
+  readonly item_id: string | null
+  readonly kind: string
+  readonly decided_at: string
+  readonly actor_type: string | null
+  readonly actor_id: string | null
+  readonly principal: string | null
+  readonly payload: string | null
+  readonly diff: string | null
+  readonly message: string | null
+}
+export interface LedgerEntry {
+  readonly seq: number
+  readonly prev_hash: string
+  readonly hash: string
+  readonly event: LedgerEvent | null
+}
+/** One or more pages of `GET /ledger`, joined. */
+export interface LedgerExport {
+  readonly tenant_id: string
+  readonly entries: readonly LedgerEntry[]
+  readonly head: LedgerHead | null
+}
+
+const damages = {
+  entry_missing: 'entries were removed, or their numbers changed',
+  event_missing: 'the fact behind the entry is gone',
+  broken_link: 'the entry does not continue the one before it',
+  content_changed: 'the fact is not the one that was hashed',
+  tail_missing: 'the newest entries were cut off',
+  head_changed: 'the head of the chain is not its last entry',
+  rewritten: 'the chain is sound in itself but not the one of the checkpoint',
+  event_unnumbered: 'a fact stands beside the chain; nobody numbered it when it was said to happen',
+} as const
+
+export type Damage = keyof typeof damages
+
+export type Verdict =
+  | { readonly ok: true; readonly entries: number; readonly head: LedgerHead | null }
+  | { readonly ok: false; readonly tenantId: string; readonly seq: number; readonly damage: Damage; readonly detail: string }
+
+/** The hash before the first entry. */
+const genesis = '0'.repeat(64)
+const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex')
+const netstring = (text: string | null): string => `${Buffer.byteLength(text ?? '', 'utf8')}:${text ?? ''},`
+
+/** The hash that the entry must have. */
+export function ledgerHash(tenantId: string, prevHash: string, seq: number, event: LedgerEvent): string {
+  const members = [
+    prevHash,
+    tenantId,
+    event.order_id,
+    event.item_id,
+    String(seq),
+    event.id,
+    event.kind,
+    event.decided_at,
+    event.actor_type,
+    event.actor_id,
+    event.principal,
+    sha256(event.payload ?? ''),
+    sha256(event.diff ?? ''),
+    event.message,
+  ]
+  return sha256(`wm1${members.map(netstring).join('')}`)
+}
+
+interface Chain {
+  /** Takes the next entry; answers with the damage, if there is one. */
+  take(entry: LedgerEntry): Verdict | null
+  /** Compares what was taken with where the chain is said to end. */
+  finish(head: LedgerHead | null): Verdict
+}
+
+/** `checkpoint`: a head that was written down earlier, outside the database. It shows a chain that was recomputed from some entry on. */
+function followChain(tenantId: string, checkpoint: LedgerHead | null): Chain {
+  let last: LedgerHead = { seq: 0, hash: genesis }
+  const bad = (seq: number, damage: Damage, detail: string = damages[damage]): Verdict => ({ ok: false, tenantId, seq, damage, detail })
+  return {
+    take({ seq, prev_hash: prevHash, hash, event }) {
+      if (seq !== last.seq + 1) return bad(last.seq + 1, 'entry_missing', `${damages.entry_missing}: ${last.seq} is followed by ${seq}`)
+      if (prevHash !== last.hash) return bad(seq, 'broken_link')
+      if (event === null) return bad(seq, 'event_missing')
+      if (ledgerHash(tenantId, prevHash, seq, event) !== hash) return bad(seq, 'content_changed', `${damages.content_changed}: ${event.kind} ${event.id}`)
+      if (checkpoint?.seq === seq && checkpoint.hash !== hash) return bad(seq, 'rewritten')
+      last = { seq, hash }
+      return null
+    },
+    finish(head) {
+      const expected = Math.max(head?.seq ?? 0, checkpoint?.seq ?? 0)
+      if (expected > last.seq) return bad(last.seq + 1, 'tail_missing', `${damages.tail_missing}: the chain reached ${expected}, the last entry is ${last.seq}`)
+      if ((head?.seq ?? 0) !== last.seq || (head?.hash ?? genesis) !== last.hash) return bad(last.seq, 'head_changed')
+      return { ok: true, entries: last.seq, head }
+    },
+  }
+}
+
+/** Judges a whole export offline, from entry 1 to its head. */
+export function verifyExport(exported: LedgerExport, checkpoint: LedgerHead | null = null): Verdict {
+  const chain = followChain(exported.tenant_id, checkpoint)
+  for (const entry of exported.entries) {
+    const verdict = chain.take(entry)
+    if (verdict) return verdict
+  }
+  return chain.finish(exported.head)
+}
+
+const pageSize = 1000
+
+/** Judges a tenant's chain in the database, page by page, and looks for facts that stand beside it. */
+export async function verifyLedger(q: Queryable, tenantId: string, checkpoint: LedgerHead | null = null): Promise<Verdict> {
+  const chain = followChain(tenantId, checkpoint)
+  // The head first: the chain only grows, so every entry up to it must be there by now.
+  const head = (await findLedgerHead(q, tenantId)) ?? null
+  let after = 0
+  for (;;) {
+    // Beyond the head lie entries that came meanwhile; without a head there must be none at all.
+    const through = head?.seq ?? Number.MAX_SAFE_INTEGER
+    const page = (await renderLedger(q, tenantId, { after, through, limit: pageSize })).map(({ json }) => JSON.parse(json) as LedgerEntry)
+    for (const entry of page) {
+      const verdict = chain.take(entry)
+      if (verdict) return verdict
+      after = entry.seq
+    }
+    if (page.length < pageSize) break
+  }
+  const verdict = chain.finish(head)
+  const beside = verdict.ok ? await findUnnumberedFact(q, tenantId) : undefined
+  return beside ? { ok: false, tenantId, seq: after, damage: 'event_unnumbered', detail: `${damages.event_unnumbered}: ${beside.kind} ${beside.id} of ${beside.decided_at}` } : verdict
+}
