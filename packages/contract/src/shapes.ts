@@ -91,6 +91,7 @@ export const EventShape = Type.Object(
     actor_id: nullable(Type.String()),
     principal: nullable(Type.String({ description: 'The credential behind the actor.' })),
     request_id: nullable(Type.String()),
+    trace_id: nullable(Type.String({ description: 'From the caller’s W3C traceparent.' })),
     provenance_id: nullable(uuid('See GET /provenance.')),
     payload: anyJson(''),
     diff: anyJson(''),

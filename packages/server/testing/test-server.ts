@@ -5,6 +5,7 @@ import { loadConfig, type ConfigInput } from '../src/config/index.ts'
 import { openWorkManager, type WorkManager } from '../src/main.ts'
 import type { Generator } from '../src/order-types/define-generator.ts'
 import type { OrderType } from '../src/order-types/define-order-type.ts'
+import { assertAnswerShape } from './answer-shapes.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
 
 export interface Answer {
@@ -51,6 +52,7 @@ export function createCaller(url: string, key: string, id: string): Caller {
     } catch {
       body = undefined
     }
+    await assertAnswerShape(method, target, response.status, body)
     return { status: response.status, headers: response.headers, text, body }
   }
   return {

@@ -57,6 +57,6 @@ create or replace function wm.event_json(e wm.events, seq bigint) returns json
   select json_build_object(
     'id', e.id, 'seq', seq, 'order_id', e.order_id, 'item_id', e.item_id,
     'event', split_part(e.kind, '.', 2), 'kind', e.kind, 'actor_type', e.actor_type, 'actor_id', e.actor_id,
-    'principal', e.principal, 'request_id', e.request_id, 'provenance_id', e.provenance_id,
+    'principal', e.principal, 'request_id', e.request_id, 'trace_id', e.trace_id, 'provenance_id', e.provenance_id,
     'payload', e.payload, 'diff', e.diff, 'message', e.message, 'created_at', wm.wire_time(e.decided_at))
 $$;

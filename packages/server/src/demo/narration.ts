@@ -14,7 +14,7 @@ export interface NarratorOptions {
   readonly elapsed: () => number
 }
 
-const hazards = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu
+const hazards = /\p{Cc}|\p{Cf}|\p{Co}|\p{Cs}|[\u2028\u2029\u115f\u1160\u17b4\u17b5\u3164\uffa0]|\u034f/gu
 
 /** Text on one line that a terminal only shows: control and invisible characters appear as marks such as ⟦U+001B⟧. */
 export function inert(text: string): string {

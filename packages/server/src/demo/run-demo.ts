@@ -83,7 +83,7 @@ class Crew {
   }
 
   /** The three agents work on one order until nothing is left; `roles` says how each of them behaves, in the order of the cast. */
-  async workOn(order: Order, roles: readonly [Work, Work, Work], sleeperIsSilent?: Promise<void>): Promise<Stage> {
+  async workOn(order: Order, roles: readonly [Work, Work, Work], sleeperHoldsAnItem?: Promise<void>): Promise<Stage> {
     const stage = new Stage(order, this.narrator)
     const agentLoop = (index: number) => {
       const name = cast[index] as string
@@ -93,7 +93,7 @@ class Crew {
     try {
       // The silent one goes first, so that it surely has something to be silent about.
       const sleeper = agentLoop(1)
-      if (sleeperIsSilent) await Promise.race([sleeper, sleeperIsSilent])
+      if (sleeperHoldsAnItem) await Promise.race([sleeper, sleeperHoldsAnItem])
       await Promise.all([sleeper, agentLoop(0), agentLoop(2)])
     } finally {
       stage.closeForAgents()
@@ -108,10 +108,11 @@ async function firstAct(crew: Crew): Promise<FirstAct> {
   const earlier = await findEarlier(proposer, 'first', ['queued', 'checked_out', 'in_progress', 'submitted'])
   const order = earlier ?? (await proposeFullAudit(proposer))
   narrator.say('proposer', earlier ? `finds the audit of an earlier start: it is ${earlier.state}` : `proposes to audit node_modules, at most ${mostPackages} packages`)
-  narrator.say('server', `plans ${counted(order.items_total, 'item')}: ${counted(packagesIn(order), 'package')} that are installed`)
-  const silence = Promise.withResolvers<void>()
+  const size = `${counted(order.items_total, 'item')}: ${counted(packagesIn(order), 'package')} that are installed`
+  narrator.say('server', earlier ? `kept ${size}` : `plans ${size}`)
+  const sleeperHoldsAnItem = Promise.withResolvers<void>()
   let witnessed: Witnessed = { partsAssembled: 0, resultsFromParts: 0 }
-  if (order.state !== 'submitted') ({ witnessed } = await crew.workOn(order, [inventingAgent(), silentAgent(silence.resolve), partsWork], silence.promise))
+  if (order.state !== 'submitted') ({ witnessed } = await crew.workOn(order, [inventingAgent(), silentAgent(sleeperHoldsAnItem.resolve), partsWork], sleeperHoldsAnItem.promise))
   const decision = await reviewAndApprove(order.id, reviewer, signal, (text, tone) => narrator.say('reviewer', text, tone))
   const { notices } = decision
   if (notices) narrator.say('server', `wrote ${notices.file}, ${notices.bytes.toLocaleString('en')} bytes`, 'good')

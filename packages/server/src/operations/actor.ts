@@ -14,7 +14,7 @@ export function actorOf(context: OperationContext): Actor {
     principal: principal.name,
     requestId: context.requestId,
     provenanceId: provenance.id,
-    traceId: null,
+    traceId: context.traceId,
   }
 }
 

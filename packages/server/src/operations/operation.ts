@@ -36,6 +36,7 @@ export interface OperationContext {
   readonly principal: Principal
   readonly provenance: Provenance
   readonly requestId: string
+  readonly traceId: string | null
   readonly services: Services
   /** Present when the caller sent a key. Only operations that reserve it inside their own statement read it. */
   readonly idempotency: IdempotencyKey | null

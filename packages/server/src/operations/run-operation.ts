@@ -23,6 +23,8 @@ export interface OperationRequest {
   readonly signal: AbortSignal
   /** Method and canonical path with ids: what, with the input, makes a request the same request. */
   readonly fingerprintSource: string
+  /** Trace id of the caller (W3C traceparent), kept with every fact of the call. */
+  readonly traceId: string | null
 }
 export interface OperationAnswer {
   readonly status: number
@@ -90,6 +92,7 @@ export function createOperationRunner(services: Services, options: { readonly id
       principal,
       provenance: request.provenance,
       requestId: request.requestId,
+      traceId: request.traceId,
       services,
       idempotency: key,
       get signal() {

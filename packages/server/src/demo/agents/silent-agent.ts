@@ -7,12 +7,16 @@ import { isLost, type Surroundings, type Work } from './agent.ts'
 import { auditPackages } from './audit.ts'
 import { honestWork } from './honest-agent.ts'
 
-export function silentAgent(onSilence: () => void): Work {
+/** `onFirstItem` is called once it holds an item, silent or not. */
+export function silentAgent(onFirstItem: () => void): Work {
   let wasSilent = false
   return async (item, around) => {
-    if (wasSilent) return honestWork(item, around)
+    // Only ever on a fresh item: attempts are bounded, and a demo that is interrupted again and again must not use them up.
+    const staysSilent = !wasSilent && item.attempt === 1
     wasSilent = true
-    await sleepThroughTheLease(item, around, onSilence)
+    if (staysSilent) return sleepThroughTheLease(item, around, onFirstItem)
+    onFirstItem()
+    await honestWork(item, around)
   }
 }
 

@@ -45,10 +45,19 @@ test('the reviewer sees order, type, items, evidence and digest, with agent text
   expect(text).not.toContain('\u202e')
 })
 
-test('every item is shown with its evidence and content', () => {
-  const [line] = contentLines(order, paint)
-  expect(line).toMatch(/^item 0 +submitted, 2 evidence, \{"packages"/)
-  expect(line).not.toContain('\u001b')
+test('every item is shown with its evidence and content, entry by entry', () => {
+  const lines = contentLines(order, paint)
+  expect(lines[0]).toMatch(/^item 0 +submitted, 2 pieces of evidence$/)
+  expect(lines[1]).toBe('  packages (1):')
+  expect(lines[2]).toMatch(/^ {4}\{"name":"a/)
+  expect(lines.join()).not.toContain('\u001b')
+})
+
+test('a long list is cut, and that is said', () => {
+  const long = { ...item, result: { rows: Array.from({ length: 30 }, (_, n) => n), ok: true } } as Item
+  const lines = contentLines({ ...order, items: [long] }, paint)
+  expect(lines).toContain('    … and 5 more; work-manager orders show --json has them all')
+  expect(lines.at(-1)).toBe('  ok: true')
 })
 
 test('a very long document is cut, and that is said', () => {

@@ -4,6 +4,7 @@ import type { Output } from './output.ts'
 import { inertJson, inertLine } from './inert-text.ts'
 
 const longest = 400
+const mostEntries = 25
 
 /** How many pieces of evidence a document holds, wherever it keeps them: objects that name a source and prove it by hash or quote. */
 export function countEvidence(value: unknown): number {
@@ -40,10 +41,27 @@ export function orderLines(order: Order, paint: Output['paint']): string[] {
   return lines.map(([label, text]) => `${paint.dim(label.padEnd(13))} ${text}`)
 }
 
-/** What each item would bring, one line per item. */
+/** What each item would bring: its result member by member, lists entry by entry. */
 export function contentLines(order: Order, paint: Output['paint']): string[] {
-  return (order.items ?? []).map(
-    (item) =>
-      `${paint.dim(`item ${item.ordinal}`.padEnd(13))} ${item.state}, ${evidenceOf(item)} evidence, ${shortened(item.assembled_result ?? item.result)}`,
-  )
+  return (order.items ?? []).flatMap((item) => {
+    const evidence = evidenceOf(item)
+    return [
+      `${paint.dim(`item ${item.ordinal}`.padEnd(13))} ${item.state}, ${evidence} ${evidence === 1 ? 'piece' : 'pieces'} of evidence`,
+      ...memberLines(item.assembled_result ?? item.result),
+    ]
+  })
+}
+
+function memberLines(result: unknown): string[] {
+  if (typeof result !== 'object' || result === null || Array.isArray(result)) return [`  ${shortened(result)}`]
+  return Object.entries(result).flatMap(([name, value]) => {
+    if (!Array.isArray(value)) return [`  ${inertLine(name)}: ${shortened(value)}`]
+    const shown = value.slice(0, mostEntries).map((entry) => `    ${shortened(entry)}`)
+    const rest = value.length - shown.length
+    return [
+      `  ${inertLine(name)} (${value.length}):`,
+      ...shown,
+      ...(rest > 0 ? [`    … and ${rest} more; work-manager orders show --json has them all`] : []),
+    ]
+  })
 }

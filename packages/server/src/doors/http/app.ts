@@ -18,7 +18,7 @@ import { defaultIdempotencyHeaders, readIdempotencyKey } from './idempotency-hea
 import { HttpCall } from './operation-call.ts'
 import { parseQuery } from './query-string.ts'
 import { checkBodyType, readBody } from './request-body.ts'
-import { requestIdOf } from './request-id.ts'
+import { requestIdOf, traceIdOf } from './request-id.ts'
 import { routesOf, UnknownRoutes, type Route } from './route-table.ts'
 import { addSystemRoutes, systemPaths, type Health } from './system-routes.ts'
 
@@ -152,6 +152,7 @@ class Door {
         input: inputOf(route, request.query as string, bytes, params),
         idempotencyKey: route.operation.idempotency === 'none' ? undefined : readIdempotencyKey(headers, this.idempotencyHeaders),
         fingerprintSource: route.source(params),
+        traceId: traceIdOf(headers.traceparent),
       },
       reply.raw,
     )

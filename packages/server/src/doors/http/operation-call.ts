@@ -11,6 +11,7 @@ export class HttpCall implements OperationRequest {
   readonly input: Record<string, unknown>
   readonly idempotencyKey: string | undefined
   readonly fingerprintSource: string
+  readonly traceId: string | null
   private readonly response: ServerResponse
   private controller: AbortController | undefined
 
@@ -21,6 +22,7 @@ export class HttpCall implements OperationRequest {
     this.input = parts.input
     this.idempotencyKey = parts.idempotencyKey
     this.fingerprintSource = parts.fingerprintSource
+    this.traceId = parts.traceId
     this.response = response
   }
 

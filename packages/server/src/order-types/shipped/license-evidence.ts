@@ -55,7 +55,12 @@ export function declaredLicense(manifest: Manifest): string | undefined {
 
 function quoteFromText(text: string): string | undefined {
   const lines = text.split(/\r?\n/).map((line) => line.trim())
-  const wanted = [/permission is hereby granted|licensed under|redistribution and use|permission to use/i, /licen[sc]e/i, /copyright/i]
+  const wanted = [
+    /^\W*(apache license|mozilla public license|blue oak model license|cc0 1\.0)/i,
+    /permission is hereby granted|licensed under|redistribution and use|permission to use/i,
+    /licen[sc]e/i,
+    /copyright/i,
+  ]
   for (const sign of wanted) {
     const line = lines.find((one) => sign.test(one) && one.length >= minQuote)
     if (line !== undefined) return line.slice(0, maxQuote)

@@ -1,4 +1,4 @@
-/** Writes the database side of the state tables: the guard triggers and the event priorities, from the contract. */
+/** The database side of the state tables: the guard triggers and the event priorities, from the contract. */
 import { eventKinds, eventPriority, machines, type EventKind } from '@work-manager/contract'
 
 export function renderGuards(): string {

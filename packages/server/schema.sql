@@ -1,0 +1,1017 @@
+-- The schema after every migration, written by `npm run generate` from a fresh database. Do not edit; nothing runs it.
+-- The migrations in packages/server/migrations make the schema; this is where a reader sees the result, and a review sees the change.
+
+create schema wm;
+grant usage on schema wm to wm_app;
+grant usage on schema wm to wm_system;
+
+create table public.work_manager_migrations (
+  name text not null,
+  hash text not null,
+  applied_at timestamp with time zone default now() not null,
+  constraint work_manager_migrations_pkey PRIMARY KEY (name)
+);
+grant select on public.work_manager_migrations to wm_app;
+grant select on public.work_manager_migrations to wm_system;
+
+create table wm.api_keys (
+  tenant_id uuid not null,
+  id uuid not null,
+  prefix text not null,
+  key_hash bytea not null,
+  name text not null,
+  principal_kind text not null,
+  principal_id text not null,
+  abilities text[] not null,
+  created_by text,
+  created_at timestamp with time zone default now() not null,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  replaced_by uuid,
+  constraint api_keys_pkey PRIMARY KEY (tenant_id, id),
+  constraint api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES wm.tenants(id),
+  constraint api_keys_principal_id_check CHECK (((length(principal_id) >= 1) AND (length(principal_id) <= 255))),
+  constraint api_keys_principal_kind_check CHECK ((principal_kind = ANY (ARRAY['agent'::text, 'person'::text, 'service'::text])))
+);
+CREATE UNIQUE INDEX api_keys_hash_key ON wm.api_keys USING btree (key_hash);
+alter table wm.api_keys enable row level security, force row level security;
+create policy app on wm.api_keys for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.api_keys for all to wm_system using (true) with check (true);
+grant insert, select on wm.api_keys to wm_app;
+grant insert, select on wm.api_keys to wm_system;
+grant update (revoked_at, replaced_by) on wm.api_keys to wm_app;
+grant update (revoked_at, replaced_by) on wm.api_keys to wm_system;
+
+create table wm.approvals (
+  tenant_id uuid not null,
+  id uuid not null,
+  order_id uuid not null,
+  revision integer not null,
+  decision text not null,
+  digest text,
+  actor_type text not null,
+  actor_id text,
+  principal text not null,
+  errors json,
+  rework_item_ids uuid[],
+  policy json,
+  decided_at timestamp with time zone not null,
+  constraint approvals_pkey PRIMARY KEY (tenant_id, id),
+  constraint approvals_tenant_id_order_id_fkey FOREIGN KEY (tenant_id, order_id) REFERENCES wm.orders(tenant_id, id),
+  constraint approvals_actor_type_check CHECK ((actor_type = ANY (ARRAY['user'::text, 'system'::text]))),
+  constraint approvals_check CHECK (((decision = 'approved'::text) = (digest IS NOT NULL))),
+  constraint approvals_decision_check CHECK ((decision = ANY (ARRAY['approved'::text, 'rejected'::text])))
+);
+CREATE INDEX approvals_order_idx ON wm.approvals USING btree (tenant_id, order_id);
+alter table wm.approvals enable row level security, force row level security;
+create policy app on wm.approvals for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.approvals for all to wm_system using (true) with check (true);
+CREATE TRIGGER approvals_append_only BEFORE DELETE OR UPDATE ON wm.approvals FOR EACH ROW EXECUTE FUNCTION wm.refuse_change();
+grant insert, select on wm.approvals to wm_app;
+grant insert, select on wm.approvals to wm_system;
+
+create table wm.cluster (
+  only_row boolean default true not null,
+  id uuid default gen_random_uuid() not null,
+  epoch integer default 1 not null,
+  created_at timestamp with time zone default now() not null,
+  constraint cluster_pkey PRIMARY KEY (only_row),
+  constraint cluster_only_row_check CHECK (only_row)
+);
+grant select on wm.cluster to wm_app;
+grant select on wm.cluster to wm_system;
+
+create table wm.effects (
+  tenant_id uuid not null,
+  id uuid not null,
+  order_id uuid not null,
+  name text not null,
+  key text not null,
+  input json,
+  state text not null,
+  deduplicates boolean not null,
+  attempts integer default 0 not null,
+  available_at timestamp with time zone not null,
+  receipt json,
+  last_error json,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint effects_pkey PRIMARY KEY (tenant_id, id),
+  constraint effects_tenant_id_order_id_fkey FOREIGN KEY (tenant_id, order_id) REFERENCES wm.orders(tenant_id, id),
+  constraint effects_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'delivered'::text, 'unknown'::text])))
+);
+CREATE INDEX effects_due_idx ON wm.effects USING btree (available_at) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE UNIQUE INDEX effects_key_idx ON wm.effects USING btree (tenant_id, key);
+alter table wm.effects enable row level security, force row level security;
+create policy app on wm.effects for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.effects for all to wm_system using (true) with check (true);
+grant insert, select on wm.effects to wm_app;
+grant insert, select on wm.effects to wm_system;
+grant update (state, attempts, available_at, receipt, last_error, updated_at) on wm.effects to wm_app;
+grant update (state, attempts, available_at, receipt, last_error, updated_at) on wm.effects to wm_system;
+
+create table wm.events (
+  tenant_id uuid not null,
+  "position" bigint generated always as identity not null,
+  id uuid default gen_random_uuid() not null,
+  order_id uuid,
+  item_id uuid,
+  kind text not null,
+  order_type text,
+  actor_type text,
+  actor_id text,
+  principal text,
+  request_id text,
+  trace_id text,
+  provenance_id uuid,
+  priority smallint not null,
+  payload json,
+  diff json,
+  message text,
+  decided_at timestamp with time zone not null,
+  xid bigint default ((pg_current_xact_id())::text)::bigint not null,
+  constraint events_pkey PRIMARY KEY (tenant_id, "position", decided_at),
+  constraint events_actor_type_check CHECK ((actor_type = ANY (ARRAY['user'::text, 'agent'::text, 'system'::text])))
+) partition by RANGE (decided_at);
+create table wm.events_default partition of wm.events DEFAULT;
+CREATE INDEX events_item_idx ON ONLY wm.events USING btree (tenant_id, item_id, "position") WHERE (item_id IS NOT NULL);
+CREATE INDEX events_order_idx ON ONLY wm.events USING btree (tenant_id, order_id, "position");
+CREATE INDEX events_provenance_idx ON ONLY wm.events USING btree (tenant_id, provenance_id, "position") WHERE (provenance_id IS NOT NULL);
+CREATE INDEX events_xid_idx ON ONLY wm.events USING btree (xid, "position");
+alter table wm.events enable row level security, force row level security;
+alter table wm.events_default enable row level security, force row level security;
+create policy app on wm.events for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.events for all to wm_system using (true) with check (true);
+CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON wm.events FOR EACH ROW EXECUTE FUNCTION wm.refuse_change();
+CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON wm.events FOR EACH STATEMENT EXECUTE FUNCTION wm.refuse_change();
+grant insert, select on wm.events to wm_app;
+grant insert, select on wm.events to wm_system;
+
+create table wm.generator_runs (
+  tenant_id uuid not null,
+  generator text not null,
+  last_run_at timestamp with time zone not null,
+  next_run_at timestamp with time zone not null,
+  proposed bigint default 0 not null,
+  last_error text,
+  constraint generator_runs_pkey PRIMARY KEY (tenant_id, generator),
+  constraint generator_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES wm.tenants(id)
+);
+alter table wm.generator_runs enable row level security, force row level security;
+create policy app on wm.generator_runs for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.generator_runs for all to wm_system using (true) with check (true);
+grant insert, select, update on wm.generator_runs to wm_app;
+grant insert, select, update on wm.generator_runs to wm_system;
+
+create table wm.idempotency (
+  tenant_id uuid not null,
+  principal text not null,
+  operation text not null,
+  key_hash bytea not null,
+  fingerprint bytea not null,
+  status integer,
+  body text,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint idempotency_pkey PRIMARY KEY (tenant_id, principal, operation, key_hash),
+  constraint idempotency_check CHECK (((status IS NULL) = (body IS NULL)))
+);
+CREATE INDEX idempotency_created_idx ON wm.idempotency USING brin (created_at);
+alter table wm.idempotency enable row level security, force row level security;
+create policy app on wm.idempotency for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.idempotency for all to wm_system using (true) with check (true);
+grant insert, select on wm.idempotency to wm_app;
+grant delete, select on wm.idempotency to wm_system;
+grant update (status, body, expires_at) on wm.idempotency to wm_app;
+
+create table wm.items (
+  tenant_id uuid not null,
+  id uuid not null,
+  order_id uuid not null,
+  ordinal integer not null,
+  type text not null,
+  order_type text not null,
+  priority integer not null,
+  state text not null,
+  attempts integer default 0 not null,
+  max_attempts integer not null,
+  lease_ttl_seconds integer not null,
+  require_token boolean not null,
+  record_heartbeats boolean not null,
+  generation bigint default 0 not null,
+  lease_token text,
+  leased_by_agent_id text,
+  leased_by_principal text,
+  lease_expires_at timestamp with time zone,
+  last_heartbeat_at timestamp with time zone,
+  submission_number integer default 0 not null,
+  input json not null,
+  parts_required text[],
+  parts_state json,
+  rework json,
+  error json,
+  available_at timestamp with time zone,
+  accepted_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint items_pkey PRIMARY KEY (tenant_id, id),
+  constraint items_tenant_id_order_id_fkey FOREIGN KEY (tenant_id, order_id) REFERENCES wm.orders(tenant_id, id),
+  constraint items_check CHECK (((state = ANY (ARRAY['leased'::text, 'in_progress'::text])) = (lease_token IS NOT NULL))),
+  constraint items_check1 CHECK (((lease_token IS NULL) = (lease_expires_at IS NULL))),
+  constraint items_check2 CHECK (((lease_token IS NULL) = (leased_by_agent_id IS NULL))),
+  constraint items_check3 CHECK (((available_at IS NULL) OR (state = 'failed'::text))),
+  constraint items_lease_ttl_seconds_check CHECK (((lease_ttl_seconds >= 1) AND (lease_ttl_seconds <= 86400))),
+  constraint items_max_attempts_check CHECK (((max_attempts >= 1) AND (max_attempts <= 1000)))
+) with (fillfactor=70, toast_tuple_target=256, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_cost_delay=0);
+CREATE INDEX items_failed_idx ON wm.items USING btree (available_at) WHERE (state = 'failed'::text);
+CREATE INDEX items_leased_idx ON wm.items USING btree (tenant_id, id) WHERE (state = ANY (ARRAY['leased'::text, 'in_progress'::text]));
+CREATE UNIQUE INDEX items_order_idx ON wm.items USING btree (tenant_id, order_id, ordinal);
+CREATE INDEX items_ready_idx ON wm.items USING btree (tenant_id, priority DESC, id) WHERE (state = 'queued'::text);
+CREATE INDEX items_ready_type_idx ON wm.items USING btree (tenant_id, order_type, priority DESC, id) WHERE (state = 'queued'::text);
+alter table wm.items enable row level security, force row level security;
+create policy app on wm.items for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.items for all to wm_system using (true) with check (true);
+CREATE TRIGGER items_state_insert BEFORE INSERT ON wm.items FOR EACH ROW WHEN ((new.state <> 'queued'::text)) EXECUTE FUNCTION wm.guard_item_state();
+CREATE TRIGGER items_state_update BEFORE UPDATE ON wm.items FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION wm.guard_item_state();
+grant insert, select on wm.items to wm_app;
+grant insert, select on wm.items to wm_system;
+grant update (state, attempts, generation, lease_token, leased_by_agent_id, leased_by_principal, lease_expires_at, last_heartbeat_at, submission_number, parts_state, rework, error, available_at, accepted_at, updated_at) on wm.items to wm_app;
+grant update (state, attempts, generation, lease_token, leased_by_agent_id, leased_by_principal, lease_expires_at, last_heartbeat_at, submission_number, parts_state, rework, error, available_at, accepted_at, updated_at) on wm.items to wm_system;
+
+create table wm.ledger (
+  tenant_id uuid not null,
+  seq bigint not null,
+  event_position bigint not null,
+  event_decided_at timestamp with time zone not null,
+  prev_hash bytea not null,
+  hash bytea not null,
+  sequenced_at timestamp with time zone not null,
+  constraint ledger_pkey PRIMARY KEY (tenant_id, seq),
+  constraint ledger_seq_check CHECK ((seq >= 1))
+);
+CREATE UNIQUE INDEX ledger_event_idx ON wm.ledger USING btree (tenant_id, event_position);
+alter table wm.ledger enable row level security, force row level security;
+create policy app on wm.ledger for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.ledger for all to wm_system using (true) with check (true);
+CREATE TRIGGER ledger_append_only BEFORE DELETE OR UPDATE ON wm.ledger FOR EACH ROW EXECUTE FUNCTION wm.refuse_change();
+CREATE TRIGGER ledger_no_truncate BEFORE TRUNCATE ON wm.ledger FOR EACH STATEMENT EXECUTE FUNCTION wm.refuse_change();
+grant select on wm.ledger to wm_app;
+grant insert, select on wm.ledger to wm_system;
+
+create table wm.ledger_heads (
+  tenant_id uuid not null,
+  seq bigint not null,
+  hash bytea not null,
+  constraint ledger_heads_pkey PRIMARY KEY (tenant_id)
+) with (fillfactor=50);
+alter table wm.ledger_heads enable row level security, force row level security;
+create policy app on wm.ledger_heads for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.ledger_heads for all to wm_system using (true) with check (true);
+grant select on wm.ledger_heads to wm_app;
+grant insert, select, update on wm.ledger_heads to wm_system;
+
+create table wm.ledger_progress (
+  only_row boolean default true not null,
+  low_water_xid bigint default 0 not null,
+  newest_xid bigint default 0 not null,
+  constraint ledger_progress_pkey PRIMARY KEY (only_row),
+  constraint ledger_progress_only_row_check CHECK (only_row)
+) with (fillfactor=50);
+grant select on wm.ledger_progress to wm_app;
+grant select, update on wm.ledger_progress to wm_system;
+
+create table wm.orders (
+  tenant_id uuid not null,
+  id uuid not null,
+  type text not null,
+  type_version integer not null,
+  state text not null,
+  priority integer not null,
+  revision integer default 1 not null,
+  requested_by_type text,
+  requested_by_id text,
+  requested_by_principal text not null,
+  payload json not null,
+  meta jsonb,
+  acceptance_config json,
+  on_item_failure text not null,
+  items_total integer default 0 not null,
+  items_submitted integer default 0 not null,
+  items_dead integer default 0 not null,
+  approval_id uuid,
+  apply_attempts integer default 0 not null,
+  last_apply_error json,
+  auto_approval_tried_revision integer default 0 not null,
+  stale_alerted_at timestamp with time zone,
+  applied_at timestamp with time zone,
+  completed_at timestamp with time zone,
+  last_transitioned_at timestamp with time zone not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint orders_pkey PRIMARY KEY (tenant_id, id),
+  constraint orders_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES wm.tenants(id),
+  constraint orders_check CHECK (((items_submitted >= 0) AND (items_dead >= 0) AND ((items_submitted + items_dead) <= items_total))),
+  constraint orders_check1 CHECK (((state = ANY (ARRAY['approved'::text, 'applied'::text, 'completed'::text])) = (approval_id IS NOT NULL))),
+  constraint orders_on_item_failure_check CHECK ((on_item_failure = ANY (ARRAY['fail_order'::text, 'proceed'::text]))),
+  constraint orders_priority_check CHECK (((priority >= '-32768'::integer) AND (priority <= 32767)))
+) with (fillfactor=70, toast_tuple_target=256, autovacuum_vacuum_scale_factor=0.05);
+CREATE INDEX orders_list_idx ON wm.orders USING btree (tenant_id, priority DESC, created_at, id);
+CREATE INDEX orders_meta_idx ON wm.orders USING gin (meta jsonb_path_ops) WHERE (meta IS NOT NULL);
+CREATE INDEX orders_open_idx ON wm.orders USING btree (last_transitioned_at) WHERE (state = ANY (ARRAY['queued'::text, 'checked_out'::text, 'in_progress'::text, 'submitted'::text, 'approved'::text]));
+CREATE INDEX orders_requester_idx ON wm.orders USING btree (tenant_id, requested_by_type, requested_by_id);
+CREATE INDEX orders_state_idx ON wm.orders USING btree (tenant_id, state, priority DESC, created_at, id);
+CREATE INDEX orders_type_idx ON wm.orders USING btree (tenant_id, type, state);
+CREATE INDEX orders_waiting_idx ON wm.orders USING btree (last_transitioned_at) WHERE (state = ANY (ARRAY['submitted'::text, 'approved'::text, 'failed'::text]));
+alter table wm.orders enable row level security, force row level security;
+create policy app on wm.orders for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.orders for all to wm_system using (true) with check (true);
+CREATE TRIGGER orders_state_insert BEFORE INSERT ON wm.orders FOR EACH ROW WHEN ((new.state <> 'queued'::text)) EXECUTE FUNCTION wm.guard_order_state();
+CREATE TRIGGER orders_state_update BEFORE UPDATE ON wm.orders FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION wm.guard_order_state();
+grant insert, select on wm.orders to wm_app;
+grant insert, select on wm.orders to wm_system;
+grant update (state, revision, items_total, items_submitted, items_dead, approval_id, apply_attempts, last_apply_error, auto_approval_tried_revision, stale_alerted_at, applied_at, completed_at, last_transitioned_at, updated_at) on wm.orders to wm_app;
+grant update (state, revision, items_total, items_submitted, items_dead, approval_id, apply_attempts, last_apply_error, auto_approval_tried_revision, stale_alerted_at, applied_at, completed_at, last_transitioned_at, updated_at) on wm.orders to wm_system;
+
+create table wm.parts (
+  tenant_id uuid not null,
+  id uuid not null,
+  order_id uuid not null,
+  item_id uuid not null,
+  part_key text not null,
+  seq integer,
+  revision integer not null,
+  status text not null,
+  payload json not null,
+  evidence json,
+  notes text,
+  errors json,
+  checksum text not null,
+  submitted_by_agent_id text not null,
+  submitted_by_principal text not null,
+  generation bigint not null,
+  created_at timestamp with time zone not null,
+  constraint parts_pkey PRIMARY KEY (tenant_id, id),
+  constraint parts_tenant_id_item_id_fkey FOREIGN KEY (tenant_id, item_id) REFERENCES wm.items(tenant_id, id),
+  constraint parts_part_key_check CHECK (((length(part_key) >= 1) AND (length(part_key) <= 120))),
+  constraint parts_revision_check CHECK ((revision >= 1)),
+  constraint parts_seq_check CHECK ((seq >= 0)),
+  constraint parts_status_check CHECK ((status = ANY (ARRAY['validated'::text, 'rejected'::text])))
+);
+CREATE UNIQUE INDEX parts_slot_idx ON wm.parts USING btree (tenant_id, item_id, part_key, COALESCE(seq, '-1'::integer), revision);
+alter table wm.parts enable row level security, force row level security;
+create policy app on wm.parts for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.parts for all to wm_system using (true) with check (true);
+grant insert, select on wm.parts to wm_app;
+grant insert, select on wm.parts to wm_system;
+
+create table wm.provenance (
+  tenant_id uuid not null,
+  id uuid not null,
+  principal text not null,
+  key_id uuid,
+  agent_id text not null,
+  claimed_agent_id text,
+  agent_name text,
+  agent_version text,
+  agent_type text,
+  model_name text,
+  runtime text,
+  ip text,
+  user_agent text,
+  fingerprint text not null,
+  first_seen_at timestamp with time zone default now() not null,
+  constraint provenance_pkey PRIMARY KEY (tenant_id, id)
+);
+alter table wm.provenance enable row level security, force row level security;
+create policy app on wm.provenance for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.provenance for all to wm_system using (true) with check (true);
+grant insert, select on wm.provenance to wm_app;
+grant insert, select on wm.provenance to wm_system;
+
+create table wm.records (
+  tenant_id uuid not null,
+  collection text not null,
+  key text not null,
+  value json not null,
+  order_id uuid not null,
+  updated_at timestamp with time zone not null,
+  constraint records_pkey PRIMARY KEY (tenant_id, collection, key),
+  constraint records_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES wm.tenants(id),
+  constraint records_collection_check CHECK (((length(collection) >= 1) AND (length(collection) <= 120))),
+  constraint records_key_check CHECK (((length(key) >= 1) AND (length(key) <= 500)))
+);
+alter table wm.records enable row level security, force row level security;
+create policy app on wm.records for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.records for all to wm_system using (true) with check (true);
+grant delete, insert, select, update on wm.records to wm_app;
+grant select on wm.records to wm_system;
+
+create table wm.submissions (
+  tenant_id uuid not null,
+  id uuid not null,
+  order_id uuid not null,
+  item_id uuid not null,
+  number integer not null,
+  result json not null,
+  evidence json,
+  notes text,
+  digest text not null,
+  assembled_parts integer,
+  submitted_by_agent_id text not null,
+  submitted_by_principal text not null,
+  generation bigint not null,
+  decided_at timestamp with time zone not null,
+  constraint submissions_pkey PRIMARY KEY (tenant_id, item_id, number),
+  constraint submissions_tenant_id_item_id_fkey FOREIGN KEY (tenant_id, item_id) REFERENCES wm.items(tenant_id, id),
+  constraint submissions_number_check CHECK ((number >= 1))
+) with (toast_tuple_target=256);
+CREATE INDEX submissions_order_idx ON wm.submissions USING btree (tenant_id, order_id);
+alter table wm.submissions enable row level security, force row level security;
+create policy app on wm.submissions for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.submissions for all to wm_system using (true) with check (true);
+CREATE TRIGGER submissions_append_only BEFORE DELETE OR UPDATE ON wm.submissions FOR EACH ROW EXECUTE FUNCTION wm.refuse_change();
+grant insert, select on wm.submissions to wm_app;
+grant insert, select on wm.submissions to wm_system;
+
+create table wm.tenants (
+  id uuid not null,
+  slug text not null,
+  name text not null,
+  created_at timestamp with time zone default now() not null,
+  suspended_at timestamp with time zone,
+  constraint tenants_pkey PRIMARY KEY (id),
+  constraint tenants_slug_key UNIQUE (slug),
+  constraint tenants_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text))
+);
+alter table wm.tenants enable row level security, force row level security;
+create policy app on wm.tenants for all to wm_app using ((id = wm.current_tenant()));
+create policy system on wm.tenants for all to wm_system using (true) with check (true);
+grant select on wm.tenants to wm_app;
+grant insert, select on wm.tenants to wm_system;
+grant update (name, suspended_at) on wm.tenants to wm_system;
+
+CREATE OR REPLACE FUNCTION wm.checkout_items(p_tenant uuid, p_order uuid, p_type text, p_min_priority integer, p_epoch integer, p_heartbeat_every integer, p_slots json)
+ RETURNS TABLE(slot integer, item_id uuid, order_id uuid, body text)
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_slot integer[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[]; v_random text[]; v_request text[]; v_prov uuid[]; v_trace text[];
+  v_wanted integer;
+  v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_granted uuid[] := '{}'; v_more uuid[];
+  v_now timestamptz;
+begin
+  perform set_config('wm.tenant_id', p_tenant::text, true);
+  select array_agg(s.slot), array_agg(s.agent_id), array_agg(s.principal), array_agg(s.actor_type), array_agg(s.actor_id),
+         array_agg(s.random), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id)
+    into v_slot, v_agent, v_who, v_actor, v_actor_id, v_random, v_request, v_prov, v_trace
+    from json_to_recordset(p_slots) as s(slot integer, agent_id text, principal text, actor_type text, actor_id text,
+      random text, request_id text, provenance_id uuid, trace_id text);
+  v_wanted := array_length(v_slot, 1);
+
+  -- Round 1 takes what lies in orders that nobody else is writing to; round 2 waits for the others.
+  for v_round in 1 .. 2 loop
+    if p_order is not null then
+      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+        from (select i.id, i.order_id from wm.items i
+               where i.tenant_id = p_tenant and i.order_id = p_order and i.state = 'queued' and i.id <> all (v_granted)
+               order by i.ordinal limit v_wanted) c;
+    elsif p_type is not null then
+      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+        from (select i.id, i.order_id from wm.items i
+               where i.tenant_id = p_tenant and i.order_type = p_type and i.state = 'queued'
+                 and i.priority >= p_min_priority and i.id <> all (v_granted)
+               order by i.priority desc, i.id limit v_wanted) c;
+    else
+      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+        from (select i.id, i.order_id from wm.items i
+               where i.tenant_id = p_tenant and i.state = 'queued' and i.priority >= p_min_priority and i.id <> all (v_granted)
+               order by i.priority desc, i.id limit v_wanted) c;
+    end if;
+    exit when v_candidates is null;
+
+    if v_round = 1 then
+      select array_agg(o.id) into v_locked from (
+        select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
+           and l.state in ('queued', 'checked_out', 'in_progress')
+         order by l.id for no key update skip locked) o;
+    else
+      select array_agg(o.id) into v_locked from (
+        select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
+           and l.state in ('queued', 'checked_out', 'in_progress')
+         order by l.id for no key update) o;
+      -- While we waited, others may have taken the candidates: look again inside the orders that we now hold.
+      select array_agg(c.id) into v_candidates
+        from (select i.id from wm.items i
+               where i.tenant_id = p_tenant and i.order_id = any (v_locked) and i.state = 'queued'
+                 and i.priority >= coalesce(p_min_priority, -32768) and i.id <> all (v_granted)
+               order by i.priority desc, i.id limit v_wanted) c;
+    end if;
+
+    if v_locked is not null and v_candidates is not null then
+      select array_agg(k.id) into v_more from (
+        select i.id from wm.items i
+         where i.tenant_id = p_tenant and i.id = any (v_candidates) and i.order_id = any (v_locked) and i.state = 'queued'
+         order by i.id for update skip locked) k;
+      v_granted := v_granted || coalesce(v_more[1 : v_wanted], '{}');
+      v_wanted := v_wanted - coalesce(array_length(v_more, 1), 0);
+    end if;
+    exit when v_wanted <= 0;
+  end loop;
+  if array_length(v_granted, 1) is null then
+    return;
+  end if;
+
+  v_now := clock_timestamp();
+
+  return query
+  with best as (
+    select b.id, row_number() over (order by b.priority desc, b.id) as n
+      from wm.items b where b.tenant_id = p_tenant and b.id = any (v_granted)
+  ), granted as (
+    update wm.items i
+       set state = 'leased', attempts = i.attempts + 1, generation = i.generation + 1,
+           lease_token = 'wl.' || p_epoch || '.' || (i.generation + 1) || '.' || v_random[b.n],
+           leased_by_agent_id = v_agent[b.n], leased_by_principal = v_who[b.n],
+           lease_expires_at = v_now + make_interval(secs => i.lease_ttl_seconds),
+           last_heartbeat_at = v_now, updated_at = v_now
+      from best b
+     where i.tenant_id = p_tenant and i.id = b.id and i.state = 'queued'
+    returning i as item, b.n
+  ), opened as (
+    update wm.orders o set state = 'checked_out', last_transitioned_at = v_now, updated_at = v_now
+     where o.tenant_id = p_tenant and o.id in (select (g.item).order_id from granted g) and o.state = 'queued'
+    returning o.id, o.type
+  ), facts as (
+    -- One insert, so that positions follow the order in which the facts belong: the item's first.
+    insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
+        provenance_id, priority, payload, decided_at)
+    select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
+        wm.event_priority(f.kind), f.payload, v_now
+      from (
+        select 1 as place, (g.item).order_id as order_id, (g.item).id as item_id, 'item.leased' as kind, (g.item).order_type as type,
+               v_actor[g.n] as actor, v_actor_id[g.n] as actor_id, v_who[g.n] as who, v_request[g.n] as request, v_trace[g.n] as trace,
+               v_prov[g.n] as prov,
+               json_build_object('lease_expires_at', wm.wire_time((g.item).lease_expires_at), 'generation', (g.item).generation,
+                 'attempt', (g.item).attempts) as payload
+          from granted g
+        union all
+        select 2, o.id, null, 'order.checked_out', o.type, 'system', null, null, null, null, null, null from opened o
+      ) f order by f.place
+  )
+  select v_slot[g.n], (g.item).id, (g.item).order_id, wm.leased_item_json(g.item, p_heartbeat_every)::text
+    from granted g;
+end $function$;
+
+CREATE OR REPLACE FUNCTION wm.current_tenant()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ select nullif(current_setting('wm.tenant_id', true), '')::uuid $function$;
+
+CREATE OR REPLACE FUNCTION wm.ensure_event_partitions(months_ahead integer DEFAULT 2)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+declare
+  month date := date_trunc('month', now() at time zone 'UTC')::date;
+  made integer := 0;
+  partition_name text;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('wm.ensure_event_partitions', 0));
+  for n in 0 .. least(greatest(months_ahead, 0), 24) loop
+    partition_name := 'events_' || to_char(month + make_interval(months => n), 'YYYY_MM');
+    if to_regclass('wm.' || partition_name) is null then
+      begin
+        execute format('create table wm.%I partition of wm.events for values from (%L) to (%L)', partition_name,
+          to_char(month + make_interval(months => n), 'YYYY-MM-DD') || ' 00:00:00+00',
+          to_char(month + make_interval(months => n + 1), 'YYYY-MM-DD') || ' 00:00:00+00');
+        execute format('alter table wm.%I enable row level security', partition_name);
+        execute format('alter table wm.%I force row level security', partition_name);
+        made := made + 1;
+      exception when check_violation then
+        -- Facts of that month already went to the default partition; they stay readable there.
+        null;
+      end;
+    end if;
+  end loop;
+  return made;
+end $function$;
+grant execute on function wm.ensure_event_partitions(integer) to wm_system;
+revoke all on function wm.ensure_event_partitions(integer) from public;
+
+CREATE OR REPLACE FUNCTION wm.event_json(e wm.events, seq bigint)
+ RETURNS json
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select json_build_object(
+    'id', e.id, 'seq', seq, 'order_id', e.order_id, 'item_id', e.item_id,
+    'event', split_part(e.kind, '.', 2), 'kind', e.kind, 'actor_type', e.actor_type, 'actor_id', e.actor_id,
+    'principal', e.principal, 'request_id', e.request_id, 'trace_id', e.trace_id, 'provenance_id', e.provenance_id,
+    'payload', e.payload, 'diff', e.diff, 'message', e.message, 'created_at', wm.wire_time(e.decided_at))
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.event_priority(kind text)
+ RETURNS smallint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select (case
+    when kind in ('order.approved', 'order.rejected', 'order.apply_failed', 'order.applied', 'order.cancelled', 'effect.unknown', 'key.created', 'key.rotated', 'key.revoked') then 0
+    when kind in ('order.proposed', 'order.submitted', 'order.auto_approval_failed', 'order.completed', 'order.failed', 'order.dead_lettered', 'item.submitted', 'item.failed', 'item.dead_lettered', 'effect.delivered', 'effect.failed') then 1
+    when kind in ('order.in_progress', 'item.in_progress', 'item.heartbeat') then 3
+    else 2 end)::smallint
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.guard_item_state()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    raise exception 'a new item starts as queued, not %', new.state using errcode = 'check_violation', constraint = 'item_state_machine';
+  end if;
+  if old.state || '>' || new.state <> all (array[
+    'queued>leased', 'queued>failed', 'queued>cancelled', 'leased>in_progress', 'leased>queued', 'leased>failed', 'leased>cancelled', 'in_progress>submitted', 'in_progress>queued', 'in_progress>failed', 'in_progress>cancelled', 'submitted>accepted', 'submitted>rejected', 'submitted>cancelled', 'accepted>completed', 'rejected>queued', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
+  ]) then
+    raise exception 'Illegal state transition for item: cannot transition from ''%'' to ''%''', old.state, new.state
+      using errcode = 'check_violation', constraint = 'item_state_machine';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION wm.guard_order_state()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    raise exception 'a new order starts as queued, not %', new.state using errcode = 'check_violation', constraint = 'order_state_machine';
+  end if;
+  if old.state || '>' || new.state <> all (array[
+    'queued>checked_out', 'queued>submitted', 'queued>failed', 'queued>cancelled', 'checked_out>in_progress', 'checked_out>queued', 'checked_out>submitted', 'checked_out>failed', 'checked_out>cancelled', 'in_progress>queued', 'in_progress>submitted', 'in_progress>failed', 'in_progress>cancelled', 'submitted>approved', 'submitted>rejected', 'submitted>cancelled', 'approved>applied', 'approved>submitted', 'approved>cancelled', 'applied>completed', 'rejected>queued', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
+  ]) then
+    raise exception 'Illegal state transition for order: cannot transition from ''%'' to ''%''', old.state, new.state
+      using errcode = 'check_violation', constraint = 'order_state_machine';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION wm.heartbeat_items(p_tenant uuid, p_slots json)
+ RETURNS TABLE(slot integer, held boolean, lease_expires_at timestamp with time zone, state text, token text, agent text, who text, requires_token boolean, expired_at timestamp with time zone, decided_at timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_slot integer[]; v_item uuid[]; v_token text[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[];
+  v_request text[]; v_prov uuid[]; v_trace text[];
+  v_now timestamptz;
+begin
+  perform set_config('wm.tenant_id', p_tenant::text, true);
+  select array_agg(s.slot), array_agg(s.item_id), array_agg(s.token), array_agg(s.agent_id), array_agg(s.principal), array_agg(s.actor_type),
+         array_agg(s.actor_id), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id)
+    into v_slot, v_item, v_token, v_agent, v_who, v_actor, v_actor_id, v_request, v_prov, v_trace
+    from json_to_recordset(p_slots) as s(slot integer, item_id uuid, token text, agent_id text, principal text, actor_type text,
+      actor_id text, request_id text, provenance_id uuid, trace_id text);
+
+  -- Only the first heartbeat of an order moves the order, so only then is its row locked.
+  perform 1 from (
+    select o.id from wm.orders o
+     where o.tenant_id = p_tenant and o.state = 'checked_out'
+       and o.id in (select i.order_id from wm.items i where i.tenant_id = p_tenant and i.id = any (v_item) and i.state = 'leased')
+     order by o.id for no key update) l;
+  perform 1 from (
+    select i.id from wm.items i where i.tenant_id = p_tenant and i.id = any (v_item) order by i.id for no key update) l;
+  v_now := clock_timestamp();
+
+  return query
+  with asked as (
+    select * from unnest(v_slot, v_item, v_token, v_agent, v_who, v_actor, v_actor_id, v_request, v_prov, v_trace)
+      as a(slot, item_id, token, agent, who, actor, actor_id, request, prov, trace)
+  ), before as (
+    select a.*, i as item, wm.holds_lease(i, a.token, a.agent, a.who, v_now) as ok
+      from asked a join wm.items i on i.tenant_id = p_tenant and i.id = a.item_id
+  ), beaten as (
+    update wm.items i
+       set state = 'in_progress', lease_expires_at = v_now + make_interval(secs => i.lease_ttl_seconds),
+           last_heartbeat_at = v_now, updated_at = v_now
+      from before b
+     where b.ok and i.tenant_id = p_tenant and i.id = b.item_id
+    returning i.id, i.lease_expires_at as until
+  ), begun as (
+    update wm.orders o set state = 'in_progress', last_transitioned_at = v_now, updated_at = v_now
+     where o.tenant_id = p_tenant and o.state = 'checked_out' and o.id in (select (b.item).order_id from before b where b.ok)
+    returning o.id, o.type
+  ), facts as (
+    insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
+        provenance_id, priority, payload, decided_at)
+    select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
+        wm.event_priority(f.kind), f.payload, v_now
+      from (
+        select 1 as place, (b.item).order_id as order_id, b.item_id, k.kind, (b.item).order_type as type, b.actor, b.actor_id, b.who,
+               b.request, b.trace, b.prov, json_build_object('lease_expires_at', wm.wire_time(n.until)) as payload
+          from before b
+          join beaten n on n.id = b.item_id
+          cross join lateral (select case when (b.item).state = 'leased' then 'item.in_progress' else 'item.heartbeat' end as kind) k
+         where (b.item).state = 'leased' or (b.item).record_heartbeats
+        union all
+        select 2, o.id, null, 'order.in_progress', o.type, 'system', null, null, null, null, null, null from begun o
+      ) f order by f.place
+  )
+  select b.slot, b.ok, n.until, (b.item).state, (b.item).lease_token, (b.item).leased_by_agent_id, (b.item).leased_by_principal,
+         (b.item).require_token, (b.item).lease_expires_at, v_now
+    from before b left join beaten n on n.id = b.item_id;
+end $function$;
+
+CREATE OR REPLACE FUNCTION wm.holds_lease(i wm.items, token text, agent text, who text, at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select i.state in ('leased', 'in_progress') and at <= i.lease_expires_at
+    and i.leased_by_principal = who and i.leased_by_agent_id = agent
+    and (i.lease_token = token or (token is null and not i.require_token))
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.item_json(i wm.items, s wm.submissions)
+ RETURNS json
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select json_build_object(
+    'id', i.id, 'order_id', i.order_id, 'ordinal', i.ordinal, 'type', i.type, 'state', i.state,
+    'attempts', i.attempts, 'max_attempts', i.max_attempts,
+    'leased_by_agent_id', i.leased_by_agent_id, 'lease_expires_at', wm.wire_time(i.lease_expires_at),
+    'last_heartbeat_at', wm.wire_time(i.last_heartbeat_at),
+    'input', i.input, 'result', s.result,
+    'assembled_result', case when s.assembled_parts is not null then s.result end,
+    'evidence', s.evidence, 'parts_required', to_json(i.parts_required), 'parts_state', i.parts_state,
+    'error', i.error, 'rework', i.rework, 'submission_number', i.submission_number,
+    'available_at', wm.wire_time(i.available_at), 'accepted_at', wm.wire_time(i.accepted_at),
+    'created_at', wm.wire_time(i.created_at), 'updated_at', wm.wire_time(i.updated_at))
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.leased_item_json(i wm.items, heartbeat_every integer)
+ RETURNS json
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select json_build_object(
+    'id', i.id, 'order_id', i.order_id, 'type', i.type, 'state', i.state, 'input', i.input,
+    'lease_token', i.lease_token, 'lease_expires_at', wm.wire_time(i.lease_expires_at),
+    'heartbeat_every_seconds', least(heartbeat_every, greatest(1, i.lease_ttl_seconds / 3)),
+    'attempt', i.attempts, 'max_attempts', i.max_attempts,
+    'parts_required', to_json(i.parts_required), 'parts_state', i.parts_state,
+    'rework', i.rework, 'last_error', i.error)
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.ledger_hash(prev text, seq bigint, e wm.events)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select sha256(convert_to('wm1' || wm.netstring(prev) || wm.netstring(e.tenant_id::text) || wm.netstring(e.order_id::text)
+    || wm.netstring(e.item_id::text) || wm.netstring(seq::text) || wm.netstring(e.id::text) || wm.netstring(e.kind)
+    || wm.netstring(wm.wire_time(e.decided_at)) || wm.netstring(e.actor_type) || wm.netstring(e.actor_id) || wm.netstring(e.principal)
+    || wm.netstring(encode(sha256(convert_to(coalesce(e.payload::text, ''), 'UTF8')), 'hex'))
+    || wm.netstring(encode(sha256(convert_to(coalesce(e.diff::text, ''), 'UTF8')), 'hex'))
+    || wm.netstring(e.message), 'UTF8'))
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.netstring(t text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select octet_length(coalesce(t, '')) || ':' || coalesce(t, '') || ',' $function$;
+
+CREATE OR REPLACE FUNCTION wm.order_json(o wm.orders)
+ RETURNS json
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select json_build_object(
+    'id', o.id, 'type', o.type, 'type_version', o.type_version, 'state', o.state, 'priority', o.priority, 'revision', o.revision,
+    'requested_by_type', o.requested_by_type, 'requested_by_id', o.requested_by_id,
+    'payload', o.payload, 'meta', o.meta, 'acceptance_config', o.acceptance_config,
+    'items_total', o.items_total, 'items_submitted', o.items_submitted, 'last_apply_error', o.last_apply_error,
+    'applied_at', wm.wire_time(o.applied_at), 'completed_at', wm.wire_time(o.completed_at),
+    'last_transitioned_at', wm.wire_time(o.last_transitioned_at),
+    'created_at', wm.wire_time(o.created_at), 'updated_at', wm.wire_time(o.updated_at))
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.part_json(p wm.parts)
+ RETURNS json
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select json_build_object(
+    'id', p.id, 'part_key', p.part_key, 'seq', p.seq, 'revision', p.revision, 'status', p.status, 'payload', p.payload,
+    'evidence', p.evidence, 'notes', p.notes, 'errors', p.errors, 'checksum', p.checksum,
+    'submitted_by_agent_id', p.submitted_by_agent_id, 'created_at', wm.wire_time(p.created_at))
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'wm.% is append only', tg_table_name using errcode = 'restrict_violation';
+end $function$;
+
+CREATE OR REPLACE FUNCTION wm.sequence_facts(p_limit integer, p_sweep boolean)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_progress wm.ledger_progress;
+  v_horizon bigint;
+  v_event wm.events;
+  v_tenant uuid;
+  v_seq bigint;
+  v_prev bytea;
+  v_hash bytea;
+  v_done integer := 0;
+  v_newest bigint;
+begin
+  -- One sequencer at a time; it vanishes with its transaction, so another process takes over at once.
+  if not pg_try_advisory_xact_lock(hashtextextended('wm.sequencer', 0)) then
+    return -1;
+  end if;
+  select * into v_progress from wm.ledger_progress for update;
+  v_horizon := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+  v_newest := v_progress.newest_xid;
+
+  for v_event in
+    select e.* from wm.events e
+     where e.xid >= case when p_sweep then v_progress.low_water_xid else v_progress.newest_xid end
+       and not exists (select 1 from wm.ledger l where l.tenant_id = e.tenant_id and l.event_position = e.position)
+     order by e.tenant_id, e.position
+     limit p_limit
+  loop
+    if v_tenant is distinct from v_event.tenant_id then
+      if v_tenant is not null then
+        insert into wm.ledger_heads values (v_tenant, v_seq, v_hash)
+          on conflict (tenant_id) do update set seq = excluded.seq, hash = excluded.hash;
+      end if;
+      v_tenant := v_event.tenant_id;
+      select h.seq, h.hash into v_seq, v_hash from wm.ledger_heads h where h.tenant_id = v_tenant;
+      if not found then
+        v_seq := 0;
+        v_hash := decode(repeat('00', 32), 'hex');
+      end if;
+    end if;
+    v_seq := v_seq + 1;
+    v_prev := v_hash;
+    v_hash := wm.ledger_hash(encode(v_prev, 'hex'), v_seq, v_event);
+    insert into wm.ledger (tenant_id, seq, event_position, event_decided_at, prev_hash, hash, sequenced_at)
+      values (v_tenant, v_seq, v_event.position, v_event.decided_at, v_prev, v_hash, clock_timestamp());
+    v_newest := greatest(v_newest, v_event.xid);
+    v_done := v_done + 1;
+  end loop;
+  if v_tenant is not null then
+    insert into wm.ledger_heads values (v_tenant, v_seq, v_hash)
+      on conflict (tenant_id) do update set seq = excluded.seq, hash = excluded.hash;
+  end if;
+
+  -- A full batch may have left older facts behind: only a batch that ended moves the marks.
+  if v_done < p_limit then
+    update wm.ledger_progress
+       set newest_xid = v_newest, low_water_xid = case when p_sweep then greatest(v_horizon, low_water_xid) else low_water_xid end
+     where newest_xid <> v_newest or p_sweep and low_water_xid < v_horizon;
+  end if;
+  return v_done;
+end $function$;
+
+CREATE OR REPLACE FUNCTION wm.submit_items(p_tenant uuid, p_idempotency_ttl integer, p_slots json)
+ RETURNS TABLE(slot integer, verdict text, status integer, body text, order_id uuid, order_submitted boolean, state text, token text, agent text, who text, requires_token boolean, expired_at timestamp with time zone, decided_at timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_slot integer[]; v_item uuid[]; v_token text[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[];
+  v_request text[]; v_prov uuid[]; v_trace text[]; v_key text[]; v_print text[]; v_id uuid[]; v_digest text[]; v_parts integer[];
+  v_result json[]; v_evidence json[]; v_notes text[];
+  v_go boolean[];
+  v_now timestamptz;
+begin
+  perform set_config('wm.tenant_id', p_tenant::text, true);
+  select array_agg(s.slot), array_agg(s.item_id), array_agg(s.token), array_agg(s.agent_id), array_agg(s.principal), array_agg(s.actor_type),
+         array_agg(s.actor_id), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id), array_agg(s.key_hash),
+         array_agg(s.fingerprint), array_agg(s.submission_id), array_agg(s.digest), array_agg(s.assembled_parts),
+         array_agg(s.result), array_agg(s.evidence), array_agg(s.notes)
+    into v_slot, v_item, v_token, v_agent, v_who, v_actor, v_actor_id, v_request, v_prov, v_trace, v_key, v_print, v_id, v_digest, v_parts,
+         v_result, v_evidence, v_notes
+    from json_to_recordset(p_slots) as s(slot integer, item_id uuid, token text, agent_id text, principal text, actor_type text,
+      actor_id text, request_id text, provenance_id uuid, trace_id text, key_hash text, fingerprint text, submission_id uuid,
+      digest text, assembled_parts integer, result json, evidence json, notes text);
+
+  -- Reserve the keys first. A try-lock, because waiting for a paused rival would hang every retry of that key.
+  select array_agg(k is null or pg_try_advisory_xact_lock(hashtextextended(p_tenant::text || '|' || w || '|submit_item|' || k, 0)) order by n)
+    into v_go from unnest(v_key, v_who) with ordinality as u(k, w, n);
+  -- A new statement: it sees what the holder before us committed.
+  return query
+    select u.slot, case when not u.go then 'in_flight' when p.fingerprint <> decode(u.print, 'hex') then 'mismatch' else 'replay' end,
+           p.status, p.body, null::uuid, false, null::text, null::text, null::text, null::text, null::boolean, null::timestamptz, null::timestamptz
+      from unnest(v_slot, v_go, v_who, v_key, v_print) as u(slot, go, who, key, print)
+      left join wm.idempotency p on p.tenant_id = p_tenant and p.principal = u.who and p.operation = 'submit_item'
+       and p.key_hash = decode(u.key, 'hex')
+     where u.key is not null and (not u.go or p.key_hash is not null);
+  select array_agg(u.go and p.key_hash is null order by u.n) into v_go
+    from unnest(v_go, v_who, v_key) with ordinality as u(go, who, key, n)
+    left join wm.idempotency p on p.tenant_id = p_tenant and p.principal = u.who and p.operation = 'submit_item'
+     and p.key_hash = decode(u.key, 'hex');
+
+  perform 1 from (
+    select o.id from wm.orders o
+     where o.tenant_id = p_tenant and o.id in (select i.order_id from wm.items i where i.tenant_id = p_tenant and i.id = any (v_item))
+     order by o.id for no key update) l;
+  perform 1 from (
+    select i.id from wm.items i where i.tenant_id = p_tenant and i.id = any (v_item) order by i.id for no key update) l;
+  v_now := clock_timestamp();
+
+  -- Straight from leased, an item passes through in_progress: two facts, one transaction.
+  with begun as (
+    update wm.items i set state = 'in_progress'
+      from unnest(v_item, v_token, v_agent, v_who, v_go, v_actor, v_actor_id, v_request, v_prov, v_trace)
+        as a(item_id, token, agent, who, go, actor, actor_id, request, prov, trace)
+     where a.go and i.tenant_id = p_tenant and i.id = a.item_id and i.state = 'leased' and wm.holds_lease(i, a.token, a.agent, a.who, v_now)
+    returning i.order_id, i.id, i.order_type, a.actor, a.actor_id, a.who, a.request, a.prov, a.trace
+  )
+  insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
+      provenance_id, priority, decided_at)
+  select p_tenant, b.order_id, b.id, 'item.in_progress', b.order_type, b.actor, b.actor_id, b.who, b.request, b.trace, b.prov,
+      wm.event_priority('item.in_progress'), v_now from begun b;
+
+  return query
+  with asked as (
+    select * from unnest(v_slot, v_item, v_token, v_agent, v_who, v_go, v_actor, v_actor_id, v_request, v_prov, v_trace, v_key, v_print, v_id,
+        v_digest, v_parts, v_result, v_evidence, v_notes)
+      as a(slot, item_id, token, agent, who, go, actor, actor_id, request, prov, trace, key, print, id, digest, parts, result, evidence, notes)
+  ), before as (
+    select a.*, i as item, wm.holds_lease(i, a.token, a.agent, a.who, v_now) as ok
+      from asked a join wm.items i on i.tenant_id = p_tenant and i.id = a.item_id
+     where a.go
+  ), handed_in as (
+    update wm.items i
+       set state = 'submitted', submission_number = i.submission_number + 1, updated_at = v_now, error = null,
+           lease_token = null, leased_by_agent_id = null, leased_by_principal = null, lease_expires_at = null
+      from before b
+     where b.ok and i.tenant_id = p_tenant and i.id = b.item_id
+    returning i as item
+  ), kept as (
+    insert into wm.submissions (tenant_id, id, order_id, item_id, number, result, evidence, notes, digest, assembled_parts,
+        submitted_by_agent_id, submitted_by_principal, generation, decided_at)
+    select p_tenant, b.id, (h.item).order_id, b.item_id, (h.item).submission_number, b.result, b.evidence, b.notes, b.digest, b.parts,
+        b.agent, b.who, (h.item).generation, v_now
+      from before b join handed_in h on (h.item).id = b.item_id
+    returning submissions as submission
+  ), counted as (
+    update wm.orders o
+       set items_submitted = o.items_submitted + c.n, updated_at = v_now,
+           state = case when o.items_submitted + c.n + o.items_dead >= o.items_total then 'submitted'
+                        when o.state = 'checked_out' then 'in_progress' else o.state end,
+           last_transitioned_at = case when o.items_submitted + c.n + o.items_dead >= o.items_total or o.state = 'checked_out'
+                                       then v_now else o.last_transitioned_at end
+      from (select (h.item).order_id as id, count(*)::integer as n from handed_in h group by 1) c
+     where o.tenant_id = p_tenant and o.id = c.id
+    returning o.id, o.type, o.state, o.last_transitioned_at = v_now as moved
+  ), facts as (
+    insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
+        provenance_id, priority, payload, message, decided_at)
+    select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
+        wm.event_priority(f.kind), f.payload, f.message, v_now
+      from (
+        select 1 as place, (h.item).order_id as order_id, b.item_id, 'item.submitted' as kind, (h.item).order_type as type, b.actor,
+               b.actor_id, b.who, b.request, b.trace, b.prov,
+               json_build_object('number', (h.item).submission_number, 'digest', b.digest, 'generation', (h.item).generation,
+                 'assembled_parts', b.parts) as payload, null as message
+          from before b join handed_in h on (h.item).id = b.item_id
+        union all
+        select 2, c.id, null, 'order.' || c.state, c.type, 'system', null, null, null, null, null, null,
+               case when c.state = 'submitted' then 'All items submitted' end
+          from counted c where c.moved
+      ) f order by f.place
+  ), answers as (
+    select b.slot, b.who, b.key, b.print, (h.item).order_id as order_id, c.moved and c.state = 'submitted' as full_now,
+           '{"item":' || wm.item_json(h.item, k.submission)::text || ',"state":"submitted","order_state":"' || c.state || '"}' as body
+      from before b
+      join handed_in h on (h.item).id = b.item_id
+      join kept k on (k.submission).item_id = b.item_id
+      join counted c on c.id = (h.item).order_id
+  ), remembered as (
+    insert into wm.idempotency (tenant_id, principal, operation, key_hash, fingerprint, status, body, created_at, expires_at)
+    select p_tenant, a.who, 'submit_item', decode(a.key, 'hex'), decode(a.print, 'hex'), 202, a.body, v_now,
+           v_now + make_interval(secs => p_idempotency_ttl)
+      from answers a where a.key is not null
+  )
+  select b.slot, case when b.ok then 'done' else 'refused' end, case when b.ok then 202 end, a.body, a.order_id, coalesce(a.full_now, false),
+         (b.item).state, (b.item).lease_token, (b.item).leased_by_agent_id, (b.item).leased_by_principal, (b.item).require_token,
+         (b.item).lease_expires_at, v_now
+    from before b left join answers a on a.slot = b.slot;
+end $function$;
+
+CREATE OR REPLACE FUNCTION wm.wire_time(t timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ select to_char(t at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $function$;

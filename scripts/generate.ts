@@ -1,0 +1,65 @@
+/**
+ * `npm run generate` writes every file that is derived from the code; with `--check` it writes nothing, names the files that have
+ * drifted and fails. A new generated file is one line in `files`.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { renderConfigDocs } from '../packages/server/src/config/index.ts'
+import { operations } from '../packages/server/src/operations/index.ts'
+import { readServiceNames } from './generate/background-services.ts'
+import { renderErrors } from './generate/errors.ts'
+import { withFreshDatabase } from './generate/fresh-database.ts'
+import { renderGuards } from './generate/guards.ts'
+import { renderLifecycle } from './generate/lifecycle.ts'
+import { renderOpenApi } from './generate/openapi.ts'
+import { renderOperations } from './generate/operations.ts'
+import { dumpSchema } from './generate/schema-dump.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const server = path.join(root, 'packages/server')
+const guards = 'packages/server/migrations/routines/00_guards.sql'
+
+/** Path → text, in the order they are made: the schema is dumped from the migrations, so the generated one comes first. */
+const files: Record<string, () => string | Promise<string>> = {
+  [guards]: renderGuards,
+  'docs/lifecycle.md': async () => renderLifecycle(await readServiceNames(path.join(server, 'src/background'))),
+  'docs/errors.md': renderErrors,
+  'docs/config.md': renderConfigDocs,
+  'docs/operations.md': () => renderOperations(operations, path.join(server, 'src/operations')),
+  'docs/openapi.json': () => renderOpenApi(operations),
+  'packages/server/schema.sql': () => withFreshDatabase(dumpSchema),
+}
+
+const flags = process.argv.slice(2)
+const check = flags.includes('--check')
+if (flags.some((flag) => flag !== '--check')) {
+  console.error(`Unknown: ${flags.filter((flag) => flag !== '--check').join(' ')}. Usage: npm run generate, or npm run generate -- --check`)
+  process.exit(2)
+}
+
+const drifted: string[] = []
+for (const [file, render] of Object.entries(files)) {
+  const text = await render()
+  const target = path.join(root, file)
+  const present = await readFile(target, 'utf8').catch(() => null)
+  if (present === text) continue
+  drifted.push(`${file} (${present === null ? 'missing' : firstDifference(present, text)})`)
+  if (check) continue
+  await mkdir(path.dirname(target), { recursive: true })
+  await writeFile(target, text)
+}
+
+/** Where to look: the first line that is not as it would be written. */
+function firstDifference(present: string, wanted: string): string {
+  const lines = present.split('\n')
+  const index = wanted.split('\n').findIndex((line, number) => line !== lines[number])
+  return index === -1 ? `too long from line ${wanted.split('\n').length}` : `from line ${index + 1}`
+}
+
+if (check && drifted.length > 0) {
+  console.error(`These files are not what the code says they should be:\n${drifted.map((file) => `  ${file}`).join('\n')}\nWrite them again with: npm run generate`)
+  process.exitCode = 1
+} else {
+  console.log(drifted.length === 0 ? 'Every generated file is up to date.' : `Written:\n${drifted.map((file) => `  ${file}`).join('\n')}`)
+}
