@@ -59,12 +59,12 @@ export class HttpConnection {
     this.received = this.received.length === 0 ? chunk : Buffer.concat([this.received, chunk])
     const end = this.received.indexOf(headEnd)
     if (end === -1) return
-    const head = this.received.latin1Slice(0, end)
+    const head = this.received.toString('latin1', 0, end)
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
     if (length === undefined) return this.fail(new Error(`an answer without Content-Length: ${head.slice(0, 200)}`))
     const bodyEnd = end + headEnd.length + Number(length)
     if (this.received.length < bodyEnd) return
-    const body = this.received.utf8Slice(end + headEnd.length, bodyEnd)
+    const body = this.received.toString('utf8', end + headEnd.length, bodyEnd)
     this.received = this.received.subarray(bodyEnd)
     const { waiting } = this
     this.waiting = null

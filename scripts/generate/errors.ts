@@ -25,7 +25,7 @@ function inSection<Code extends ErrorCode>(section: string, codes: readonly Code
 }
 
 const retries = { never: 'no: change the request', after_refresh: 'after reading the state again', later: 'yes: the same request, later' } as const
-const cell = (text: string) => text.replaceAll('|', String.raw`\|`).replaceAll('<', '&lt;')
+const cell = (text: string) => text.replaceAll('|', String.raw`\|`).replaceAll('<', '&lt;').replaceAll('__', String.raw`\_\_`)
 
 export function renderErrors(): string {
   const lines = [

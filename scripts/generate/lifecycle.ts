@@ -6,18 +6,18 @@ interface MachineTable {
   readonly states: Readonly<Record<string, { readonly doc: string; readonly to: Readonly<Record<string, string>> }>>
 }
 
-/** State → the background services that move work out of it when nobody does. The compiler asks for every state. */
+/** State → the background services that move work on, or tell somebody, when nobody does. The compiler asks for every state. */
 const rescuers: { readonly [Noun in keyof typeof machines]: { readonly [State in keyof (typeof machines)[Noun]['states']]: readonly string[] } } = {
   order: {
-    queued: [],
-    checked_out: ['lease-reclaimer'],
-    in_progress: ['lease-reclaimer'],
+    queued: ['stale-order-alert'],
+    checked_out: ['lease-reclaimer', 'stale-order-alert'],
+    in_progress: ['lease-reclaimer', 'stale-order-alert'],
     submitted: ['auto-approver', 'stale-order-alert'],
     approved: ['applier', 'stale-order-alert'],
     applied: ['applier'],
     completed: [],
     rejected: [],
-    failed: ['dead-letterer', 'stale-order-alert'],
+    failed: ['dead-letterer'],
     dead_lettered: [],
     cancelled: [],
   },

@@ -341,6 +341,8 @@ begin
           to_char(month + make_interval(months => n + 1), 'YYYY-MM-DD') || ' 00:00:00+00');
         execute format('alter table wm.%I enable row level security', partition_name);
         execute format('alter table wm.%I force row level security', partition_name);
+        execute format('create trigger events_no_truncate before truncate on wm.%I for each statement execute function wm.refuse_change()',
+          partition_name);
         made := made + 1;
       exception when check_violation then
         -- Facts of that month already went to the default partition; they stay readable there.
@@ -388,8 +390,12 @@ create trigger events_append_only before update or delete on wm.events for each 
 create trigger ledger_append_only before update or delete on wm.ledger for each row execute function wm.refuse_change();
 create trigger events_no_truncate before truncate on wm.events for each statement execute function wm.refuse_change();
 create trigger ledger_no_truncate before truncate on wm.ledger for each statement execute function wm.refuse_change();
+-- Row triggers reach the partitions by themselves, statement triggers do not: each partition gets its own.
+create trigger events_no_truncate before truncate on wm.events_default for each statement execute function wm.refuse_change();
 create trigger submissions_append_only before update or delete on wm.submissions for each row execute function wm.refuse_change();
 create trigger approvals_append_only before update or delete on wm.approvals for each row execute function wm.refuse_change();
+create trigger submissions_no_truncate before truncate on wm.submissions for each statement execute function wm.refuse_change();
+create trigger approvals_no_truncate before truncate on wm.approvals for each statement execute function wm.refuse_change();
 
 -- Row security: wm_app sees its tenant, wm_system sees all, everybody else (the owner too) sees nothing.
 do $$

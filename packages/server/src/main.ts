@@ -118,7 +118,8 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
     if (adminUrl !== undefined) await migrate({ adminUrl, runtimeUrl })
     const unfit = (await inspectDatabase(runtimeUrl)).filter(isFatal)
     if (unfit.length > 0) throw new UnfitDatabaseError(unfit)
-    const database = openDatabase({ url: runtimeUrl, maxConnections: config.database.max_connections, onError: (error) => log.warn({ err: error }, 'a database connection ended') })
+    const database = openDatabase({ url: runtimeUrl, maxConnections: config.database.max_connections, // The error object of the driver holds the whole client, secrets included: only its words are logged.
+      onError: (error) => log.warn({ code: 'code' in error ? error.code : undefined }, `a database connection ended: ${error.message}`), })
     undo.unshift(() => database.close())
     return await wire(config, { types, log, embedded, database, runtimeUrl })
   } catch (error) {

@@ -1,4 +1,5 @@
 /** Keys and tenants from inside the process: for the command line and for the first start, before anybody holds a key. */
+import { WorkError } from '@work-manager/contract'
 import { uuidv7 } from 'uuidv7'
 import { ensureTenant, insertApiKey, lockApiKey, renderApiKeys, revokeApiKey } from '../store/api-keys.ts'
 import type { Db, SystemDb } from '../store/tx.ts'
@@ -52,7 +53,7 @@ export function createKeyAdmin({ db, system }: { db: Db; system: SystemDb }): Ke
       const { id: tenantId } = await tenant(slug, slug)
       return db.transaction(tenantId, async (tx) => {
         const old = await lockApiKey(tx, tenantId, id)
-        if (!old || old.revoked_at !== null) throw new Error(`there is no live key ${id}`)
+        if (!old || old.revoked_at !== null) throw new WorkError('not_found', { detail: `There is no live key ${id}.` })
         const key = generateKey(old.principal_kind)
         const next = uuidv7()
         await insertApiKey(tx, tenantId, { id: next, prefix: key.prefix, hash: key.hash, name: old.name, principalKind: old.principal_kind, principalId: old.principal_id, abilities: old.abilities, createdBy: 'system:cli', expiresAt: old.expires_at })

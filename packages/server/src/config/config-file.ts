@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { ConfigError } from './config-error.ts'
 import { holdsPassword } from './database-url.ts'
 import type { Given } from './environment.ts'
-import { nearestName } from './nearest-name.ts'
+import { nearestName } from '@work-manager/contract'
 import { sections, settings } from './settings.ts'
 
 const fileNames = ['work-manager.config.ts', 'work-manager.config.js', 'work-manager.config.mjs', 'work-manager.config.json']

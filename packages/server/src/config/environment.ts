@@ -1,5 +1,5 @@
 /** Settings from environment variables and command-line flags: texts, turned into the type that the setting has. */
-import { nearestName } from './nearest-name.ts'
+import { nearestName } from '@work-manager/contract'
 import { commandLineVariables, settings, unusedVariables, type Setting, type SettingSchema } from './settings.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -84,7 +84,10 @@ export class WorkApi {
   }
 
   async findOrders(filter: Readonly<Record<string, string>>): Promise<readonly Order[]> {
-    const query = new URLSearchParams({ sort: '-created_at', ...Object.fromEntries(Object.entries(filter).map(([name, value]) => [`filter[${name}]`, value])) })
+    const query = new URLSearchParams({
+      sort: '-created_at',
+      ...Object.fromEntries(Object.entries(filter).map(([name, value]) => [`filter[${name}]`, value])),
+    })
     return (await this.#get<{ data: Order[] }>(`/orders?${query}`)).data
   }
 
@@ -95,7 +98,13 @@ export class WorkApi {
   /** Takes the next item of an order, waiting for one on the server's side; null when the wait ended without any. */
   async checkout(orderId: string, waitSeconds: number, signal: AbortSignal): Promise<LeasedItem | null> {
     try {
-      return (await this.#post<{ item: LeasedItem }>(`/orders/${orderId}/checkout?wait=${waitSeconds}`, {}, { signal, timeoutMs: (waitSeconds + 30) * 1000 })).body.item
+      return (
+        await this.#post<{ item: LeasedItem }>(
+          `/orders/${orderId}/checkout?wait=${waitSeconds}`,
+          {},
+          { signal, timeoutMs: (waitSeconds + 30) * 1000 },
+        )
+      ).body.item
     } catch (error) {
       if (error instanceof ApiRefusal && error.code === 'no_items_available') return null
       throw error
@@ -107,7 +116,13 @@ export class WorkApi {
   }
 
   async submit(item: LeasedItem, result: object, notes?: string): Promise<{ order_state: string }> {
-    return (await this.#post<{ order_state: string }>(`/items/${item.id}/submit`, { lease_token: item.lease_token, result, ...(notes ? { notes } : {}) })).body
+    return (
+      await this.#post<{ order_state: string }>(`/items/${item.id}/submit`, {
+        lease_token: item.lease_token,
+        result,
+        ...(notes ? { notes } : {}),
+      })
+    ).body
   }
 
   async submitPart(item: LeasedItem, partKey: string, payload: object): Promise<void> {
@@ -137,7 +152,9 @@ export class WorkApi {
     const values: unknown[] = []
     let cursor: string | null = null
     do {
-      const page: { data: { value: unknown }[]; next_cursor: string | null } = await this.#get(`/records/${collection}?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`)
+      const page: { data: { value: unknown }[]; next_cursor: string | null } = await this.#get(
+        `/records/${collection}?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
+      )
       values.push(...page.data.map((row) => row.value))
       cursor = page.next_cursor
     } while (cursor !== null)
@@ -163,7 +180,12 @@ export class WorkApi {
       ...(body && { 'content-type': 'application/json', 'idempotency-key': call.key ?? randomUUID() }),
     }
     for (let repeats = 0; ; repeats++) {
-      const answer = await this.#fetch(path, { method, headers, body: body ? JSON.stringify(body) : null, redirect: 'manual' }, signal, call.timeoutMs ?? 60_000)
+      const answer = await this.#fetch(
+        path,
+        { method, headers, body: body ? JSON.stringify(body) : null, redirect: 'manual' },
+        signal,
+        call.timeoutMs ?? 60_000,
+      )
       if (answer.ok) return { body: answer.body as T, replayed: answer.replayed }
       const refusal = new ApiRefusal(answer.status, answer.body)
       if (refusal.status === 401) throw this.#keyRefused(refusal)
@@ -181,7 +203,11 @@ export class WorkApi {
       const response = await fetch(`${base}${path}`, { ...init, signal: AbortSignal.any([signal, timeout]) })
       const text = await response.text()
       if (!/^application\/(problem\+)?json\b/.test(response.headers.get('content-type') ?? ''))
-        throw new DemoError('not_work_manager', `What answers at ${base} is not Work Manager (status ${response.status}).`, 'Name the right address with --url or WORK_MANAGER_URL.')
+        throw new DemoError(
+          'not_work_manager',
+          `What answers at ${base} is not Work Manager (status ${response.status}).`,
+          'Name the right address with --url or WORK_MANAGER_URL.',
+        )
       return {
         ok: response.ok,
         status: response.status,
@@ -191,13 +217,24 @@ export class WorkApi {
       }
     } catch (cause) {
       if (signal.aborted || cause instanceof DemoError) throw cause
-      if (timeout.aborted) throw new DemoError('timeout', `${base} did not answer within ${timeoutMs / 1000} s.`, 'Look at the log of the server.', { cause })
-      throw new DemoError('unreachable', `No server answers at ${base} (${reasonOf(cause)}).`, 'Start one with `npm start`, or name another with --url.', { cause })
+      if (timeout.aborted)
+        throw new DemoError('timeout', `${base} did not answer within ${timeoutMs / 1000} s.`, 'Look at the log of the server.', { cause })
+      throw new DemoError(
+        'unreachable',
+        `No server answers at ${base} (${reasonOf(cause)}).`,
+        'Start one with `npm start`, or name another with --url.',
+        { cause },
+      )
     }
   }
 
   #keyRefused(refusal: ApiRefusal): DemoError {
-    return new DemoError(refusal.code, `The server refuses the demo's key for ${this.#options.who}: ${refusal.message}`, 'Start the server again with `npm start`: it makes new keys for the demo.', { cause: refusal })
+    return new DemoError(
+      refusal.code,
+      `The server refuses the demo's key for ${this.#options.who}: ${refusal.message}`,
+      'Start the server again with `npm start`: it makes new keys for the demo.',
+      { cause: refusal },
+    )
   }
 }
 

@@ -21,11 +21,14 @@ it('who, progress and text stand in columns, and longer texts go on below their 
 })
 
 it('no line is longer than the width, however long a word is', () => {
-  const lines = told((narrator) => {
-    narrator.chapter('c'.repeat(300))
-    narrator.say('somebody with a long name', `node_modules/${'deep/'.repeat(40)}LICENSE and ${'x'.repeat(200)}`, 'refused')
-    narrator.summary('the end', [['label', 'y'.repeat(300)]])
-  }, { width: 60 })
+  const lines = told(
+    (narrator) => {
+      narrator.chapter('c'.repeat(300))
+      narrator.say('somebody with a long name', `node_modules/${'deep/'.repeat(40)}LICENSE and ${'x'.repeat(200)}`, 'refused')
+      narrator.summary('the end', [['label', 'y'.repeat(300)]])
+    },
+    { width: 60 },
+  )
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(60)
   expect(lines.join('').replaceAll(' ', '')).toContain(`${'y'.repeat(30)}`)
 })

@@ -34,7 +34,7 @@ export async function proveRecord(orderId: string, api: WorkApi, signal: AbortSi
 async function untilSequenced(orderId: string, api: WorkApi, signal: AbortSignal): Promise<number[] | null> {
   const seqs: number[] = []
   const until = Date.now() + longestWaitMs
-  for (let after = 0, isComplete = false; ; ) {
+  for (let after = 0, isComplete = false; ;) {
     const { events, last_seq } = await api.timeline(orderId, after)
     for (const event of events) {
       if (event.seq !== null) seqs.push(event.seq)

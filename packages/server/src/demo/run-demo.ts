@@ -107,19 +107,34 @@ async function firstAct(crew: Crew): Promise<FirstAct> {
   narrator.chapter('1  Which licences do the packages installed here have? Agents must prove it.')
   const earlier = await findEarlier(proposer, 'first', ['queued', 'checked_out', 'in_progress', 'submitted'])
   const order = earlier ?? (await proposeFullAudit(proposer))
-  narrator.say('proposer', earlier ? `finds the audit of an earlier start: it is ${earlier.state}` : `proposes to audit node_modules, at most ${mostPackages} packages`)
+  narrator.say(
+    'proposer',
+    earlier
+      ? `finds the audit of an earlier start: it is ${earlier.state}`
+      : `proposes to audit node_modules, at most ${mostPackages} packages`,
+  )
   const size = `${counted(order.items_total, 'item')}: ${counted(packagesIn(order), 'package')} that are installed`
   narrator.say('server', earlier ? `kept ${size}` : `plans ${size}`)
   const sleeperHoldsAnItem = Promise.withResolvers<void>()
   let witnessed: Witnessed = { partsAssembled: 0, resultsFromParts: 0 }
-  if (order.state !== 'submitted') ({ witnessed } = await crew.workOn(order, [inventingAgent(), silentAgent(sleeperHoldsAnItem.resolve), partsWork], sleeperHoldsAnItem.promise))
+  if (order.state !== 'submitted')
+    ({ witnessed } = await crew.workOn(
+      order,
+      [inventingAgent(), silentAgent(sleeperHoldsAnItem.resolve), partsWork],
+      sleeperHoldsAnItem.promise,
+    ))
   const decision = await reviewAndApprove(order.id, reviewer, signal, (text, tone) => narrator.say('reviewer', text, tone))
   const { notices } = decision
   if (notices) narrator.say('server', `wrote ${notices.file}, ${notices.bytes.toLocaleString('en')} bytes`, 'good')
   const rows = await reviewer.records('license_inventory')
   narrator.say('reviewer', `reads ${counted(rows.length, 'row')} back from the inventory`)
   const proof = await proveRecord(order.id, reviewer, signal)
-  if (proof) narrator.say('reviewer', `record: ${counted(proof.events, 'event')}, ledger ${proof.firstSeq}…${proof.lastSeq}, ${proof.missing === 0 ? 'no' : proof.missing} gaps`, proof.missing === 0 ? 'good' : 'refused')
+  if (proof)
+    narrator.say(
+      'reviewer',
+      `record: ${counted(proof.events, 'event')}, ledger ${proof.firstSeq}…${proof.lastSeq}, ${proof.missing === 0 ? 'no' : proof.missing} gaps`,
+      proof.missing === 0 ? 'good' : 'refused',
+    )
   return { order, witnessed, decision, proof }
 }
 

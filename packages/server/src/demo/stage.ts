@@ -45,7 +45,8 @@ export class Stage {
   /** An agent has taken an item; says so only where it is news that the item was somebody else's before. */
   taken(who: string, item: LeasedItem): void {
     if (item.attempt === 1) return
-    if (item.last_error?.code === 'lease_expired') this.#narrator.say('server', `${this.nameOf(item)}: its agent fell silent; lease expired, reclaimed`)
+    if (item.last_error?.code === 'lease_expired')
+      this.#narrator.say('server', `${this.nameOf(item)}: its agent fell silent; lease expired, reclaimed`)
     this.#narrator.say(who, `takes over ${this.nameOf(item)} (attempt ${item.attempt})`)
     if (item.id === this.#silentItem) this.#takenOver.resolve()
   }
@@ -54,7 +55,8 @@ export class Stage {
     this.#done.add(item.id)
     this.#narrator.showProgress(this.#done.size, this.#numbers.size)
     this.#narrator.say(who, `${this.nameOf(item)}: ${how}`, 'good')
-    const onlyTheSilentOneIsOpen = this.#silentItem !== null && !this.#done.has(this.#silentItem) && this.#done.size === this.#numbers.size - 1
+    const onlyTheSilentOneIsOpen =
+      this.#silentItem !== null && !this.#done.has(this.#silentItem) && this.#done.size === this.#numbers.size - 1
     if (onlyTheSilentOneIsOpen) this.#narrator.say('server', 'the last item stays leased until its lease runs out', 'quiet')
     if (orderState === 'submitted') this.closeForAgents()
   }

@@ -25,7 +25,8 @@ export function tellEnd(narrator: Narrator, { first, waiting, seconds, base }: E
   const rows: [string, string][] = []
   if (invented) rows.push(['invented quote', `refused (${invented.status} ${invented.code}), corrected, accepted`])
   if (stale) rows.push(['stale hand-in', `refused (${stale.status} ${stale.code}); another agent did the item`])
-  if (witnessed.partsAssembled > 0) rows.push(['parts', `${counted(witnessed.partsAssembled, 'part')} put together into ${counted(witnessed.resultsFromParts, 'result')}`])
+  if (witnessed.partsAssembled > 0)
+    rows.push(['parts', `${counted(witnessed.partsAssembled, 'part')} put together into ${counted(witnessed.resultsFromParts, 'result')}`])
   rows.push(['approval', `bound to ${decision.digest.slice(0, 23)}…${decision.appliedOnce ? '; applied once' : ''}`])
   if (proof?.missing === 0) rows.push(['record', `${counted(proof.events, 'event')}, ledger numbers without a gap`])
   if (decision.notices) rows.push(['file', decision.notices.file])

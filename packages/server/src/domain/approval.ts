@@ -10,8 +10,10 @@ export interface Decider {
 
 export interface Involvement {
   readonly proposedBy: string
-  /** Principals that handed in any submission of the present revision. */
+  /** Principals that ever handed in a submission or a part of the order, in any revision. */
   readonly submittedBy: readonly string[]
+  /** Principals that ever held a lease on an item of it. */
+  readonly heldBy?: readonly string[]
   readonly selfApproval: 'refuse' | 'allow'
 }
 
@@ -22,7 +24,7 @@ export function assertMayApprove(decider: Decider, involvement: Involvement): vo
   if (involvement.selfApproval === 'allow') return
   const acts = [
     ...(involvement.proposedBy === decider.principal ? ['proposed the order'] : []),
-    ...(involvement.submittedBy.includes(decider.principal) ? ['handed in work on it'] : []),
+    ...(involvement.submittedBy.includes(decider.principal) ? ['handed in work on it'] : involvement.heldBy?.includes(decider.principal) ? ['held an item of it'] : []),
   ]
   if (acts.length > 0) throw new WorkError('separation_of_duties', { detail: `You ${acts.join(' and ')}, so another person must approve it.`, extra: { conflicts: acts } })
 }

@@ -15,7 +15,9 @@ export interface Backoff {
  * Full jitter spreads a burst of failures best; see "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  */
 export function backoffSeconds(attempt: number, backoff: Backoff, random: number): number {
-  return random * (Math.min(backoff.maxSeconds, backoff.baseSeconds * 2 ** Math.max(0, attempt - 1)) + backoff.jitterSeconds)
+  // Bounded, because 0 · 2^1024 is no number.
+  const doublings = Math.min(52, Math.max(0, attempt - 1))
+  return random * (Math.min(backoff.maxSeconds, backoff.baseSeconds * 2 ** doublings) + backoff.jitterSeconds)
 }
 
 export type AfterFailure = { readonly kind: 'retry'; readonly delaySeconds: number } | { readonly kind: 'final' }

@@ -20,7 +20,17 @@ export interface Home {
 
 const MARKER = 'work-manager.json'
 // What may lie in a directory whose first start has only just begun (or was killed before the marker was written).
-const BEFORE_MARKER = new Set(['owner.lock', 'owner.lock-journal', 'owner.json', `${MARKER}.tmp`, '.DS_Store'])
+// The last three are left by a server that ran on DATABASE_URL before.
+const BEFORE_MARKER = new Set([
+  'owner.lock',
+  'owner.lock-journal',
+  'owner.json',
+  `${MARKER}.tmp`,
+  '.DS_Store',
+  'server-url',
+  'reviewer.key',
+  'demo-keys.json',
+])
 
 const NETWORK_FILE_SYSTEMS: Record<number, string> = {
   0x6969: 'NFS',

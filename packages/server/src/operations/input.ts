@@ -1,7 +1,6 @@
 /** The shape of an operation's input: small coercions that the wire needs, then the schema; what is wrong is told per member. */
-import { type FieldError, WorkError } from '@work-manager/contract'
+import { type FieldError, nearestName, WorkError } from '@work-manager/contract'
 import type { TObject } from 'typebox'
-import { nearestName } from '../order-types/nearest-name.ts'
 import { compileSchema, type Validator } from '../order-types/schema-validator.ts'
 import type { Operation } from './operation.ts'
 

@@ -2,10 +2,9 @@
  * Turns what a schema library says into the field errors of the wire. The ten codes and sentences of the predecessor are kept word
  * for word (docs/errors.md); every other keyword gets `schema.<keyword>` and a sentence that says what to write instead.
  */
-import type { FieldError } from '@work-manager/contract'
+import { type FieldError, nearestName } from '@work-manager/contract'
 import type { ErrorObject } from 'ajv'
 import { collapseAlternatives, type Alternatives } from './alternatives.ts'
-import { nearestName } from './nearest-name.ts'
 
 export const maxFieldErrors = 50
 const shownValues = 20

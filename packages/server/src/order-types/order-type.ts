@@ -20,6 +20,8 @@ export interface PlannedItem<Input> {
   /** Defaults to the order's type. */
   readonly type?: string
   readonly maxAttempts?: number
+  /** Seconds; defaults to the type's, then the server's. */
+  readonly leaseTtlSeconds?: number
 }
 
 export interface Submission<Input, Result, Materials> {

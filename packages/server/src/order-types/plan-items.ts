@@ -11,6 +11,7 @@ export interface CheckedItem {
   readonly type: string
   readonly input: unknown
   readonly maxAttempts: number | null
+  readonly leaseTtlSeconds: number | null
   readonly partsRequired: readonly string[] | null
 }
 
@@ -68,7 +69,14 @@ export async function planItems(
         'plan',
         `returned an item (number ${i}) with maxAttempts ${maxAttempts}; it must be a whole number from 1 to 100`,
       )
-    checked.push({ type: itemType.type, input: item.input, maxAttempts, partsRequired: requiredOf(itemType, item.input) })
+    const leaseTtlSeconds = item.leaseTtlSeconds ?? itemType.leaseTtlSeconds
+    if (leaseTtlSeconds !== null && !(Number.isInteger(leaseTtlSeconds) && leaseTtlSeconds >= 5 && leaseTtlSeconds <= 86_400))
+      throw new TypeCrashed(
+        type.type,
+        'plan',
+        `returned an item (number ${i}) with leaseTtlSeconds ${leaseTtlSeconds}; it must be a whole number from 5 to 86400`,
+      )
+    checked.push({ type: itemType.type, input: item.input, maxAttempts, leaseTtlSeconds, partsRequired: requiredOf(itemType, item.input) })
   }
   return checked
 }

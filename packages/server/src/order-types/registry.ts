@@ -4,7 +4,7 @@ import { canonicalJson } from '../domain/canonical-json.ts'
 import type { Generator } from './define-generator.ts'
 import { DefinitionError, isOrderType, type OrderType } from './define-order-type.ts'
 import { isGenerator } from './define-generator.ts'
-import { nearestName } from './nearest-name.ts'
+import { nearestName } from '@work-manager/contract'
 import type { JsonSchema } from './schema-validator.ts'
 
 /** What the server uses where a type says nothing. */

@@ -188,8 +188,8 @@ describe('planItems', () => {
   it('takes over attempts and required parts', async () => {
     const more = { retry: { maxAttempts: 4 }, parts: { schemas: { a: {} }, required: () => ['a'] } }
     expect(await plan([{ input: 1 }, { input: 2, maxAttempts: 1 }], more)).toEqual([
-      { type: 'demo.sum', input: 1, maxAttempts: 4, partsRequired: ['a'] },
-      { type: 'demo.sum', input: 2, maxAttempts: 1, partsRequired: ['a'] },
+      { type: 'demo.sum', input: 1, maxAttempts: 4, leaseTtlSeconds: null, partsRequired: ['a'] },
+      { type: 'demo.sum', input: 2, maxAttempts: 1, leaseTtlSeconds: null, partsRequired: ['a'] },
     ])
   })
 

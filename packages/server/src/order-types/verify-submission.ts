@@ -2,9 +2,8 @@
  * The verdict on what an agent hands in: evidence, schema, then `gather`, then every check. It opens no transaction and
  * writes nothing. Findings are the agent's to correct; a check that throws is a bug of the type and is reported as TypeCrashed.
  */
-import { EvidenceShape, WorkError, type Evidence, type FieldError } from '@work-manager/contract'
+import { EvidenceShape, nearestName, WorkError, type Evidence, type FieldError } from '@work-manager/contract'
 import type { OrderType } from './define-order-type.ts'
-import { nearestName } from './nearest-name.ts'
 import type { AssembledPart, Check, Finding, ItemForDecision, OrderForDecision } from './order-type.ts'
 import { compileSchema } from './schema-validator.ts'
 import { guarded, guardedWithin, TypeCrashed } from './type-crashed.ts'

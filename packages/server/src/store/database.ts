@@ -54,6 +54,11 @@ async function runQuery<Row>(client: pg.ClientBase, statement: Sql, name?: strin
 }
 
 export function openDatabase(options: DatabaseOptions): Database {
+  let closing = false
+  // While we close, the server may end our idle connections first; that is no news to anybody.
+  const onError = (error: Error) => {
+    if (!closing) options.onError(error)
+  }
   const pool = (role: string, max: number, session = sessionTimeouts) => {
     const made = new pg.Pool({
       connectionString: options.url,
@@ -64,8 +69,8 @@ export function openDatabase(options: DatabaseOptions): Database {
       types,
       application_name: `work-manager ${role}`,
     })
-    made.on('error', options.onError)
-    made.on('connect', (client) => client.on('error', options.onError))
+    made.on('error', onError)
+    made.on('connect', (client) => client.on('error', onError))
     return made
   }
   const hotMax = Math.max(2, Math.min(6, Math.floor(options.maxConnections / 4)))
@@ -142,6 +147,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       },
     },
     async close() {
+      closing = true
       await Promise.all([appPool.end(), systemPool.end(), hotPool.end()])
     },
   }

@@ -177,18 +177,31 @@ export interface DecisionItem {
   readonly result: unknown
   readonly evidence: unknown
   readonly notes: string | null
-  readonly submitted_by_principal: string | null
 }
 
 /** Items with their latest submission, as approve and apply read them. */
 export async function loadDecisionItems(q: Queryable, orderId: string): Promise<DecisionItem[]> {
   return q.query(
     sql`
-    select i.id, i.ordinal, i.state, i.input, s.result, s.evidence, s.notes, s.submitted_by_principal
+    select i.id, i.ordinal, i.state, i.input, s.result, s.evidence, s.notes
       from wm.items i ${withLatestSubmission}
      where i.tenant_id = wm.current_tenant() and i.order_id = ${orderId} order by i.ordinal`,
     'load_decision_items',
   )
+}
+
+/** Principals that ever handed in or held any of the order, in every revision: they do not decide about it. */
+export async function findWorkers(q: Queryable, orderId: string): Promise<{ submittedBy: string[]; heldBy: string[] }> {
+  const [row] = await q.query<{ submitted: string[]; held: string[] }>(
+    sql`
+    select array(select s.submitted_by_principal from wm.submissions s where s.tenant_id = wm.current_tenant() and s.order_id = ${orderId}
+                 union select p.submitted_by_principal from wm.parts p join wm.items i on i.tenant_id = p.tenant_id and i.id = p.item_id
+                        where i.tenant_id = wm.current_tenant() and i.order_id = ${orderId}) as submitted,
+           array(select distinct e.principal from wm.events e
+                  where e.tenant_id = wm.current_tenant() and e.order_id = ${orderId} and e.kind = 'item.leased') as held`,
+    'find_workers',
+  )
+  return { submittedBy: row!.submitted, heldBy: row!.held }
 }
 
 /** How many items of the order are under a lease, and how many are handed in. */

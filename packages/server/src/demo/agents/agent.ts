@@ -44,7 +44,8 @@ export async function workUntilDone(work: Work, around: Surroundings): Promise<v
 }
 
 /** True when the item is not this agent's any more. */
-export const isLost = (refusal: ApiRefusal): boolean => ['lease_lost', 'lease_expired', 'lease_error', 'already_submitted'].includes(refusal.code)
+export const isLost = (refusal: ApiRefusal): boolean =>
+  ['lease_lost', 'lease_expired', 'lease_error', 'already_submitted'].includes(refusal.code)
 
 /** Runs `work` while a heartbeat keeps the lease alive as often as the server asked for; both end together. */
 export async function holdingLease<T>(item: LeasedItem, api: WorkApi, work: () => Promise<T>): Promise<T> {

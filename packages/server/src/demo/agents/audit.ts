@@ -12,7 +12,8 @@ export interface PackageAnswer extends LicenseEvidence {
 export async function auditPackages(item: LeasedItem, directory: string): Promise<PackageAnswer[]> {
   const { root, packages } = item.input as { root: string; packages: { name: string; version: string; path: string }[] }
   const answers: PackageAnswer[] = []
-  for (const { name, version, path: at } of packages) answers.push({ name, version, ...(await findLicense(path.join(directory, root), at)) })
+  for (const { name, version, path: at } of packages)
+    answers.push({ name, version, ...(await findLicense(path.join(directory, root), at)) })
   return answers
 }
 

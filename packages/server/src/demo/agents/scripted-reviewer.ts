@@ -24,7 +24,12 @@ export async function reviewAndApprove(orderId: string, api: WorkApi, signal: Ab
   const answers = answersOf(order)
   tell(`reads ${counted(answers.length, 'answer')}: ${licenceCounts(answers)}`)
   const digest = order.digest
-  if (!digest) throw new DemoError('not_ready', `The order is ${order.state}, so there is nothing to approve.`, `Look at it: npx work-manager orders show ${orderId}`)
+  if (!digest)
+    throw new DemoError(
+      'not_ready',
+      `The order is ${order.state}, so there is nothing to approve.`,
+      `Look at it: npx work-manager orders show ${orderId}`,
+    )
   tell(`approves exactly that: ${digest.slice(0, 23)}…`)
   const key = randomUUID()
   const { body } = await api.approve(orderId, digest, key)
@@ -46,8 +51,18 @@ async function untilApplied(orderId: string, api: WorkApi, signal: AbortSignal):
   for (;;) {
     const order = await api.getOrder(orderId)
     if (order.state === 'completed') return order
-    if (order.state !== 'approved' && order.state !== 'applied') throw new DemoError('not_applied', `Applying failed, the order is ${order.state}: ${JSON.stringify(order.last_apply_error)}`, `Look at it: npx work-manager orders show ${orderId}`)
-    if (Date.now() > until) throw new DemoError('not_applied', `The order is approved, but was not applied within ${longestWaitMs / 1000} s.`, 'Look at the log of the server; background services must be enabled.')
+    if (order.state !== 'approved' && order.state !== 'applied')
+      throw new DemoError(
+        'not_applied',
+        `Applying failed, the order is ${order.state}: ${JSON.stringify(order.last_apply_error)}`,
+        `Look at it: npx work-manager orders show ${orderId}`,
+      )
+    if (Date.now() > until)
+      throw new DemoError(
+        'not_applied',
+        `The order is approved, but was not applied within ${longestWaitMs / 1000} s.`,
+        'Look at the log of the server; background services must be enabled.',
+      )
     await pause(100, signal)
     signal.throwIfAborted()
   }

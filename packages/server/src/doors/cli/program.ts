@@ -1,6 +1,6 @@
 /** The command line: every command, the global options, and what is said about a wrong one. */
 import { Command, CommanderError } from 'commander'
-import { nearestName } from '../../order-types/nearest-name.ts'
+import { nearestName } from '@work-manager/contract'
 import { addChecks } from './commands/checks.ts'
 import { addDecisions } from './commands/decide.ts'
 import { addKeys } from './commands/keys.ts'

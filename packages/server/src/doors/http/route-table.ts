@@ -1,7 +1,6 @@
 /** The HTTP routes, derived from the list of operations: every path and alias under every mount. */
-import { WorkError } from '@work-manager/contract'
+import { nearestName, WorkError } from '@work-manager/contract'
 import type { Operation } from '../../operations/operation.ts'
-import { closest } from './closest.ts'
 import { planQuery, type QueryPlan } from './query-string.ts'
 
 export interface Route {
@@ -93,7 +92,8 @@ export class UnknownRoutes {
     const candidates = this.known
       .filter((route) => route.path.startsWith(`${mount}/`))
       .map((route) => ({ text: filledLike(route.path.slice(mount.length), inside), shown: `${route.method} ${route.path}` }))
-    return closest(inside, candidates)?.shown ?? null
+    const near = nearestName(inside, candidates.map((one) => one.text))
+    return candidates.find((one) => one.text === near)?.shown ?? null
   }
 }
 

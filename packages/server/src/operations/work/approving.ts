@@ -5,6 +5,7 @@ import { assertMayApprove, assertReadyForApproval, type Decider } from '../../do
 import type { OrderType } from '../../order-types/define-order-type.ts'
 import { appendDecision } from '../../store/approvals.ts'
 import { type Actor, appendEvents } from '../../store/events.ts'
+import { findWorkers } from '../../store/items.ts'
 import { lockOrder, moveOrder } from '../../store/orders.ts'
 import type { Tx } from '../../store/tx.ts'
 import { type DecisionContent, loadDecisionContent, openItemsOf } from './decision-content.ts'
@@ -30,7 +31,7 @@ export async function decideApproval(tx: Tx, type: OrderType, approval: Approval
   assertReadyForApproval(row.state, openItemsOf(content), judged.findings)
   const seen = approval.digest ?? judged.content.digest
   if (seen !== content.digest) throw new WorkError('content_changed', { detail: 'The order holds something else than what was looked at.', extra: { digest: content.digest } })
-  assertMayApprove(approval.decider, { proposedBy: row.requested_by_principal, submittedBy: content.submittedBy, selfApproval: type.duties.selfApproval })
+  assertMayApprove(approval.decider, { proposedBy: row.requested_by_principal, ...(await findWorkers(tx, row.id)), selfApproval: type.duties.selfApproval })
   const at = await tx.clock()
   const id = uuidv7()
   const actorType = approval.actor.actorType === 'system' ? 'system' : 'user'

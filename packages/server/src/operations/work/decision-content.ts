@@ -13,8 +13,6 @@ export interface DecisionContent {
   readonly items: readonly ItemForDecision<unknown, unknown>[]
   readonly rows: readonly DecisionItem[]
   readonly digest: string
-  /** Principals that handed in what would be applied. */
-  readonly submittedBy: readonly string[]
 }
 
 export async function loadDecisionContent(q: Queryable, tenantId: string, row: OrderRow): Promise<DecisionContent> {
@@ -31,7 +29,6 @@ export async function loadDecisionContent(q: Queryable, tenantId: string, row: O
       evidence: (Array.isArray(item.evidence) ? item.evidence : []) as Evidence[],
     })),
     rows,
-    submittedBy: [...new Set(rows.flatMap((item) => (item.submitted_by_principal ? [item.submitted_by_principal] : [])))],
     digest: orderDigest({
       id: row.id,
       type: row.type,

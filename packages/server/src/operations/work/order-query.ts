@@ -1,7 +1,6 @@
 /** The query language of GET /orders: filters, sorts, includes, sparse fields, page; refused by name when it is not known. */
-import { orderStates, WorkError, itemStates } from '@work-manager/contract'
+import { itemStates, nearestName, orderStates, WorkError } from '@work-manager/contract'
 import sql, { join, raw, type Sql } from 'sql-template-tag'
-import { nearestName } from '../../order-types/nearest-name.ts'
 import { uuidPattern } from '../cursor.ts'
 
 const refuse = (detail: string, near?: string): never => {

@@ -41,7 +41,7 @@ export async function planOrder(services: Services, type: OrderType, order: { pa
       type: item.type,
       input: item.input,
       maxAttempts: item.maxAttempts ?? settings.defaultMaxAttempts,
-      leaseTtlSeconds: itemType.leaseTtlSeconds ?? settings.leaseTtlSeconds,
+      leaseTtlSeconds: item.leaseTtlSeconds ?? settings.leaseTtlSeconds,
       requireToken: itemType.requireLeaseToken ?? settings.requireLeaseToken,
       recordHeartbeats: itemType.recordHeartbeats,
       partsRequired: item.partsRequired,

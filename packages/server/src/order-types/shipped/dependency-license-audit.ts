@@ -22,8 +22,6 @@ export function createLicenseAudit(base: () => string = () => process.cwd()) {
     input: AuditInput,
     result: AuditResult,
     parts: licenseParts,
-    // Reading files takes moments, so an agent that is silent for five seconds is gone; slower ones heartbeat, as checkout tells them.
-    leaseTtlSeconds: 5,
 
     async plan({ payload }) {
       const root = payload.root ?? '.'
@@ -36,6 +34,7 @@ export function createLicenseAudit(base: () => string = () => process.cwd()) {
       const size = payload.packages_per_item ?? defaultPackagesPerItem
       return Array.from({ length: Math.ceil(wanted.length / size) }, (_, i) => ({
         input: { root, packages: wanted.slice(i * size, (i + 1) * size) },
+        ...(payload.lease_seconds === undefined ? {} : { leaseTtlSeconds: payload.lease_seconds }),
       }))
     },
 

@@ -20,6 +20,9 @@ export const AuditPayload = Type.Object(
     packages_per_item: Type.Optional(Type.Integer({ minimum: 1, maximum: 25, description: `Default ${defaultPackagesPerItem}.` })),
     include: Type.Optional(Type.Array(PackageName, { minItems: 1, maxItems: 1000, description: 'Only these packages; default all.' })),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description: 'Only the first so many.' })),
+    lease_seconds: Type.Optional(
+      Type.Integer({ minimum: 5, maximum: 86_400, description: 'How long an agent may be silent. Default: as the server has it.' }),
+    ),
     strict: Type.Optional(Type.Boolean({ description: 'Refuse approval while a package is NOASSERTION. Default false.' })),
     output: Type.Optional(
       Type.String({ minLength: 4, maxLength: 500, description: `Where the notices go, relative to root. Default ${defaultOutput}.` }),

@@ -25,7 +25,9 @@ beforeAll(async () => {
 
 it('a part must answer for a package of the item, under its own key', async () => {
   const [first, second] = asked as [Asked, Asked]
-  expect(await kit.submitPart(0, 'left-pad@1.0.0', await answerTo(first))).toMatchObject([{ field: 'part_key', code: 'package_not_requested', message: expect.stringContaining(keyOf(first)) }])
+  expect(await kit.submitPart(0, 'left-pad@1.0.0', await answerTo(first))).toMatchObject([
+    { field: 'part_key', code: 'package_not_requested', message: expect.stringContaining(keyOf(first)) },
+  ])
   expect(await kit.submitPart(0, keyOf(second), await answerTo(first))).toMatchObject([{ field: 'name', code: 'part_key_differs' }])
   expect(await kit.submitPart(0, keyOf(first), { name: first.name })).not.toEqual([])
 })

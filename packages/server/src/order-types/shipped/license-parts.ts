@@ -13,9 +13,17 @@ export const licenseParts: PartsDefinition<AuditInput, AuditResult> = {
       name: 'part_answers_its_key',
       check({ input, partKey, payload }) {
         if (!input.packages.some((asked) => keyOf(asked) === partKey))
-          return [{ field: 'part_key', code: 'package_not_requested', message: `${partKey} is not part of this item; keys are ${input.packages.map(keyOf).join(', ')}.` }]
+          return [
+            {
+              field: 'part_key',
+              code: 'package_not_requested',
+              message: `${partKey} is not part of this item; keys are ${input.packages.map(keyOf).join(', ')}.`,
+            },
+          ]
         const answered = keyOf(payload as PackageAnswer)
-        return answered === partKey ? [] : [{ field: 'name', code: 'part_key_differs', message: `The part_key is ${partKey}, but the part answers for ${answered}.` }]
+        return answered === partKey
+          ? []
+          : [{ field: 'name', code: 'part_key_differs', message: `The part_key is ${partKey}, but the part answers for ${answered}.` }]
       },
     },
   ],

@@ -1,7 +1,7 @@
 /** `keys create|list|rotate|revoke`. A key is shown once, when it is made. */
 import { Option, type Command } from 'commander'
 import type { ListedKey } from '../../../auth/key-admin.ts'
-import { nearestName } from '../../../order-types/nearest-name.ts'
+import { nearestName } from '@work-manager/contract'
 import { several } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { usageError } from '../cli-error.ts'
