@@ -58,7 +58,9 @@ function firstDifference(present: string, wanted: string): string {
 }
 
 if (check && drifted.length > 0) {
-  console.error(`These files are not what the code says they should be:\n${drifted.map((file) => `  ${file}`).join('\n')}\nWrite them again with: npm run generate`)
+  console.error(
+    `These files are not what the code says they should be:\n${drifted.map((file) => `  ${file}`).join('\n')}\nWrite them again with: npm run generate`,
+  )
   process.exitCode = 1
 } else {
   console.log(drifted.length === 0 ? 'Every generated file is up to date.' : `Written:\n${drifted.map((file) => `  ${file}`).join('\n')}`)

@@ -67,6 +67,7 @@ alter table wm.approvals enable row level security, force row level security;
 create policy app on wm.approvals for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.approvals for all to wm_system using (true) with check (true);
 CREATE TRIGGER approvals_append_only BEFORE DELETE OR UPDATE ON wm.approvals FOR EACH ROW EXECUTE FUNCTION wm.refuse_change();
+CREATE TRIGGER approvals_no_truncate BEFORE TRUNCATE ON wm.approvals FOR EACH STATEMENT EXECUTE FUNCTION wm.refuse_change();
 grant insert, select on wm.approvals to wm_app;
 grant insert, select on wm.approvals to wm_system;
 
@@ -430,6 +431,7 @@ alter table wm.submissions enable row level security, force row level security;
 create policy app on wm.submissions for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.submissions for all to wm_system using (true) with check (true);
 CREATE TRIGGER submissions_append_only BEFORE DELETE OR UPDATE ON wm.submissions FOR EACH ROW EXECUTE FUNCTION wm.refuse_change();
+CREATE TRIGGER submissions_no_truncate BEFORE TRUNCATE ON wm.submissions FOR EACH STATEMENT EXECUTE FUNCTION wm.refuse_change();
 grant insert, select on wm.submissions to wm_app;
 grant insert, select on wm.submissions to wm_system;
 
@@ -457,7 +459,8 @@ AS $function$
 declare
   v_slot integer[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[]; v_random text[]; v_request text[]; v_prov uuid[]; v_trace text[];
   v_wanted integer;
-  v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_granted uuid[] := '{}'; v_more uuid[];
+  v_contended boolean := false;
+  v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_busy uuid[]; v_granted uuid[] := '{}'; v_more uuid[];
   v_now timestamptz;
 begin
   perform set_config('wm.tenant_id', p_tenant::text, true);
@@ -468,9 +471,23 @@ begin
       random text, request_id text, provenance_id uuid, trace_id text);
   v_wanted := array_length(v_slot, 1);
 
-  -- Round 1 takes what lies in orders that nobody else is writing to; round 2 waits for the others.
-  for v_round in 1 .. 2 loop
-    if p_order is not null then
+  -- Round 1 takes what lies in orders that nobody else is writing to. Round 2 comes in when round 1 got nothing: it looks past the orders
+  -- that are being written to, as far as 1,000 items, so that one held order does not stop the queue. Round 3 waits, and only while
+  -- nothing is held yet: whoever waits with locks in hand can deadlock. Requests that come away empty-handed beside others that were
+  -- granted, or all of them when a row with slot -1 comes back, are to ask again: items are there, others were faster.
+  for v_round in 1 .. 3 loop
+    continue when v_round = 2 and p_order is not null;
+    if v_round = 2 then
+      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+        from (select w.id, w.order_id
+                from (select i.id, i.order_id, i.priority from wm.items i
+                       where i.tenant_id = p_tenant and i.state = 'queued' and i.priority >= coalesce(p_min_priority, -32768)
+                         and (p_type is null or i.order_type = p_type)
+                       order by i.priority desc, i.id limit 1000) w
+               where w.order_id <> all (v_busy)
+               order by w.priority desc, w.id limit v_wanted) c;
+      continue when v_candidates is null;
+    elsif p_order is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
         from (select i.id, i.order_id from wm.items i
                where i.tenant_id = p_tenant and i.order_id = p_order and i.state = 'queued' and i.id <> all (v_granted)
@@ -488,8 +505,10 @@ begin
                order by i.priority desc, i.id limit v_wanted) c;
     end if;
     exit when v_candidates is null;
+    v_contended := true;
 
-    if v_round = 1 then
+    if v_round < 3 then
+      v_busy := v_orders;
       select array_agg(o.id) into v_locked from (
         select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
            and l.state in ('queued', 'checked_out', 'in_progress')
@@ -513,11 +532,11 @@ begin
          where i.tenant_id = p_tenant and i.id = any (v_candidates) and i.order_id = any (v_locked) and i.state = 'queued'
          order by i.id for update skip locked) k;
       v_granted := v_granted || coalesce(v_more[1 : v_wanted], '{}');
-      v_wanted := v_wanted - coalesce(array_length(v_more, 1), 0);
     end if;
-    exit when v_wanted <= 0;
+    exit when v_granted <> '{}';
   end loop;
-  if array_length(v_granted, 1) is null then
+  if v_granted = '{}' then
+    return query select -1, null::uuid, null::uuid, null::text where v_contended;
     return;
   end if;
 
@@ -589,6 +608,8 @@ begin
           to_char(month + make_interval(months => n + 1), 'YYYY-MM-DD') || ' 00:00:00+00');
         execute format('alter table wm.%I enable row level security', partition_name);
         execute format('alter table wm.%I force row level security', partition_name);
+        execute format('create trigger events_no_truncate before truncate on wm.%I for each statement execute function wm.refuse_change()',
+          partition_name);
         made := made + 1;
       exception when check_violation then
         -- Facts of that month already went to the default partition; they stay readable there.
@@ -766,24 +787,35 @@ AS $function$
     'rework', i.rework, 'last_error', i.error)
 $function$;
 
-CREATE OR REPLACE FUNCTION wm.ledger_hash(prev text, seq bigint, e wm.events)
- RETURNS bytea
+CREATE OR REPLACE FUNCTION wm.ledger_content(e wm.events)
+ RETURNS text
  LANGUAGE sql
  STABLE
 AS $function$
-  select sha256(convert_to('wm1' || wm.netstring(prev) || wm.netstring(e.tenant_id::text) || wm.netstring(e.order_id::text)
-    || wm.netstring(e.item_id::text) || wm.netstring(seq::text) || wm.netstring(e.id::text) || wm.netstring(e.kind)
+  select wm.netstring(e.id::text) || wm.netstring(e.kind)
     || wm.netstring(wm.wire_time(e.decided_at)) || wm.netstring(e.actor_type) || wm.netstring(e.actor_id) || wm.netstring(e.principal)
     || wm.netstring(encode(sha256(convert_to(coalesce(e.payload::text, ''), 'UTF8')), 'hex'))
     || wm.netstring(encode(sha256(convert_to(coalesce(e.diff::text, ''), 'UTF8')), 'hex'))
-    || wm.netstring(e.message), 'UTF8'))
+    || wm.netstring(e.message)
 $function$;
+
+CREATE OR REPLACE FUNCTION wm.ledger_hash(prev bytea, seq bigint, subject text, content text)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+AS $function$ select sha256(convert_to('wm1' || wm.netstring(encode(prev, 'hex')) || subject || wm.netstring(seq::text) || content, 'UTF8')) $function$;
+
+CREATE OR REPLACE FUNCTION wm.ledger_subject(e wm.events)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$ select wm.netstring(e.tenant_id::text) || wm.netstring(e.order_id::text) || wm.netstring(e.item_id::text) $function$;
 
 CREATE OR REPLACE FUNCTION wm.netstring(t text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-AS $function$ select octet_length(coalesce(t, '')) || ':' || coalesce(t, '') || ',' $function$;
+AS $function$ select octet_length(coalesce(t, ''))::text || ':' || coalesce(t, '') || ',' $function$;
 
 CREATE OR REPLACE FUNCTION wm.order_json(o wm.orders)
  RETURNS json
@@ -822,17 +854,25 @@ end $function$;
 CREATE OR REPLACE FUNCTION wm.sequence_facts(p_limit integer, p_sweep boolean)
  RETURNS integer
  LANGUAGE plpgsql
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_progress wm.ledger_progress;
   v_horizon bigint;
-  v_event wm.events;
+  v_from bigint;
+  v_fact record;
   v_tenant uuid;
   v_seq bigint;
   v_prev bytea;
   v_hash bytea;
   v_done integer := 0;
+  v_reached bigint := 0;
   v_newest bigint;
+  v_low bigint;
+  -- The rows to write, column by column: one insert instead of one per fact.
+  v_tenants uuid[]; v_seqs bigint[]; v_positions bigint[]; v_times timestamptz[]; v_prevs bytea[]; v_hashes bytea[];
 begin
   -- One sequencer at a time; it vanishes with its transaction, so another process takes over at once.
   if not pg_try_advisory_xact_lock(hashtextextended('wm.sequencer', 0)) then
@@ -840,21 +880,26 @@ begin
   end if;
   select * into v_progress from wm.ledger_progress for update;
   v_horizon := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
-  v_newest := v_progress.newest_xid;
+  v_low := v_progress.low_water_xid;
+  v_from := case when p_sweep then v_progress.low_water_xid else v_progress.newest_xid end;
 
-  for v_event in
-    select e.* from wm.events e
-     where e.xid >= case when p_sweep then v_progress.low_water_xid else v_progress.newest_xid end
-       and not exists (select 1 from wm.ledger l where l.tenant_id = e.tenant_id and l.event_position = e.position)
-     order by e.tenant_id, e.position
-     limit p_limit
+  for v_fact in
+    with found as materialized (
+      select e.tenant_id, e.position, e.decided_at, e.xid, wm.ledger_subject(e) as subject, wm.ledger_content(e) as content
+        from wm.events e
+       where e.xid >= v_from
+         and not exists (select 1 from wm.ledger l where l.tenant_id = e.tenant_id and l.event_position = e.position)
+       order by e.xid, e.position
+       limit p_limit
+    )
+    select * from found f order by f.tenant_id, f.position
   loop
-    if v_tenant is distinct from v_event.tenant_id then
+    if v_tenant is distinct from v_fact.tenant_id then
       if v_tenant is not null then
         insert into wm.ledger_heads values (v_tenant, v_seq, v_hash)
           on conflict (tenant_id) do update set seq = excluded.seq, hash = excluded.hash;
       end if;
-      v_tenant := v_event.tenant_id;
+      v_tenant := v_fact.tenant_id;
       select h.seq, h.hash into v_seq, v_hash from wm.ledger_heads h where h.tenant_id = v_tenant;
       if not found then
         v_seq := 0;
@@ -863,23 +908,33 @@ begin
     end if;
     v_seq := v_seq + 1;
     v_prev := v_hash;
-    v_hash := wm.ledger_hash(encode(v_prev, 'hex'), v_seq, v_event);
-    insert into wm.ledger (tenant_id, seq, event_position, event_decided_at, prev_hash, hash, sequenced_at)
-      values (v_tenant, v_seq, v_event.position, v_event.decided_at, v_prev, v_hash, clock_timestamp());
-    v_newest := greatest(v_newest, v_event.xid);
+    v_hash := wm.ledger_hash(v_prev, v_seq, v_fact.subject, v_fact.content);
     v_done := v_done + 1;
+    v_tenants[v_done] := v_tenant;
+    v_seqs[v_done] := v_seq;
+    v_positions[v_done] := v_fact.position;
+    v_times[v_done] := v_fact.decided_at;
+    v_prevs[v_done] := v_prev;
+    v_hashes[v_done] := v_hash;
+    v_reached := greatest(v_reached, v_fact.xid);
   end loop;
-  if v_tenant is not null then
+  v_newest := greatest(v_progress.newest_xid, v_reached);
+  if v_done > 0 then
     insert into wm.ledger_heads values (v_tenant, v_seq, v_hash)
       on conflict (tenant_id) do update set seq = excluded.seq, hash = excluded.hash;
+    insert into wm.ledger (tenant_id, seq, event_position, event_decided_at, prev_hash, hash, sequenced_at)
+      select r.*, clock_timestamp() from unnest(v_tenants, v_seqs, v_positions, v_times, v_prevs, v_hashes) as r;
   end if;
 
-  -- A full batch may have left older facts behind: only a batch that ended moves the marks.
-  if v_done < p_limit then
-    update wm.ledger_progress
-       set newest_xid = v_newest, low_water_xid = case when p_sweep then greatest(v_horizon, low_water_xid) else low_water_xid end
-     where newest_xid <> v_newest or p_sweep and low_water_xid < v_horizon;
+  -- Everything visible below the newest fact of this batch has its number now. The fast mark stays at the oldest running transaction
+  -- while that is near, so that facts which commit a little out of turn need not wait for the sweep; a slow one it passes.
+  if v_newest - v_horizon between 1 and 1000 then
+    v_newest := greatest(v_horizon, v_progress.newest_xid);
   end if;
+  if p_sweep then
+    v_low := greatest(v_progress.low_water_xid, case when v_done < p_limit then v_horizon else least(v_horizon, v_reached) end);
+  end if;
+  update wm.ledger_progress set newest_xid = v_newest, low_water_xid = v_low where newest_xid <> v_newest or low_water_xid <> v_low;
   return v_done;
 end $function$;
 
@@ -889,15 +944,15 @@ CREATE OR REPLACE FUNCTION wm.submit_items(p_tenant uuid, p_idempotency_ttl inte
 AS $function$
 declare
   v_slot integer[]; v_item uuid[]; v_token text[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[];
-  v_request text[]; v_prov uuid[]; v_trace text[]; v_key text[]; v_print text[]; v_id uuid[]; v_digest text[]; v_parts integer[];
+  v_request text[]; v_prov uuid[]; v_trace text[]; v_key bytea[]; v_print bytea[]; v_id uuid[]; v_digest text[]; v_parts integer[];
   v_result json[]; v_evidence json[]; v_notes text[];
   v_go boolean[];
   v_now timestamptz;
 begin
   perform set_config('wm.tenant_id', p_tenant::text, true);
   select array_agg(s.slot), array_agg(s.item_id), array_agg(s.token), array_agg(s.agent_id), array_agg(s.principal), array_agg(s.actor_type),
-         array_agg(s.actor_id), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id), array_agg(s.key_hash),
-         array_agg(s.fingerprint), array_agg(s.submission_id), array_agg(s.digest), array_agg(s.assembled_parts),
+         array_agg(s.actor_id), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id), array_agg(decode(s.key_hash, 'hex')),
+         array_agg(decode(s.fingerprint, 'hex')), array_agg(s.submission_id), array_agg(s.digest), array_agg(s.assembled_parts),
          array_agg(s.result), array_agg(s.evidence), array_agg(s.notes)
     into v_slot, v_item, v_token, v_agent, v_who, v_actor, v_actor_id, v_request, v_prov, v_trace, v_key, v_print, v_id, v_digest, v_parts,
          v_result, v_evidence, v_notes
@@ -906,20 +961,20 @@ begin
       digest text, assembled_parts integer, result json, evidence json, notes text);
 
   -- Reserve the keys first. A try-lock, because waiting for a paused rival would hang every retry of that key.
-  select array_agg(k is null or pg_try_advisory_xact_lock(hashtextextended(p_tenant::text || '|' || w || '|submit_item|' || k, 0)) order by n)
+  select array_agg(k is null or pg_try_advisory_xact_lock(hashtextextended(p_tenant::text || '|' || w || '|submit_item|' || encode(k, 'hex'), 0)) order by n)
     into v_go from unnest(v_key, v_who) with ordinality as u(k, w, n);
   -- A new statement: it sees what the holder before us committed.
   return query
-    select u.slot, case when not u.go then 'in_flight' when p.fingerprint <> decode(u.print, 'hex') then 'mismatch' else 'replay' end,
+    select u.slot, case when not u.go then 'in_flight' when p.fingerprint <> u.print then 'mismatch' else 'replay' end,
            p.status, p.body, null::uuid, false, null::text, null::text, null::text, null::text, null::boolean, null::timestamptz, null::timestamptz
       from unnest(v_slot, v_go, v_who, v_key, v_print) as u(slot, go, who, key, print)
       left join wm.idempotency p on p.tenant_id = p_tenant and p.principal = u.who and p.operation = 'submit_item'
-       and p.key_hash = decode(u.key, 'hex')
+       and p.key_hash = u.key
      where u.key is not null and (not u.go or p.key_hash is not null);
   select array_agg(u.go and p.key_hash is null order by u.n) into v_go
     from unnest(v_go, v_who, v_key) with ordinality as u(go, who, key, n)
     left join wm.idempotency p on p.tenant_id = p_tenant and p.principal = u.who and p.operation = 'submit_item'
-     and p.key_hash = decode(u.key, 'hex');
+     and p.key_hash = u.key;
 
   perform 1 from (
     select o.id from wm.orders o
@@ -1000,7 +1055,7 @@ begin
       join counted c on c.id = (h.item).order_id
   ), remembered as (
     insert into wm.idempotency (tenant_id, principal, operation, key_hash, fingerprint, status, body, created_at, expires_at)
-    select p_tenant, a.who, 'submit_item', decode(a.key, 'hex'), decode(a.print, 'hex'), 202, a.body, v_now,
+    select p_tenant, a.who, 'submit_item', a.key, a.print, 202, a.body, v_now,
            v_now + make_interval(secs => p_idempotency_ttl)
       from answers a where a.key is not null
   )

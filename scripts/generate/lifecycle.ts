@@ -7,7 +7,9 @@ interface MachineTable {
 }
 
 /** State → the background services that move work on, or tell somebody, when nobody does. The compiler asks for every state. */
-const rescuers: { readonly [Noun in keyof typeof machines]: { readonly [State in keyof (typeof machines)[Noun]['states']]: readonly string[] } } = {
+const rescuers: {
+  readonly [Noun in keyof typeof machines]: { readonly [State in keyof (typeof machines)[Noun]['states']]: readonly string[] }
+} = {
   order: {
     queued: ['stale-order-alert'],
     checked_out: ['lease-reclaimer', 'stale-order-alert'],
@@ -61,10 +63,18 @@ function section(noun: keyof typeof machines, services: ReadonlySet<string>): st
   for (const [state, { doc, to }] of states) {
     const cares = rescuers[noun][state as never] as readonly string[]
     const stranger = cares.find((name) => !services.has(name))
-    if (stranger !== undefined) throw new Error(`scripts/generate/lifecycle.ts names the service '${stranger}' for ${noun} ${state}; the server has: ${[...services].join(', ')}`)
-    const puts = [...(state === machine.initial ? [`new: ${first[noun]}`] : []), ...moves.filter((move) => move.next === state).map((move) => `from ${code(move.from)}: ${move.by}`)]
+    if (stranger !== undefined)
+      throw new Error(
+        `scripts/generate/lifecycle.ts names the service '${stranger}' for ${noun} ${state}; the server has: ${[...services].join(', ')}`,
+      )
+    const puts = [
+      ...(state === machine.initial ? [`new: ${first[noun]}`] : []),
+      ...moves.filter((move) => move.next === state).map((move) => `from ${code(move.from)}: ${move.by}`),
+    ]
     const takes = Object.entries(to).map(([next, by]) => `to ${code(next)}: ${by}`)
-    lines.push(`| ${code(state)} | ${cell(doc)} | ${cell(listed(puts))} | ${cell(takes.length === 0 ? 'nobody: final' : listed(takes))} | ${listed(cares.map(code))} |`)
+    lines.push(
+      `| ${code(state)} | ${cell(doc)} | ${cell(listed(puts))} | ${cell(takes.length === 0 ? 'nobody: final' : listed(takes))} | ${listed(cares.map(code))} |`,
+    )
   }
   return lines
 }
@@ -92,12 +102,17 @@ export function renderLifecycle(services: Iterable<string>): string {
     '',
     '```mermaid',
     'stateDiagram-v2',
-    ...partStatuses.flatMap((status) => [`  [*] --> ${status}: submit part, its checks ${status === 'validated' ? 'pass' : 'fail'}`, `  ${status} --> [*]`]),
+    ...partStatuses.flatMap((status) => [
+      `  [*] --> ${status}: submit part, its checks ${status === 'validated' ? 'pass' : 'fail'}`,
+      `  ${status} --> [*]`,
+    ]),
     '```',
     '',
     '| Status | Who puts it there | Who takes it out | Which service looks after it |',
     '|---|---|---|---|',
-    ...partStatuses.map((status) => `| ${code(status)} | submit part, when its checks ${status === 'validated' ? 'pass' : 'fail'} | nobody: final | – |`),
+    ...partStatuses.map(
+      (status) => `| ${code(status)} | submit part, when its checks ${status === 'validated' ? 'pass' : 'fail'} | nobody: final | – |`,
+    ),
   ]
   return `${lines.join('\n')}\n`
 }

@@ -31,11 +31,15 @@ export function openApiProblems(document: Json): string[] {
   if (typeof info?.title !== 'string' || typeof info.version !== 'string') say('info', 'needs a title and a version')
 
   const follow = (reference: string): unknown =>
-    reference.split('/').slice(1).reduce<unknown>((node, step) => (isObject(node) ? node[step.replaceAll('~1', '/').replaceAll('~0', '~')] : undefined), document)
+    reference
+      .split('/')
+      .slice(1)
+      .reduce<unknown>((node, step) => (isObject(node) ? node[step.replaceAll('~1', '/').replaceAll('~0', '~')] : undefined), document)
   const walk = (node: unknown, where: string): void => {
     if (Array.isArray(node)) node.forEach((one, index) => walk(one, `${where}/${index}`))
     if (!isObject(node)) return
-    if (typeof node.$ref === 'string' && (!node.$ref.startsWith('#/') || follow(node.$ref) === undefined)) say(where, `refers to ${node.$ref}, which is not there`)
+    if (typeof node.$ref === 'string' && (!node.$ref.startsWith('#/') || follow(node.$ref) === undefined))
+      say(where, `refers to ${node.$ref}, which is not there`)
     for (const [key, value] of Object.entries(node)) walk(value, `${where}/${key}`)
   }
   walk(document, '#')
@@ -54,11 +58,13 @@ export function openApiProblems(document: Json): string[] {
     const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
     for (const [method, operation] of Object.entries(methods)) {
       const where = `${method.toUpperCase()} ${path}`
-      if (!operation.operationId || ids.has(operation.operationId)) say(where, `needs an operationId of its own, not ${operation.operationId}`)
+      if (!operation.operationId || ids.has(operation.operationId))
+        say(where, `needs an operationId of its own, not ${operation.operationId}`)
       ids.add(operation.operationId ?? '')
       const own = (operation.parameters ?? []).filter((one) => one.$ref === undefined)
       const named = own.filter((one) => one.in === 'path').map((one) => one.name)
-      if ([...inPath].sort().join() !== [...named].sort().join()) say(where, `has the path parameters ${inPath.join()} but describes ${named.join()}`)
+      if (named.length !== inPath.length || !inPath.every((name) => named.includes(name)))
+        say(where, `has the path parameters ${inPath.join()} but describes ${named.join()}`)
       if (new Set(own.map((one) => `${one.in} ${one.name}`)).size !== own.length) say(where, 'describes a parameter twice')
       for (const one of own) {
         if (one.in === 'path' && one.required !== true) say(where, `path parameter ${one.name} must be required`)

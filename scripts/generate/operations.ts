@@ -8,17 +8,20 @@ const leaseRefusals = ['lease_token_required', 'lease_error', 'lease_expired', '
 const code = (text: string) => `\`${text}\``
 const cell = (text: string) => text.replaceAll('|', String.raw`\|`)
 
-/** Operation name → codes of the comment's `Refuses with:`. A word in it that looks like a code and is none is an error. */
-function readRefusals(directory: string): Map<string, string[]> {
+/** Operation name → codes of the comment's `Refuses with:`. A word in it that looks like a code and is none (nor an operation) is an error. */
+function readRefusals(directory: string, names: ReadonlySet<string>): Map<string, string[]> {
   const refusals = new Map<string, string[]>()
-  for (const file of readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts')).sort()) {
+  for (const file of readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .sort()) {
     const text = readFileSync(path.join(directory, file), 'utf8')
     for (const match of text.matchAll(/\/\*\*((?:(?!\*\/)[^])*)\*\/\s*export const \w+ = defineOperation\(\{\s*name: '(\w+)'/g)) {
       const [, comment = '', name = ''] = match
-      const listed = /Refuses with:([^]*)/.exec(comment)?.[1]?.replaceAll(/\([^)]*\)/g, '') ?? ''
-      const words = [...listed.matchAll(/\b[a-z]+(?:_[a-z]+)+\b|\bbusy\b/g)].map(([word]) => word)
+      const listed = /Refuses with:([^]*?)(?:\.\s+[A-Z]|$)/.exec(comment)?.[1]?.replaceAll(/\([^)]*\)/g, '') ?? ''
+      const words = [...listed.matchAll(/\b[a-z]+(?:_[a-z]+)+\b|\bbusy\b/g)].map(([word]) => word).filter((word) => !names.has(word))
       const stranger = words.find((word) => !Object.hasOwn(errorCatalogue, word))
-      if (stranger !== undefined) throw new Error(`${file}: the comment of ${name} says that it refuses with '${stranger}', which is not in the error catalogue.`)
+      if (stranger !== undefined)
+        throw new Error(`${file}: the comment of ${name} says that it refuses with '${stranger}', which is not in the error catalogue.`)
       refusals.set(name, [...new Set([...words, ...(listed.includes('the lease refusals') ? leaseRefusals : [])])])
     }
   }
@@ -28,7 +31,7 @@ function readRefusals(directory: string): Map<string, string[]> {
 const keyRule = { required: 'required', accepted: 'if sent', none: '–' } as const
 
 export function renderOperations(operations: readonly Operation[], directory: string): string {
-  const refusals = readRefusals(directory)
+  const refusals = readRefusals(directory, new Set(operations.map(({ name }) => name)))
   const lines = [
     '# Operations',
     '',
@@ -49,7 +52,15 @@ export function renderOperations(operations: readonly Operation[], directory: st
       `| ${code(name)} | ${routes.join('<br>also ')} | ${code(ability)}${peopleOnly ? ', people only' : ''} | ${keyRule[idempotency]} | ${http.success} | ${cell(summary)} | ${refuses.join(' ') || '–'} |`,
     )
   }
-  lines.push('', '## Abilities', '', 'A key may hold single abilities or a group such as `work:*`.', '', '| Ability | What it allows |', '|---|---|')
+  lines.push(
+    '',
+    '## Abilities',
+    '',
+    'A key may hold single abilities or a group such as `work:*`.',
+    '',
+    '| Ability | What it allows |',
+    '|---|---|',
+  )
   for (const [name, meaning] of Object.entries(abilities)) lines.push(`| ${code(name)} | ${cell(meaning)} |`)
   return `${lines.join('\n')}\n`
 }

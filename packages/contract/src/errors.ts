@@ -34,6 +34,8 @@ export const errorCatalogue = {
   agents_cannot_decide: { status: 403, retry: 'never', title: 'An agent cannot approve, reject or decide.', fix: 'A person must decide, with a key bound to a person.' },
   separation_of_duties: { status: 403, retry: 'never', title: 'You took part in this order, so you cannot approve it.', fix: 'Ask another person; the type may allow self-approval with duties.selfApproval = "allow".' },
   forbidden_direct_mutation: { status: 403, retry: 'never', title: 'This change must come through a work order.', fix: 'Propose an order; its applier carries the context that this route asks for.' },
+  host_refused: { status: 403, retry: 'never', title: 'The request names a host that this server does not answer for.', fix: 'Use the address that the server prints, or set server.public_url to the one you use.' },
+  origin_refused: { status: 403, retry: 'never', title: 'Web pages of other sites may not use this endpoint.', fix: 'Call it from a program, or from a page on the host of server.public_url.' },
   not_found: { status: 404, retry: 'never', title: 'There is nothing with this id.', fix: 'Check the id; list orders with GET /orders.' },
   id_malformed: { status: 404, retry: 'never', title: 'This is not an id.', fix: 'Ids are UUIDs such as 01890a5d-ac96-774b-bcce-b302099a8057; take them from an earlier answer.' },
   order_type_not_found: { status: 404, retry: 'never', title: 'The order type is not registered.', fix: 'List the types with GET /types.' },

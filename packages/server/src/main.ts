@@ -9,6 +9,9 @@ import { createBackgroundServices } from './background/index.ts'
 import type { BackgroundService } from './background/service.ts'
 import type { Config } from './config/index.ts'
 import { createHttpApp } from './doors/http/app.ts'
+import { traceIdOf } from './doors/http/request-id.ts'
+import { parseJsonObject } from './doors/http/strict-json.ts'
+import { mountMcp } from './doors/mcp/mount.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/index.ts'
 import { createHotPath } from './hot-path/hot-path.ts'
 import { operations } from './operations/index.ts'
@@ -175,10 +178,17 @@ async function wire(
   }
 
   const { trust_proxy: trustProxy } = config.server
-  const app = createHttpApp({
+  const shared = {
     operations,
     runOperation: run,
-    authenticate: (header) => authenticator.authenticate(header),
+    authenticate: (header: string | undefined) => authenticator.authenticate(header),
+    log,
+    version,
+    storage: () => embedded?.storageState() ?? ('ok' as const),
+    draining: () => draining,
+  }
+  const app = createHttpApp({
+    ...shared,
     settings: {
       mounts: config.server.base_paths,
       bodyLimitBytes: config.server.body_limit_bytes,
@@ -187,11 +197,8 @@ async function wire(
       idempotencyHeaders: [...new Set(['idempotency-key', config.idempotency.header.toLowerCase()])],
     },
     health: { live: () => true, ready },
-    log,
-    version,
-    storage: () => embedded?.storageState() ?? 'ok',
-    draining: () => draining,
   })
+  mountMcp(app, { ...shared, parseBody: parseJsonObject, traceIdOf, names: [config.server.public_url, config.server.host], anonymizeIp: config.provenance.anonymize_ip })
   embedded?.onExit((why) => log.fatal({ component: 'embedded' }, `the embedded database is gone: ${why}`))
   embedded?.onStorage((state, freeBytes) => log[state === 'ok' ? 'info' : 'warn']({ component: 'embedded', free_bytes: freeBytes }, `storage is ${state}`))
   if (config.background.enabled) for (const service of Object.values(background)) service.start()

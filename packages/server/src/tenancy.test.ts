@@ -24,7 +24,9 @@ function idPaths(node: Node, at: readonly string[] = []): string[][] {
     ...(node.anyOf ?? []).flatMap((one) => idPaths(one, at)),
   ]
 }
-const arguments_ = operations.flatMap((operation) => idPaths(operation.input as unknown as Node).map((path) => ({ operation, name: operation.name, argument: path.join('.'), path })))
+const arguments_ = operations.flatMap((operation) =>
+  idPaths(operation.input as unknown as Node).map((path) => ({ operation, name: operation.name, argument: path.join('.'), path })),
+)
 
 const valueAt = (input: unknown, path: readonly string[]): unknown => path.reduce<unknown>((node, step) => (node as Input)[step], input)
 function withValue(input: Input, path: readonly string[], value: unknown): Input {
@@ -64,7 +66,11 @@ let before: Record<string, string>
 
 async function openSide(tenant: string, mark: string): Promise<Side> {
   // The same agent id on both sides: equal names must not meet.
-  return { mark, agent: await server.caller('agent', 'agent-1', { tenant }), person: await server.caller('person', `rita-${mark}`, { tenant }) }
+  return {
+    mark,
+    agent: await server.caller('agent', 'agent-1', { tenant }),
+    person: await server.caller('person', `rita-${mark}`, { tenant }),
+  }
 }
 
 /** A hash of every row of the tenant, by table. */
@@ -76,7 +82,9 @@ async function exportOf(slug: string): Promise<Record<string, string>> {
   for (const { name } of tables) {
     const [row] = await server.database.sql<{ hash: string }>(
       `select count(*) || ' rows ' || encode(sha256(convert_to(coalesce(string_agg(t::text, E'\\n' order by t::text), ''), 'UTF8')), 'hex') as hash
-         from wm.${name} t where tenant_id = (select id from wm.tenants where slug = $1)`, [slug])
+         from wm.${name} t where tenant_id = (select id from wm.tenants where slug = $1)`,
+      [slug],
+    )
     hashes[name] = row!.hash
   }
   return hashes
@@ -84,7 +92,6 @@ async function exportOf(slug: string): Promise<Record<string, string>> {
 
 beforeAll(async () => {
   server = await startTestServer({ types: [echoType, partsType], background: false, config: { approval: { wait_ms: 100 } } })
-  for (const t of ['orders','items','events','parts','submissions','provenance','api_keys','effects','records']) await server.database.sql(`alter policy app on wm.${t} using (true) with check (true)`)
   mine = await openSide('acme', 'mark-of-acme')
   theirs = await openSide('globex', 'mark-of-globex')
   for (const [name, prepare] of Object.entries(cases)) {
@@ -134,18 +141,36 @@ describe('looking for names and values of another tenant', () => {
     ['list_records', 'collection', () => 'echo'],
   ])('%s by %s finds what it finds of one that never existed', async (name, member, value) => {
     const operation = operations.find((one) => one.name === name)!
-    const absent = { id: uuidv7(), 'filter[id]': uuidv7(), 'filter[meta]': 'label:never-was-that', principal: 'person:never-was-that', agent_id: 'never-was-that', collection: 'none' }[member]
-    const blank = (answer: Answer, given: unknown) => seen(answer).replaceAll(encodeURIComponent(String(given)), '<value>').replaceAll(/content-length: \d+/g, '')
-    expect(blank(await call(mine, operation, { [member]: value() }), value())).toBe(blank(await call(mine, operation, { [member]: absent }), absent))
+    const absent = {
+      id: uuidv7(),
+      'filter[id]': uuidv7(),
+      'filter[meta]': 'label:never-was-that',
+      principal: 'person:never-was-that',
+      agent_id: 'never-was-that',
+      collection: 'none',
+    }[member]
+    const blank = (answer: Answer, given: unknown) =>
+      seen(answer)
+        .replaceAll(encodeURIComponent(String(given)), '<value>')
+        .replaceAll(/content-length: \d+/g, '')
+    expect(blank(await call(mine, operation, { [member]: value() }), value())).toBe(
+      blank(await call(mine, operation, { [member]: absent }), absent),
+    )
   })
 
-  it.each(operations.filter(({ http }) => http.method === 'GET').map((operation) => ({ operation, name: operation.name })))('$name shows nothing of theirs', async ({ operation, name }) => {
-    const more = { list_orders: { include: 'items,events,effects', limit: 100 }, list_records: { collection: 'echo' } }[name as string]
-    const answer = await call(mine, operation, more ?? own[name] ?? {})
-    expect(answer.status, answer.text).toBe(200)
-    expect(answer.text).not.toContain(theirs.mark)
-    for (const input of Object.values(foreign)) for (const id of Object.values(input)) if (typeof id === 'string' && id.length > 30) expect(answer.text).not.toContain(id)
-  })
+  it.each(operations.filter(({ http }) => http.method === 'GET').map((operation) => ({ operation, name: operation.name })))(
+    '$name shows nothing of theirs',
+    async ({ operation, name }) => {
+      const more = (
+        { list_orders: { include: 'items,events,effects', limit: 100 }, list_records: { collection: 'echo' } } as Record<string, Input>
+      )[name]
+      const answer = await call(mine, operation, more ?? own[name] ?? {})
+      expect(answer.status, answer.text).toBe(200)
+      expect(answer.text).not.toContain(theirs.mark)
+      for (const input of Object.values(foreign))
+        for (const id of Object.values(input)) if (typeof id === 'string' && id.length > 30) expect(answer.text).not.toContain(id)
+    },
+  )
 })
 
 describe('keys and cursors', () => {
@@ -166,9 +191,16 @@ describe('keys and cursors', () => {
       const order = await propose(mine)
       await propose(mine)
       // A second record for the one list that only applied orders fill.
-      await server.database.sql(`insert into wm.records select id, 'cursors', k, '1', gen_random_uuid(), now() from wm.tenants, unnest(array['a', 'b']) k where slug = 'acme' on conflict do nothing`)
+      await server.database.sql(
+        `insert into wm.records select id, 'cursors', k, '1', gen_random_uuid(), now() from wm.tenants, unnest(array['a', 'b']) k where slug = 'acme' on conflict do nothing`,
+      )
       const [item] = (await mine.agent.get(`/items?order=${order}`)).body.data
-      const subject: Record<string, Input> = { get_order_logs: { order }, get_item_logs: { item: item.id }, list_records: { collection: 'cursors' }, list_orders: { cursor: 'start' } }
+      const subject: Record<string, Input> = {
+        get_order_logs: { order },
+        get_item_logs: { item: item.id },
+        list_records: { collection: 'cursors' },
+        list_orders: { cursor: 'start' },
+      }
       const page = await call(mine, operation, { limit: 1, ...subject[name] })
       expect(page.body.next_cursor, page.text).toBeTypeOf('string')
       const used = await call(stranger, operation, { limit: 1, ...subject[name], cursor: page.body.next_cursor })
@@ -182,5 +214,6 @@ it('nothing that one tenant did changed a single row of the other', async () => 
   await server.run('sequencer')
   const after = await exportOf('globex')
   expect(after).toEqual(before)
-  for (const table of ['orders', 'items', 'events', 'ledger', 'records', 'effects', 'api_keys', 'idempotency']) expect(after[table], table).not.toMatch(/^0 rows/)
+  for (const table of ['orders', 'items', 'events', 'ledger', 'records', 'effects', 'api_keys', 'idempotency'])
+    expect(after[table], table).not.toMatch(/^0 rows/)
 })

@@ -28,7 +28,10 @@ export async function closeGate(database: TestDatabase, hold: string, values: un
     },
     async waiting(n = 1) {
       await until(async () => {
-        const [row] = await database.sql<{ n: number }>(`select count(*)::int as n from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`, [database.name])
+        const [row] = await database.sql<{ n: number }>(
+          `select count(*)::int as n from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`,
+          [database.name],
+        )
         return row!.n >= n
       }, `${n} sessions wait for a lock`)
     },
@@ -41,8 +44,10 @@ export async function closeGate(database: TestDatabase, hold: string, values: un
   }
 }
 
-export const holdItem = (database: TestDatabase, id: string): Promise<RowGate> => closeGate(database, 'select 1 from wm.items where id = $1 for update', [id])
-export const holdOrder = (database: TestDatabase, id: string): Promise<RowGate> => closeGate(database, 'select 1 from wm.orders where id = $1 for update', [id])
+export const holdItem = (database: TestDatabase, id: string): Promise<RowGate> =>
+  closeGate(database, 'select 1 from wm.items where id = $1 for update', [id])
+export const holdOrder = (database: TestDatabase, id: string): Promise<RowGate> =>
+  closeGate(database, 'select 1 from wm.orders where id = $1 for update', [id])
 
 export interface OrderRecord {
   readonly order: Record<string, unknown>

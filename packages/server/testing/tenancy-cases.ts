@@ -26,7 +26,8 @@ function done(answer: Answer): Answer {
 }
 
 export async function propose({ agent, mark }: Side, more: Input = {}): Promise<string> {
-  return done(await agent.post('/propose', { type: 'test.echo', payload: { messages: [mark] }, meta: { label: mark }, ...more })).body.order.id as string
+  return done(await agent.post('/propose', { type: 'test.echo', payload: { messages: [mark] }, meta: { label: mark }, ...more })).body.order
+    .id as string
 }
 
 async function lease(side: Side, more: Input = {}): Promise<{ order: string; item: string; lease_token: string }> {
@@ -85,6 +86,7 @@ export const cases: Readonly<Record<string, (side: Side) => Promise<Input>>> = {
   requeue_order: async (side) => ({ ...(await orderOf(fail(side))), reason: side.mark }),
   requeue_item: async (side) => ({ ...(await itemOf(fail(side))), reason: side.mark }),
   get_order: (side) => orderOf(submit(side)),
+  explain_order: (side) => orderOf(submit(side)),
   list_items: (side) => orderOf(submit(side)),
   get_item: (side) => itemOf(submit(side)),
   list_parts: async (side) => itemOf(leaseParts(side)),

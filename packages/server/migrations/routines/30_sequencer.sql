@@ -6,34 +6,51 @@
 -- Only committed rows are seen, so a number is never given to something that may still vanish; and nothing is skipped: p_sweep reads
 -- again everything at or above the low-water transaction id, below which no transaction can still be running.
 
+-- `::text`, because integer || text is only stable, and a stable body in an immutable function is not inlined (5 times slower).
 create or replace function wm.netstring(t text) returns text
   language sql immutable parallel safe
-  as $$ select octet_length(coalesce(t, '')) || ':' || coalesce(t, '') || ',' $$;
+  as $$ select octet_length(coalesce(t, ''))::text || ':' || coalesce(t, '') || ',' $$;
 
-create or replace function wm.ledger_hash(prev text, seq bigint, e wm.events) returns bytea
+-- What a hash is made of, cut where the number goes in: what the fact is about, and what it says.
+create or replace function wm.ledger_subject(e wm.events) returns text
+  language sql stable
+  as $$ select wm.netstring(e.tenant_id::text) || wm.netstring(e.order_id::text) || wm.netstring(e.item_id::text) $$;
+
+create or replace function wm.ledger_content(e wm.events) returns text
   language sql stable
   as $$
-  select sha256(convert_to('wm1' || wm.netstring(prev) || wm.netstring(e.tenant_id::text) || wm.netstring(e.order_id::text)
-    || wm.netstring(e.item_id::text) || wm.netstring(seq::text) || wm.netstring(e.id::text) || wm.netstring(e.kind)
+  select wm.netstring(e.id::text) || wm.netstring(e.kind)
     || wm.netstring(wm.wire_time(e.decided_at)) || wm.netstring(e.actor_type) || wm.netstring(e.actor_id) || wm.netstring(e.principal)
     || wm.netstring(encode(sha256(convert_to(coalesce(e.payload::text, ''), 'UTF8')), 'hex'))
     || wm.netstring(encode(sha256(convert_to(coalesce(e.diff::text, ''), 'UTF8')), 'hex'))
-    || wm.netstring(e.message), 'UTF8'))
+    || wm.netstring(e.message)
 $$;
 
+create or replace function wm.ledger_hash(prev bytea, seq bigint, subject text, content text) returns bytea
+  language sql stable
+  as $$ select sha256(convert_to('wm1' || wm.netstring(encode(prev, 'hex')) || subject || wm.netstring(seq::text) || content, 'UTF8')) $$;
+
+-- The plan is pinned to index scans: facts from events_xid_idx, each looked up in ledger_event_idx. Left alone, the planner walks both
+-- primary keys from their beginning to save the sort, and every pass reads the whole history (11 ms at 10,000 facts).
 create or replace function wm.sequence_facts(p_limit integer, p_sweep boolean) returns integer
   language plpgsql
+  set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off
   as $$
 declare
   v_progress wm.ledger_progress;
   v_horizon bigint;
-  v_event wm.events;
+  v_from bigint;
+  v_fact record;
   v_tenant uuid;
   v_seq bigint;
   v_prev bytea;
   v_hash bytea;
   v_done integer := 0;
+  v_reached bigint := 0;
   v_newest bigint;
+  v_low bigint;
+  -- The rows to write, column by column: one insert instead of one per fact.
+  v_tenants uuid[]; v_seqs bigint[]; v_positions bigint[]; v_times timestamptz[]; v_prevs bytea[]; v_hashes bytea[];
 begin
   -- One sequencer at a time; it vanishes with its transaction, so another process takes over at once.
   if not pg_try_advisory_xact_lock(hashtextextended('wm.sequencer', 0)) then
@@ -41,21 +58,26 @@ begin
   end if;
   select * into v_progress from wm.ledger_progress for update;
   v_horizon := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
-  v_newest := v_progress.newest_xid;
+  v_low := v_progress.low_water_xid;
+  v_from := case when p_sweep then v_progress.low_water_xid else v_progress.newest_xid end;
 
-  for v_event in
-    select e.* from wm.events e
-     where e.xid >= case when p_sweep then v_progress.low_water_xid else v_progress.newest_xid end
-       and not exists (select 1 from wm.ledger l where l.tenant_id = e.tenant_id and l.event_position = e.position)
-     order by e.tenant_id, e.position
-     limit p_limit
+  for v_fact in
+    with found as materialized (
+      select e.tenant_id, e.position, e.decided_at, e.xid, wm.ledger_subject(e) as subject, wm.ledger_content(e) as content
+        from wm.events e
+       where e.xid >= v_from
+         and not exists (select 1 from wm.ledger l where l.tenant_id = e.tenant_id and l.event_position = e.position)
+       order by e.xid, e.position
+       limit p_limit
+    )
+    select * from found f order by f.tenant_id, f.position
   loop
-    if v_tenant is distinct from v_event.tenant_id then
+    if v_tenant is distinct from v_fact.tenant_id then
       if v_tenant is not null then
         insert into wm.ledger_heads values (v_tenant, v_seq, v_hash)
           on conflict (tenant_id) do update set seq = excluded.seq, hash = excluded.hash;
       end if;
-      v_tenant := v_event.tenant_id;
+      v_tenant := v_fact.tenant_id;
       select h.seq, h.hash into v_seq, v_hash from wm.ledger_heads h where h.tenant_id = v_tenant;
       if not found then
         v_seq := 0;
@@ -64,22 +86,32 @@ begin
     end if;
     v_seq := v_seq + 1;
     v_prev := v_hash;
-    v_hash := wm.ledger_hash(encode(v_prev, 'hex'), v_seq, v_event);
-    insert into wm.ledger (tenant_id, seq, event_position, event_decided_at, prev_hash, hash, sequenced_at)
-      values (v_tenant, v_seq, v_event.position, v_event.decided_at, v_prev, v_hash, clock_timestamp());
-    v_newest := greatest(v_newest, v_event.xid);
+    v_hash := wm.ledger_hash(v_prev, v_seq, v_fact.subject, v_fact.content);
     v_done := v_done + 1;
+    v_tenants[v_done] := v_tenant;
+    v_seqs[v_done] := v_seq;
+    v_positions[v_done] := v_fact.position;
+    v_times[v_done] := v_fact.decided_at;
+    v_prevs[v_done] := v_prev;
+    v_hashes[v_done] := v_hash;
+    v_reached := greatest(v_reached, v_fact.xid);
   end loop;
-  if v_tenant is not null then
+  v_newest := greatest(v_progress.newest_xid, v_reached);
+  if v_done > 0 then
     insert into wm.ledger_heads values (v_tenant, v_seq, v_hash)
       on conflict (tenant_id) do update set seq = excluded.seq, hash = excluded.hash;
+    insert into wm.ledger (tenant_id, seq, event_position, event_decided_at, prev_hash, hash, sequenced_at)
+      select r.*, clock_timestamp() from unnest(v_tenants, v_seqs, v_positions, v_times, v_prevs, v_hashes) as r;
   end if;
 
-  -- A full batch may have left older facts behind: only a batch that ended moves the marks.
-  if v_done < p_limit then
-    update wm.ledger_progress
-       set newest_xid = v_newest, low_water_xid = case when p_sweep then greatest(v_horizon, low_water_xid) else low_water_xid end
-     where newest_xid <> v_newest or p_sweep and low_water_xid < v_horizon;
+  -- Everything visible below the newest fact of this batch has its number now. The fast mark stays at the oldest running transaction
+  -- while that is near, so that facts which commit a little out of turn need not wait for the sweep; a slow one it passes.
+  if v_newest - v_horizon between 1 and 1000 then
+    v_newest := greatest(v_horizon, v_progress.newest_xid);
   end if;
+  if p_sweep then
+    v_low := greatest(v_progress.low_water_xid, case when v_done < p_limit then v_horizon else least(v_horizon, v_reached) end);
+  end if;
+  update wm.ledger_progress set newest_xid = v_newest, low_water_xid = v_low where newest_xid <> v_newest or low_water_xid <> v_low;
   return v_done;
 end $$;

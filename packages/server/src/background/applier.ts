@@ -3,7 +3,7 @@
  * digest, runs the type's `apply` with that same transaction, and writes `applied` and `completed`: after a crash either all of it
  * happened or none. Effects for the outside are only declared here; effect-runner.ts carries them out after the commit.
  */
-import type { Diff } from '@work-manager/contract'
+import { type Diff, WorkError } from '@work-manager/contract'
 import sql from 'sql-template-tag'
 import { uuidv7 } from 'uuidv7'
 import { makeDiff } from '../domain/diff.ts'
@@ -17,16 +17,20 @@ import { insertEffects, type NewEffect } from '../store/effects.ts'
 import { type Actor, appendEvents, type Fact, systemActor } from '../store/events.ts'
 import { lockItemsOfOrder, moveItems } from '../store/items.ts'
 import { findWaitingOrders, lockOrder, moveOrder, type OrderRow, tryLockOrder } from '../store/orders.ts'
-import { deleteRecord, getRecord, listRecords, putRecord } from '../store/records.ts'
+import { isConnectionError, isRetryable } from '../store/pg-errors.ts'
+import { deleteRecord, getRecord, listRecords, lockRecord, putRecord } from '../store/records.ts'
 import type { Instant, Tx } from '../store/tx.ts'
 import type { ServiceDefinition } from './service.ts'
+import { TookTooLong, within } from './time-limit.ts'
 
 const batch = 20
 const actor: Actor = systemActor('applier')
 /** The name under which a type's `afterApply` runs among its effects: after the commit, with retries, receipt kept. */
 export const afterApplyEffect = 'after_apply'
-/** How long the type's code may keep the transaction open; a process that stalls longer loses its locks, and its commit fails. */
-const applyTimeoutMs = 60_000
+/** How long a transaction with the type's code may stall; then the database takes its locks away, and its commit fails. */
+const sessionTimeoutMs = 60_000
+/** How long the type's code may take: less than the session may, so that the type hears of it and not the database. */
+const typeLimitMs = 50_000
 
 /** The apply did not happen; what is told in `last_apply_error`. */
 class ApplyRefused extends Error {
@@ -44,7 +48,11 @@ function contextOf(tx: Tx, order: OrderRow, content: DecisionContent, type: Orde
     tx,
     key,
     records: {
-      get: (collection, name) => getRecord(tx, collection, name),
+      async get(collection, name) {
+        // What is read here is usually written next; two orders that count on one record must do so one after the other.
+        await lockRecord(tx, collection, name)
+        return getRecord(tx, collection, name)
+      },
       list: (collection) => listRecords(tx, collection, 10_000),
       put: (collection, name, value) => putRecord(tx, { collection, key: name, value, orderId: order.id }, at),
       delete: (collection, name) => deleteRecord(tx, collection, name),
@@ -61,7 +69,14 @@ function contextOf(tx: Tx, order: OrderRow, content: DecisionContent, type: Orde
 
 const isDiff = (value: unknown): value is Diff => typeof value === 'object' && value !== null && 'before' in value && 'after' in value && 'changes' in value
 
-async function runApply(tx: Tx, order: OrderRow, type: OrderType | undefined, effects: NewEffect[]): Promise<Diff> {
+/** The error that says that the transaction itself is gone; whatever the type threw then is only its echo. */
+const lostTransaction = (tx: Tx): Promise<unknown> =>
+  tx.query(sql`select 1`).then(
+    () => null,
+    (error: unknown) => (isConnectionError(error) ? error : null),
+  )
+
+async function runApply(tx: Tx, order: OrderRow, type: OrderType | undefined, effects: NewEffect[], limitMs: number): Promise<Diff> {
   if (!type) throw new ApplyRefused('order_type_not_found', `The order type '${order.type}' is not registered on this server.`)
   if (type.version !== order.type_version) throw new ApplyRefused('type_version_changed', `The order was proposed for version ${order.type_version} of '${order.type}'; this server has version ${type.version}.`)
   const content = await loadDecisionContent(tx, tx.tenantId, order)
@@ -69,16 +84,23 @@ async function runApply(tx: Tx, order: OrderRow, type: OrderType | undefined, ef
   if (decision?.digest !== content.digest) throw new ApplyRefused('content_changed', 'The content of the order is not what was approved.')
   const context = contextOf(tx, order, content, type, `apply:${order.id}:${order.revision}`, await tx.clock(), effects)
   try {
-    await type.beforeApply?.(context)
-    const diff: unknown = await type.apply(context)
+    const diff: unknown = await within('apply', limitMs, async () => {
+      await type.beforeApply?.(context)
+      return type.apply(context)
+    })
     if (!isDiff(diff)) throw new TypeError('apply must return a diff: return context.diff(before, after, summary)')
     return diff
   } catch (error) {
-    // Database errors keep their class, so that a deadlock runs the whole apply again; the rest is the type's own refusal.
-    if (error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(40001|40P01|55P03)$/.test(error.code)) throw error
-    throw new ApplyRefused('apply_failed', error instanceof Error ? error.message : String(error), { cause: error })
+    // Database errors keep their class, so that a deadlock or a lost connection runs the whole apply again; the rest is the type's own refusal.
+    if (isRetryable(error)) throw error
+    const lost = error instanceof TookTooLong ? null : await lostTransaction(tx)
+    throw lost ?? new ApplyRefused('apply_failed', messageOf(error), { cause: error })
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+/** Nobody's fault and worth another try: everything else would fail again in the same way, unseen. */
+const passes = (error: unknown): boolean => error instanceof WorkError && ['busy', 'database_unavailable', 'storage_low'].includes(error.code)
 
 /** Everything that `applied` means, in the caller's transaction. */
 async function complete(tx: Tx, order: OrderRow, diff: Diff, at: Instant): Promise<void> {
@@ -99,7 +121,7 @@ async function complete(tx: Tx, order: OrderRow, diff: Diff, at: Instant): Promi
   await appendEvents(tx, actor, at, facts)
 }
 
-export function applier(services: Services): ServiceDefinition {
+export function applier(services: Services, limits: { readonly typeMs: number } = { typeMs: typeLimitMs }): ServiceDefinition {
   const { db, system, types, signal, log } = services
 
   async function apply(tenantId: string, orderId: string): Promise<boolean> {
@@ -109,10 +131,10 @@ export function applier(services: Services): ServiceDefinition {
         seen = await tryLockOrder(tx, orderId)
         // Skipped when another process is applying it just now, or has done so.
         if (seen?.state !== 'approved') return false
-        await tx.query(sql`select set_config('idle_in_transaction_session_timeout', ${String(applyTimeoutMs)}, true), set_config('statement_timeout', ${String(applyTimeoutMs)}, true)`)
+        await tx.query(sql`select set_config('idle_in_transaction_session_timeout', ${String(sessionTimeoutMs)}, true), set_config('statement_timeout', ${String(sessionTimeoutMs)}, true)`)
         const type = types.get(seen.type)
         const effects: NewEffect[] = []
-        const diff = await runApply(tx, seen, type, effects)
+        const diff = await runApply(tx, seen, type, effects, limits.typeMs)
         if (type?.afterApply)
           effects.push({ id: uuidv7(), orderId, name: afterApplyEffect, key: `apply:${orderId}:${seen.revision}:${afterApplyEffect}`, input: { diff }, deduplicates: true })
         const at = await tx.clock()
@@ -121,9 +143,11 @@ export function applier(services: Services): ServiceDefinition {
         return true
       })
     } catch (error) {
-      if (!(error instanceof ApplyRefused) || !seen) throw error
-      log.warn({ err: error.cause ?? error, order_id: orderId, type: seen.type }, 'apply failed; the order waits for a person')
-      return recordFailure(tenantId, seen, error)
+      if (!seen || passes(error)) throw error
+      // A diff that is no JSON, a swallowed database error, a deferred constraint: found behind apply, and the type's as well.
+      const refused = error instanceof ApplyRefused ? error : new ApplyRefused('apply_failed', messageOf(error), { cause: error })
+      log.warn({ err: refused.cause ?? refused, order_id: orderId, type: seen.type }, 'apply failed; the order waits for a person')
+      return recordFailure(tenantId, seen, refused)
     }
   }
 

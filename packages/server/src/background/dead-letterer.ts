@@ -4,9 +4,9 @@ import type { Services } from '../operations/services.ts'
 import { topics } from '../signals/work-signal.ts'
 import { appendEvents, type Fact, readCaseFile, systemActor } from '../store/events.ts'
 import { findFinalFailures, type ItemRow, lockItemsOfOrder, moveItems } from '../store/items.ts'
-import { lockOrder, moveOrder, type OrderRow, setItemsDead } from '../store/orders.ts'
+import { moveOrder, type OrderRow, setItemsDead, tryLockOrder } from '../store/orders.ts'
 import type { Instant, Tx } from '../store/tx.ts'
-import type { ServiceDefinition } from './service.ts'
+import { type ServiceDefinition, sweep } from './service.ts'
 
 const batch = 100
 const actor = systemActor('dead-letterer')
@@ -55,10 +55,11 @@ export function deadLetterer(services: Services, afterHours: number): ServiceDef
   const { db, system, signal } = services
   const file = (tenantId: string, orderId: string, itemId: string): Promise<boolean> =>
     db.transaction(tenantId, async (tx) => {
-      const order = await lockOrder(tx, orderId)
+      const order = await tryLockOrder(tx, orderId)
+      if (!order) return false
       const items = await lockItemsOfOrder(tx, orderId)
       const item = items.find((one) => one.id === itemId)
-      if (!order || item?.state !== 'failed' || !['queued', 'checked_out', 'in_progress'].includes(order.state)) return false
+      if (item?.state !== 'failed' || !['queued', 'checked_out', 'in_progress'].includes(order.state)) return false
       const at = await tx.clock()
       await appendEvents(tx, actor, at, order.on_item_failure === 'proceed' ? await proceedWithout(tx, order, item, at) : await failOrder(tx, order, items, at))
       return true
@@ -69,8 +70,7 @@ export function deadLetterer(services: Services, afterHours: number): ServiceDef
     wakeOn: [topics.failed],
     async run() {
       const failures = await findFinalFailures(system, afterHours, batch)
-      let done = 0
-      for (const item of failures) if (await file(item.tenant_id, item.order_id, item.id)) done++
+      const done = await sweep(failures, services, (item) => file(item.tenant_id, item.order_id, item.id))
       if (done > 0) {
         signal.wake(topics.facts)
         signal.wake(topics.submitted)

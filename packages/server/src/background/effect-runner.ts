@@ -6,11 +6,12 @@ import type { Diff } from '@work-manager/contract'
 import { backoffSeconds } from '../domain/retry.ts'
 import type { Services } from '../operations/services.ts'
 import { topics } from '../signals/work-signal.ts'
-import { type DueEffect, finishEffect, markLostEffects, takeDueEffect } from '../store/effects.ts'
+import { type DueEffect, findLostEffects, finishEffect, markLostEffect, takeDueEffect } from '../store/effects.ts'
 import { appendEvents, type Fact, systemActor } from '../store/events.ts'
 import { findOrder } from '../store/orders.ts'
 import { afterApplyEffect } from './applier.ts'
-import type { ServiceDefinition } from './service.ts'
+import { type ServiceDefinition, sweep } from './service.ts'
+import { within } from './time-limit.ts'
 
 const actor = systemActor('effect-runner')
 const timeoutMs = 30_000
@@ -43,7 +44,7 @@ export function effectRunner(services: Services): ServiceDefinition {
     let outcome: Parameters<typeof finishEffect>[2]
     let event: Fact
     try {
-      const receipt = await carryOut(effect, AbortSignal.timeout(timeoutMs))
+      const receipt = await within(`the effect '${effect.name}'`, timeoutMs, (signal) => carryOut(effect, signal))
       outcome = { state: 'delivered', receipt }
       event = fact('effect.delivered', { receipt: receipt ?? null })
     } catch (cause) {
@@ -68,12 +69,14 @@ export function effectRunner(services: Services): ServiceDefinition {
     everyMs: 1000,
     wakeOn: [topics.effects],
     async run() {
-      const lost = await markLostEffects(system)
-      for (const effect of lost)
-        await db.transaction(effect.tenant_id, async (tx) =>
-          appendEvents(tx, actor, await tx.clock(), [{ kind: 'effect.unknown', orderId: effect.order_id, payload: { name: effect.name, key: effect.key, error: { code: 'runner_lost' } } }]),
-        )
-      let done = lost.length
+      const lost = await findLostEffects(system, batch)
+      let done = await sweep(lost, services, (effect) =>
+        db.transaction(effect.tenant_id, async (tx) => {
+          if (!(await markLostEffect(tx, effect.id))) return false
+          await appendEvents(tx, actor, await tx.clock(), [{ kind: 'effect.unknown', orderId: effect.order_id, payload: { name: effect.name, key: effect.key, error: { code: 'runner_lost' } } }])
+          return true
+        }),
+      )
       for (; done < batch; done++) {
         const effect = await takeDueEffect(system, holdSeconds)
         if (!effect) break

@@ -13,6 +13,7 @@ import { findAnswer, keepAnswer, reserveKey } from '../store/idempotency.ts'
 import { insertItems } from '../store/items.ts'
 import { insertOrder } from '../store/orders.ts'
 import type { ServiceDefinition } from './service.ts'
+import { within } from './time-limit.ts'
 
 const actor = systemActor('scheduler')
 const timeoutMs = 60_000
@@ -61,7 +62,7 @@ export async function runGenerator(services: Services, generator: Generator, ten
   let proposed = 0
   let error: string | null = null
   try {
-    found = await generator.generate({ tenant: tenant.slug, now: new Date(), signal: AbortSignal.timeout(timeoutMs) })
+    found = await within('generate', timeoutMs, (signal) => generator.generate({ tenant: tenant.slug, now: new Date(), signal }))
     for (const one of options.dryRun ? [] : found) {
       try {
         if (await propose(services, tenant.id, generator.name, one)) proposed++

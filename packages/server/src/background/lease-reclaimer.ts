@@ -4,8 +4,8 @@ import { reopenIdleOrder } from '../operations/work/order-flow.ts'
 import { topics } from '../signals/work-signal.ts'
 import { appendEvents, systemActor } from '../store/events.ts'
 import { findExpiredLeases, lockItem, moveItems } from '../store/items.ts'
-import { lockOrder } from '../store/orders.ts'
-import type { ServiceDefinition } from './service.ts'
+import { tryLockOrder } from '../store/orders.ts'
+import { type ServiceDefinition, sweep } from './service.ts'
 
 const batch = 100
 const actor = systemActor('lease-reclaimer')
@@ -13,11 +13,11 @@ const actor = systemActor('lease-reclaimer')
 export function leaseReclaimer(services: Services, everyMs: number): ServiceDefinition {
   const { db, system, signal } = services
 
-  /** Order lock, item lock, clock, re-check, guarded write: a heartbeat that came first keeps its lease. */
+  /** Order lock, item lock, clock, re-check, guarded write: a heartbeat that came first keeps its lease. An order in use is left for the next sweep. */
   const reclaim = (tenantId: string, orderId: string, itemId: string): Promise<boolean> =>
     db.transaction(tenantId, async (tx) => {
-      const order = await lockOrder(tx, orderId)
-      const item = await lockItem(tx, itemId)
+      const order = await tryLockOrder(tx, orderId)
+      const item = order && (await lockItem(tx, itemId))
       if (!order || !item || item.lease_expires_at === null || (item.state !== 'leased' && item.state !== 'in_progress')) return false
       const at = await tx.clock()
       if (item.lease_expires_at >= at) return false
@@ -43,12 +43,11 @@ export function leaseReclaimer(services: Services, everyMs: number): ServiceDefi
     everyMs,
     async run() {
       const expired = await findExpiredLeases(system, batch)
-      let done = 0
-      for (const lease of expired) {
-        if (!(await reclaim(lease.tenant_id, lease.order_id, lease.id))) continue
-        done++
-        signal.wake(topics.ready(lease.tenant_id))
-      }
+      const done = await sweep(expired, services, async (lease) => {
+        const reclaimed = await reclaim(lease.tenant_id, lease.order_id, lease.id)
+        if (reclaimed) signal.wake(topics.ready(lease.tenant_id))
+        return reclaimed
+      })
       if (done > 0) {
         signal.wake(topics.facts)
         signal.wake(topics.failed)

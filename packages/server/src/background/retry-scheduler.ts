@@ -3,8 +3,8 @@ import type { Services } from '../operations/services.ts'
 import { topics } from '../signals/work-signal.ts'
 import { appendEvents, systemActor } from '../store/events.ts'
 import { findDueRetries, lockItem, moveItems } from '../store/items.ts'
-import { lockOrder } from '../store/orders.ts'
-import type { ServiceDefinition } from './service.ts'
+import { tryLockOrder } from '../store/orders.ts'
+import { type ServiceDefinition, sweep } from './service.ts'
 
 const batch = 100
 const actor = systemActor('retry-scheduler')
@@ -14,8 +14,8 @@ export function retryScheduler(services: Services): ServiceDefinition {
   const { db, system, signal } = services
   const retry = (tenantId: string, orderId: string, itemId: string): Promise<boolean> =>
     db.transaction(tenantId, async (tx) => {
-      const order = await lockOrder(tx, orderId)
-      const item = await lockItem(tx, itemId)
+      const order = await tryLockOrder(tx, orderId)
+      const item = order && (await lockItem(tx, itemId))
       if (!order || item?.state !== 'failed' || !open.includes(order.state)) return false
       const at = await tx.clock()
       const [moved] = await moveItems(tx, [item.id], 'failed', 'queued', at)
@@ -28,12 +28,11 @@ export function retryScheduler(services: Services): ServiceDefinition {
     everyMs: 1000,
     async run() {
       const due = await findDueRetries(system, batch)
-      let done = 0
-      for (const item of due) {
-        if (!(await retry(item.tenant_id, item.order_id, item.id))) continue
-        done++
-        signal.wake(topics.ready(item.tenant_id))
-      }
+      const done = await sweep(due, services, async (item) => {
+        const retried = await retry(item.tenant_id, item.order_id, item.id)
+        if (retried) signal.wake(topics.ready(item.tenant_id))
+        return retried
+      })
       if (done > 0) signal.wake(topics.facts)
       return { done, more: done === batch }
     },

@@ -24,6 +24,19 @@ export interface BackgroundService {
   stop(): Promise<void>
 }
 
+/** Handles candidates one by one and counts those that were handled; one that cannot be handled is left for the next run and stops nobody else. */
+export async function sweep<T>(candidates: readonly T[], tools: { readonly log: Logger }, handle: (candidate: T) => Promise<boolean>): Promise<number> {
+  let done = 0
+  for (const candidate of candidates) {
+    try {
+      if (await handle(candidate)) done++
+    } catch (error) {
+      tools.log.error({ err: error, candidate }, 'background work could not be done; it will be tried again')
+    }
+  }
+  return done
+}
+
 const longestFailurePauseMs = 10_000
 
 export function createService(definition: ServiceDefinition, tools: { readonly signal: WorkSignal; readonly log: Logger }): BackgroundService {

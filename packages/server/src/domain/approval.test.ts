@@ -10,7 +10,12 @@ const codeOf = (decide: () => void): string | null => {
     return (error as WorkError).code
   }
 }
-const involvement = (changes: Partial<Involvement> = {}): Involvement => ({ proposedBy: 'service:crm', submittedBy: ['agent:robin'], selfApproval: 'refuse', ...changes })
+const involvement = (changes: Partial<Involvement> = {}): Involvement => ({
+  proposedBy: 'service:crm',
+  submittedBy: ['agent:robin'],
+  selfApproval: 'refuse',
+  ...changes,
+})
 const rita: Decider = { principal: 'person:rita', kind: 'person' }
 
 describe('who may approve', () => {
@@ -21,7 +26,12 @@ describe('who may approve', () => {
     ['that person, where the type allows it', rita, involvement({ proposedBy: 'person:rita', selfApproval: 'allow' }), null],
     ['an agent', { principal: 'agent:sam', kind: 'agent' }, involvement(), 'agents_cannot_decide'],
     ['a service', { principal: 'service:other', kind: 'service' }, involvement(), 'agents_cannot_decide'],
-    ['an agent, even where self-approval is allowed', { principal: 'agent:sam', kind: 'agent' }, involvement({ selfApproval: 'allow' }), 'agents_cannot_decide'],
+    [
+      'an agent, even where self-approval is allowed',
+      { principal: 'agent:sam', kind: 'agent' },
+      involvement({ selfApproval: 'allow' }),
+      'agents_cannot_decide',
+    ],
     ['an agent that bears the name of a person', { principal: 'agent:rita', kind: 'agent' }, involvement(), 'agents_cannot_decide'],
     ['the system, by the policy of the type', { principal: 'system:auto-approver', kind: 'system' }, involvement(), null],
   ])('%s', (_who, decider, involved, code) => expect(codeOf(() => assertMayApprove(decider, involved))).toBe(code))
@@ -34,7 +44,12 @@ describe('who may approve', () => {
 describe('when an order is ready', () => {
   const finding = { field: 'items.0.ok', code: 'not_ok', message: 'Every echo must be ok.' }
   it.each(orderStates)('in state %s', (state) => {
-    const code = state === 'submitted' ? null : ['queued', 'checked_out', 'in_progress'].includes(state) ? 'not_ready_for_approval' : 'illegal_state_transition'
+    const code =
+      state === 'submitted'
+        ? null
+        : ['queued', 'checked_out', 'in_progress'].includes(state)
+          ? 'not_ready_for_approval'
+          : 'illegal_state_transition'
     expect(codeOf(() => assertReadyForApproval(state, 2, []))).toBe(code)
     // Findings are only about a submitted order; they never hide the reason why another one cannot be approved.
     expect(codeOf(() => assertReadyForApproval(state, 2, [finding]))).toBe(code ?? 'not_ready_for_approval')

@@ -7,7 +7,11 @@ import { digestOf, type OrderContent, orderDigest, submissionDigest } from './di
 const turned = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(turned)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).toReversed().map(([key, inner]) => [key, turned(inner)]))
+  return Object.fromEntries(
+    Object.entries(value)
+      .toReversed()
+      .map(([key, inner]) => [key, turned(inner)]),
+  )
 }
 
 describe('a digest of a value', () => {
@@ -34,7 +38,13 @@ const content: OrderContent = {
   payload: { a: 1 },
   items: [
     { id: 'i0', ordinal: 0, state: 'submitted', input: { n: 0 }, submission: { result: { ok: true }, evidence: null, notes: null } },
-    { id: 'i1', ordinal: 1, state: 'submitted', input: { n: 1 }, submission: { result: { ok: true }, evidence: [{ url: 'x' }], notes: 'note' } },
+    {
+      id: 'i1',
+      ordinal: 1,
+      state: 'submitted',
+      input: { n: 1 },
+      submission: { result: { ok: true }, evidence: [{ url: 'x' }], notes: 'note' },
+    },
   ],
 }
 const [first, second] = content.items as [OrderContent['items'][number], OrderContent['items'][number]]
@@ -50,10 +60,28 @@ describe('the digest that an approval names', () => {
     ['a result', { ...content, items: [{ ...first, submission: { ...first.submission!, result: { ok: false } } }, second] }],
     ['the evidence', { ...content, items: [first, { ...second, submission: { ...second.submission!, evidence: [{ url: 'y' }] } }] }],
     ['the notes', { ...content, items: [first, { ...second, submission: { ...second.submission!, notes: 'other' } }] }],
-    ['which item an answer belongs to', { ...content, items: [{ ...first, id: 'i1' }, { ...second, id: 'i0' }] }],
+    [
+      'which item an answer belongs to',
+      {
+        ...content,
+        items: [
+          { ...first, id: 'i1' },
+          { ...second, id: 'i0' },
+        ],
+      },
+    ],
     ['an item that was given up', { ...content, items: [first, { ...second, state: 'dead_lettered', submission: null }] }],
     ['an item less', { ...content, items: [first] }],
-    ['two answers swapped', { ...content, items: [{ ...first, submission: second.submission }, { ...second, submission: first.submission }] }],
+    [
+      'two answers swapped',
+      {
+        ...content,
+        items: [
+          { ...first, submission: second.submission },
+          { ...second, submission: first.submission },
+        ],
+      },
+    ],
   ])('changes with %s', (_what, changed) => expect(orderDigest(changed)).not.toBe(orderDigest(content)))
 
   it('does not depend on the order in which items are read', () => {
@@ -66,5 +94,7 @@ describe('the digest that an approval names', () => {
 })
 
 it('no evidence and null evidence are the same submission', () => {
-  expect(submissionDigest({ result: 1, evidence: undefined, notes: null })).toBe(submissionDigest({ result: 1, evidence: null, notes: null }))
+  expect(submissionDigest({ result: 1, evidence: undefined, notes: null })).toBe(
+    submissionDigest({ result: 1, evidence: null, notes: null }),
+  )
 })

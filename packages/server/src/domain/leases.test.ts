@@ -50,7 +50,13 @@ describe('the lease rule', () => {
 describe('what a refusal tells', () => {
   it.each([
     ['an older token of the same holder', facts(), claim({ token: older }), 'lease_lost', 'superseded'],
-    ['an older token of another holder', facts(), claim({ token: older, agentId: 'sam', principal: 'agent:sam' }), 'lease_lost', 'superseded'],
+    [
+      'an older token of another holder',
+      facts(),
+      claim({ token: older, agentId: 'sam', principal: 'agent:sam' }),
+      'lease_lost',
+      'superseded',
+    ],
     ['something that is no token', facts(), claim({ token: 'abc' }), 'lease_lost', 'unknown_token'],
     ['the right token, too late', facts({ decidedAt: '2026-01-02T03:04:06.000000Z' }), claim(), 'lease_expired', 'expired'],
     ['no token, too late', facts({ decidedAt: '2026-01-02T03:04:06.000000Z' }), claim({ token: null }), 'lease_expired', 'expired'],
@@ -83,7 +89,10 @@ describe('what a refusal tells', () => {
     })
     fc.assert(
       fc.property(any, ({ state, requiresToken, decidedAt, ...asked }) => {
-        const seen = state === 'leased' || state === 'in_progress' ? facts({ state, requiresToken, decidedAt }) : { ...ended(state), requiresToken, decidedAt }
+        const seen =
+          state === 'leased' || state === 'in_progress'
+            ? facts({ state, requiresToken, decidedAt })
+            : { ...ended(state), requiresToken, decidedAt }
         if (holdsLease(seen, asked)) return
         const refusal = leaseRefusal(seen, asked)
         expect(['lease_error', 'lease_lost', 'lease_expired', 'lease_token_required', 'already_submitted']).toContain(refusal.code)
@@ -98,5 +107,6 @@ describe('what a refusal tells', () => {
 
 it('the generation is read from a token, and from nothing else', () => {
   expect(tokenGeneration(live)).toBe(2)
-  for (const text of ['', 'abc', 'wl.1.2', `wl.1.2.${random}x`, `wl.1.-2.${random}`, ` ${live}`, `${live}\n`]) expect(tokenGeneration(text), text).toBeNull()
+  for (const text of ['', 'abc', 'wl.1.2', `wl.1.2.${random}x`, `wl.1.-2.${random}`, ` ${live}`, `${live}\n`])
+    expect(tokenGeneration(text), text).toBeNull()
 })

@@ -3,7 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { type Backoff, backoffSeconds, decideAfterFailure, failureClasses } from './retry.ts'
 
 const backoff: Backoff = { baseSeconds: 30, maxSeconds: 3600, jitterSeconds: 10 }
-const anyBackoff = fc.record({ baseSeconds: fc.integer({ min: 0, max: 10_000 }), maxSeconds: fc.integer({ min: 0, max: 100_000 }), jitterSeconds: fc.integer({ min: 0, max: 100 }) })
+const anyBackoff = fc.record({
+  baseSeconds: fc.integer({ min: 0, max: 10_000 }),
+  maxSeconds: fc.integer({ min: 0, max: 100_000 }),
+  jitterSeconds: fc.integer({ min: 0, max: 100 }),
+})
 const chance = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })
 
 describe('backoff', () => {
@@ -32,11 +36,14 @@ describe('backoff', () => {
 })
 
 describe('after a failed attempt', () => {
-  it.each(failureClasses.flatMap((failure) => [1, 2, 3, 4].map((attempts) => ({ failure, attempts }))))('$failure after attempt $attempts of 3', ({ failure, attempts }) => {
-    const next = decideAfterFailure(failure, attempts, 3, backoff, 0.5)
-    const again = (failure === 'transient' || failure === 'agent') && attempts < 3
-    expect(next.kind).toBe(again ? 'retry' : 'final')
-  })
+  it.each(failureClasses.flatMap((failure) => [1, 2, 3, 4].map((attempts) => ({ failure, attempts }))))(
+    '$failure after attempt $attempts of 3',
+    ({ failure, attempts }) => {
+      const next = decideAfterFailure(failure, attempts, 3, backoff, 0.5)
+      const again = (failure === 'transient' || failure === 'agent') && attempts < 3
+      expect(next.kind).toBe(again ? 'retry' : 'final')
+    },
+  )
 
   it('waits as long as the agent asks, when that is longer', () => {
     expect(decideAfterFailure('transient', 1, 3, backoff, 0.5, 900)).toEqual({ kind: 'retry', delaySeconds: 900 })

@@ -39,8 +39,18 @@ const refusalOf = (move: () => void): WorkError | null => {
 }
 
 describe.each([
-  { machine: 'order' as const, states: orderStates as string[], legal: legalOrderMoves, move: (from: string, to: string) => assertOrderMove(from as never, to as never) },
-  { machine: 'item' as const, states: itemStates as string[], legal: legalItemMoves, move: (from: string, to: string) => assertItemMove(from as never, to as never) },
+  {
+    machine: 'order' as const,
+    states: orderStates as string[],
+    legal: legalOrderMoves,
+    move: (from: string, to: string) => assertOrderMove(from as never, to as never),
+  },
+  {
+    machine: 'item' as const,
+    states: itemStates as string[],
+    legal: legalItemMoves,
+    move: (from: string, to: string) => assertItemMove(from as never, to as never),
+  },
 ])('the $machine machine', ({ machine, states, legal, move }) => {
   it('knows exactly the agreed states', () => expect(states).toEqual(Object.keys(legal)))
 
@@ -66,7 +76,11 @@ describe.each([
       return seen
     }
     expect([...reach('queued')].toSorted()).toEqual(states.toSorted())
-    for (const state of states) expect([...reach(state)].some((end) => allowedFrom(machine, end).length === 0), state).toBe(true)
+    for (const state of states)
+      expect(
+        [...reach(state)].some((end) => allowedFrom(machine, end).length === 0),
+        state,
+      ).toBe(true)
   })
 })
 

@@ -140,3 +140,21 @@ it('after a failure the lane works on', async () => {
   ;(await statement(1)).answer()
   expect(await second).toBe('answer to t/2')
 })
+
+it('keeps to its limit also when a lane empties and fills again within one turn', async () => {
+  const { ask, statement, statements } = openBatcher()
+  const [first] = [ask('t/1'), await statement(0)]
+  const second = ask('t/2')
+  statements[0]!.answer()
+  void statement(1).then((next) => next.answer())
+  await Promise.all([first, second])
+  const third = ask('t/3')
+  await statement(2)
+  const fourth = ask('t/4')
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(statements).toHaveLength(3)
+  statements[2]!.answer()
+  await third
+  ;(await statement(3)).answer()
+  await fourth
+})

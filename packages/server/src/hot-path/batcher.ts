@@ -2,13 +2,16 @@
  * Requests of one kind share a statement: while one is in flight the next ones collect, and the first free turn takes them all.
  * No timer: a lone request goes out at once. One transaction of 32 costs little more than one of 1, so the limit is rows, not commits.
  */
+/** The answer of a request that is to go out again with a later batch of its lane. */
+export const again: unique symbol = Symbol('again')
+
 export interface BatcherOptions<In, Out> {
   /** Requests with the same lane may share a statement (tenant, filter …). */
   lane(request: In): string
   /** Requests with the same conflict key never share a statement (one request per item per batch). */
   conflict?(request: In): string
   /** Runs one statement for all of `requests`, which are of one lane; the answers come in the same order. */
-  run(requests: readonly In[]): Promise<readonly Out[]>
+  run(requests: readonly In[]): Promise<ReadonlyArray<Out | typeof again>>
   /** True when the failure says nothing about the single requests (the connection broke): all of them hear it, none is run again. */
   isCommon(error: unknown): boolean
   readonly maxBatch: number
@@ -44,26 +47,33 @@ export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): (reque
     return batch
   }
 
-  async function runBatch(batch: Waiting<In, Out>[]): Promise<void> {
+  async function runBatch(lane: Lane<In, Out>, batch: Waiting<In, Out>[]): Promise<void> {
     try {
       const answers = await options.run(batch.map((waiting) => waiting.request))
-      batch.forEach((waiting, n) => waiting.resolve(answers[n]!))
+      const unserved: Waiting<In, Out>[] = []
+      batch.forEach((waiting, n) => {
+        const answer = answers[n]!
+        if (answer === again) unserved.push(waiting)
+        else waiting.resolve(answer)
+      })
+      lane.queue.unshift(...unserved)
     } catch (error) {
       if (batch.length === 1 || options.isCommon(error)) return batch.forEach((waiting) => waiting.reject(error))
       // A batch that fails as a whole is retried one by one, so one bad request never hurts its neighbours.
-      for (const waiting of batch) await runBatch([waiting])
+      for (const waiting of batch) await runBatch(lane, [waiting])
     }
   }
 
   function pump(name: string, lane: Lane<In, Out>): void {
     while (lane.queue.length > 0 && lane.running < options.inFlightPerLane) {
       lane.running++
-      void runBatch(take(lane)).finally(() => {
+      void runBatch(lane, take(lane)).finally(() => {
         lane.running--
         pump(name, lane)
       })
     }
-    if (lane.queue.length === 0 && lane.running === 0) lanes.delete(name)
+    // A late pump of a lane that was emptied meanwhile must not take its successor off the list.
+    if (lane.queue.length === 0 && lane.running === 0 && lanes.get(name) === lane) lanes.delete(name)
   }
 
   return (request) =>

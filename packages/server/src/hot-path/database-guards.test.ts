@@ -59,16 +59,24 @@ async function attempt(client: pg.Client, statements: string[]): Promise<Refusal
 const lease = `lease_token = 't', leased_by_agent_id = 'a', leased_by_principal = 'p', lease_expires_at = now()`
 const noLease = 'lease_token = null, leased_by_agent_id = null, leased_by_principal = null, lease_expires_at = null'
 /** What else the columns must say in this state, so that only the machine can object. */
-const orderColumns = (state: string) => `state = '${state}', approval_id = ${['approved', 'applied', 'completed'].includes(state) ? `'${'0'.repeat(8)}-0000-7000-8000-${'0'.repeat(12)}'` : 'null'}`
-const itemColumns = (state: string) => `state = '${state}', available_at = null, ${state === 'leased' || state === 'in_progress' ? lease : noLease}`
+const orderColumns = (state: string) =>
+  `state = '${state}', approval_id = ${['approved', 'applied', 'completed'].includes(state) ? `'${'0'.repeat(8)}-0000-7000-8000-${'0'.repeat(12)}'` : 'null'}`
+const itemColumns = (state: string) =>
+  `state = '${state}', available_at = null, ${state === 'leased' || state === 'in_progress' ? lease : noLease}`
 /** Past the triggers: only a superuser can, and only so. */
-const put = (table: string, columns: string) => [`set local session_replication_role = replica`, `update wm.${table} set ${columns}`, `set local session_replication_role = origin`]
+const put = (table: string, columns: string) => [
+  `set local session_replication_role = replica`,
+  `update wm.${table} set ${columns}`,
+  `set local session_replication_role = origin`,
+]
 
 describe.each([
   { machine: 'order' as const, table: 'orders', states: orderStates as string[], columns: orderColumns },
   { machine: 'item' as const, table: 'items', states: itemStates as string[], columns: itemColumns },
 ])('the $machine machine in the database, for a superuser, too', ({ machine, table, states, columns }) => {
-  const pairs = states.flatMap((from) => states.filter((to) => to !== from).map((to) => ({ from, to, legal: allowedFrom(machine, from).includes(to) })))
+  const pairs = states.flatMap((from) =>
+    states.filter((to) => to !== from).map((to) => ({ from, to, legal: allowedFrom(machine, from).includes(to) })),
+  )
 
   it(`allows its ${pairs.filter((pair) => pair.legal).length} legal moves and refuses the other ${pairs.filter((pair) => !pair.legal).length}`, async () => {
     const wrong: unknown[] = []
@@ -81,7 +89,9 @@ describe.each([
   })
 
   it('knows no other states, and nothing is born in the middle', async () => {
-    expect(await attempt(admin, [...put(table, columns('queued')), `update wm.${table} set state = 'done'`])).toMatchObject({ constraint: `${machine}_state_machine` })
+    expect(await attempt(admin, [...put(table, columns('queued')), `update wm.${table} set state = 'done'`])).toMatchObject({
+      constraint: `${machine}_state_machine`,
+    })
     for (const state of states.filter((one) => one !== 'queued')) {
       const copy = `insert into wm.${table} select (jsonb_populate_record(r, jsonb_build_object('id', gen_random_uuid(), 'ordinal', 999, 'state', '${state}'))).* from wm.${table} r`
       expect(await attempt(admin, [copy]), state).toMatchObject({ constraint: `${machine}_state_machine` })
@@ -98,16 +108,21 @@ describe('facts cannot be rewritten, not even by a superuser', () => {
   })
 
   it('nor one partition at a time', async () => {
-    const { rows } = await admin.query<{ name: string }>(`select inhrelid::regclass::text as name from pg_inherits where inhparent = 'wm.events'::regclass`)
+    const { rows } = await admin.query<{ name: string }>(
+      `select inhrelid::regclass::text as name from pg_inherits where inhparent = 'wm.events'::regclass`,
+    )
     expect(rows.length).toBeGreaterThan(1)
     for (const { name } of rows) expect(await attempt(admin, [`truncate ${name}`]), name).toMatchObject({ code: '23001' })
     const { rows: full } = await admin.query<{ name: string }>('select distinct tableoid::regclass::text as name from wm.events')
-    for (const { name } of full) for (const statement of [`update ${name} set message = 'x'`, `delete from ${name}`]) expect(await attempt(admin, [statement]), statement).toMatchObject({ code: '23001' })
+    for (const { name } of full)
+      for (const statement of [`update ${name} set message = 'x'`, `delete from ${name}`])
+        expect(await attempt(admin, [statement]), statement).toMatchObject({ code: '23001' })
   })
 })
 
 describe('the role that the server runs under', () => {
-  const asApp = (tenant: string | null, ...statements: string[]) => attempt(runtime, ['set local role wm_app', ...(tenant ? [`set local wm.tenant_id = '${tenant}'`] : []), ...statements])
+  const asApp = (tenant: string | null, ...statements: string[]) =>
+    attempt(runtime, ['set local role wm_app', ...(tenant ? [`set local wm.tenant_id = '${tenant}'`] : []), ...statements])
 
   it.each([
     ['the payload of an order', `update wm.orders set payload = '{}'`],
@@ -138,7 +153,12 @@ describe('the role that the server runs under', () => {
   })
 
   it('cannot number facts: the ledger is the sequencer’s', async () => {
-    expect(await asApp(tenantId, `insert into wm.ledger select tenant_id, seq + 1, event_position, event_decided_at, prev_hash, hash, now() from wm.ledger`)).toMatchObject({ code: '42501' })
+    expect(
+      await asApp(
+        tenantId,
+        `insert into wm.ledger select tenant_id, seq + 1, event_position, event_decided_at, prev_hash, hash, now() from wm.ledger`,
+      ),
+    ).toMatchObject({ code: '42501' })
     expect(await asApp(tenantId, 'update wm.ledger_heads set seq = 0')).toMatchObject({ code: '42501' })
   })
 
@@ -152,7 +172,18 @@ describe('the role that the server runs under', () => {
       await runtime.query('rollback')
       return rows[0]!.n
     }
-    for (const table of ['orders', 'items', 'submissions', 'approvals', 'events', 'ledger', 'api_keys', 'provenance', 'idempotency', 'tenants']) {
+    for (const table of [
+      'orders',
+      'items',
+      'submissions',
+      'approvals',
+      'events',
+      'ledger',
+      'api_keys',
+      'provenance',
+      'idempotency',
+      'tenants',
+    ]) {
       expect(await countAs(tenantId, table), table).toBeGreaterThan(0)
       expect(await countAs(null, table), table).toBe(0)
       expect(await countAs('', table), table).toBe(0)

@@ -10,7 +10,7 @@ import type { HotConnection } from '../store/database.ts'
 import { asWorkError } from '../store/pg-errors.ts'
 import type { Instant, Tx } from '../store/tx.ts'
 import type { LeaseFacts } from '../domain/leases.ts'
-import { createBatcher } from './batcher.ts'
+import { again, createBatcher } from './batcher.ts'
 
 /** Who asks, as every lease verb passes it on. */
 export interface Asker {
@@ -85,6 +85,7 @@ const factsOf = (row: FactsRow): LeaseFacts => ({
 })
 
 const maxBatch = 128
+const maxCheckoutTurns = 10
 /** Two, so that one batch is on the wire while another commits; measured against 1, 3 and 4 in bench/README.md. */
 const inFlightPerLane = 2
 
@@ -104,9 +105,9 @@ const leaseVerb = (request: LeaseVerb) => ({ ...asker(request), item_id: request
 type RunQuery = <Row>(name: string, text: string, values: readonly unknown[]) => Promise<Row[]>
 
 /** Puts rows (some slots may have none) back into the order of the requests. */
-function bySlot<Row extends { slot: number }, Out>(count: number, rows: readonly Row[], answer: (row: Row | undefined) => Out): Out[] {
+function bySlot<Row extends { slot: number }, Out>(count: number, rows: readonly Row[], answer: (row: Row | undefined, slot: number) => Out): Out[] {
   const found: Array<Row | undefined> = Array.from({ length: count })
-  for (const row of rows) found[row.slot] = row
+  for (const row of rows) if (row.slot >= 0) found[row.slot] = row
   return found.map(answer)
 }
 
@@ -167,6 +168,14 @@ export function createHotPath(options: {
     }
   }
 
+  /** Rows can stay locked by somebody who does not finish: then it is better to say that there is nothing now. */
+  const turns = new WeakMap<CheckoutRequest, number>()
+  const askAgain = (request: CheckoutRequest): boolean => {
+    const turn = (turns.get(request) ?? 0) + 1
+    turns.set(request, turn)
+    return turn < maxCheckoutTurns
+  }
+
   return {
     checkout: createBatcher<CheckoutRequest, LeasedItem | null>({
       lane: (r) => `${r.tenantId} ${r.orderId ?? ''} ${r.type ?? ''} ${r.minPriority ?? ''}`,
@@ -181,7 +190,12 @@ export function createHotPath(options: {
           'select * from wm.checkout_items($1, $2, $3, $4, $5, $6, $7)',
           [tenantId, orderId, type, minPriority ?? -32768, options.epoch, options.heartbeatEverySeconds, JSON.stringify(slots)],
         )
-        return bySlot(requests.length, rows, (row) => (row ? { itemId: row.item_id, orderId: row.order_id, json: row.body } : null))
+        // Beside a grant, or when told so, an empty hand means that others were faster, not that nothing is ready.
+        const contended = rows.length > 0
+        return bySlot(requests.length, rows, (row, slot) => {
+          if (row) return { itemId: row.item_id, orderId: row.order_id, json: row.body }
+          return contended && askAgain(requests[slot]!) ? again : null
+        })
       },
     }),
 

@@ -42,7 +42,14 @@ it(`SQL and TypeScript agree in all ${cases.length} cases`, async () => {
       JSON.stringify(
         cases.map(({ facts, claim }, n) => ({
           n,
-          item: { state: facts.state, lease_token: facts.token, leased_by_agent_id: facts.agentId, leased_by_principal: facts.principal, require_token: facts.requiresToken, lease_expires_at: facts.expiresAt },
+          item: {
+            state: facts.state,
+            lease_token: facts.token,
+            leased_by_agent_id: facts.agentId,
+            leased_by_principal: facts.principal,
+            require_token: facts.requiresToken,
+            lease_expires_at: facts.expiresAt,
+          },
           token: claim.token,
           agent: claim.agentId,
           who: claim.principal,

@@ -10,6 +10,7 @@ import { type Answer, type Caller, startTestServer, type TestServer, until } fro
 let server: TestServer
 let proposer: Caller
 let agent: Caller
+let rita: Caller
 let orderId: string
 let item: { id: string; lease_token: string }
 
@@ -17,6 +18,7 @@ beforeAll(async () => {
   server = await startTestServer({ types: [essayType], background: false })
   proposer = await server.caller('service', 'crm')
   agent = await server.caller('agent', 'robin')
+  rita = await server.caller('person', 'rita')
 })
 afterAll(() => server.stop())
 
@@ -25,7 +27,8 @@ beforeEach(async () => {
   item = (await agent.post(`/orders/${orderId}/checkout`)).body.item
 })
 
-const send = (verb: string, body: object = {}, token = item.lease_token): Promise<Answer> => agent.post(`/items/${item.id}/${verb}`, { lease_token: token, ...body })
+const send = (verb: string, body: object = {}, token = item.lease_token): Promise<Answer> =>
+  agent.post(`/items/${item.id}/${verb}`, { lease_token: token, ...body })
 const verbs: [string, object][] = [
   ['heartbeat', {}],
   ['submit', { result: essay }],
@@ -38,17 +41,24 @@ const verbs: [string, object][] = [
 const prepare = async (verb: string) => {
   if (verb === 'finalize') expect((await send('parts', { part_key: 'body', payload: essay.body })).status).toBe(202)
 }
-const leaseLasts = (interval: string) => server.database.sql(`update wm.items set lease_expires_at = clock_timestamp() + $2::interval where id = $1`, [item.id, interval])
+const leaseLasts = (interval: string) =>
+  server.database.sql(`update wm.items set lease_expires_at = clock_timestamp() + $2::interval where id = $1`, [item.id, interval])
 
 describe.each(verbs)('%s', (verb, body) => {
   it('that waits for the item past the end of its lease is refused and changes nothing', async () => {
     await prepare(verb)
-    await leaseLasts('700 milliseconds')
+    await leaseLasts('400 milliseconds')
     const before = await recordOf(server.database, orderId)
     const gate = await holdItem(server.database, item.id)
     const answer = send(verb, body)
     await gate.waiting()
-    await until(async () => (await gate.sql<{ over: boolean }>('select lease_expires_at < clock_timestamp() as over from wm.items where id = $1', [item.id]))[0]!.over, 'the lease is over')
+    await until(
+      async () =>
+        (
+          await gate.sql<{ over: boolean }>('select lease_expires_at < clock_timestamp() as over from wm.items where id = $1', [item.id])
+        )[0]!.over,
+      'the lease is over',
+    )
     await gate.open()
     const { status, body: refusal } = await answer
     expect({ status, code: refusal.code, reason: refusal.reason }).toEqual({ status: 409, code: 'lease_expired', reason: 'expired' })
@@ -70,7 +80,10 @@ describe.each(verbs)('%s', (verb, body) => {
     const gate = await holdItem(server.database, item.id)
     const answer = send(verb, body)
     await gate.waiting()
-    await gate.sql(`update wm.items set generation = generation + 1, attempts = attempts + 1, lease_token = regexp_replace(lease_token, '^wl\\.1\\.1', 'wl.1.2') where id = $1`, [item.id])
+    await gate.sql(
+      `update wm.items set generation = generation + 1, attempts = attempts + 1, lease_token = regexp_replace(lease_token, '^wl\\.1\\.1', 'wl.1.2') where id = $1`,
+      [item.id],
+    )
     const after = await gate.sql('select * from wm.items where id = $1', [item.id])
     await gate.open()
     expect(await answer).toMatchObject({ status: 409, body: { code: 'lease_lost', reason: 'superseded' } })
@@ -95,6 +108,30 @@ describe.each(verbs)('%s', (verb, body) => {
     await expect(gate.sql('select 1 from wm.items where id = $1 for update nowait', [item.id])).resolves.toHaveLength(1)
     await gate.open()
     expect([200, 202]).toContain((await answer).status)
+  })
+})
+
+// Lock order is order, then items, everywhere: one verb that turned it round would deadlock against all the others.
+describe.each<[string, (orderId: string) => Promise<void>, object]>([
+  ['cancel', async () => {}, { reason: 'No.' }],
+  ['reject', async () => void (await send('submit', { result: essay })), { errors: [{ field: 'body', code: 'dull', message: 'Dull.' }] }],
+  [
+    'requeue',
+    async (id) => {
+      await send('submit', { result: essay })
+      await rita.post(`/orders/${id}/reject`, { errors: [{ field: 'body', code: 'dull', message: 'Dull.' }] })
+    },
+    { reason: 'Again.' },
+  ],
+])('%s', (verb, make, body) => {
+  it('waits for the order before it touches an item', async () => {
+    await make(orderId)
+    const gate = await holdOrder(server.database, orderId)
+    const answer = rita.post(`/orders/${orderId}/${verb}`, body)
+    await gate.waiting()
+    await expect(gate.sql('select 1 from wm.items where id = $1 for update nowait', [item.id])).resolves.toHaveLength(1)
+    await gate.open()
+    expect(await answer).toMatchObject({ status: 200 })
   })
 })
 

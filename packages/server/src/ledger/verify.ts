@@ -92,14 +92,16 @@ function followChain(tenantId: string, checkpoint: LedgerHead | null): Chain {
       if (seq !== last.seq + 1) return bad(last.seq + 1, 'entry_missing', `${damages.entry_missing}: ${last.seq} is followed by ${seq}`)
       if (prevHash !== last.hash) return bad(seq, 'broken_link')
       if (event === null) return bad(seq, 'event_missing')
-      if (ledgerHash(tenantId, prevHash, seq, event) !== hash) return bad(seq, 'content_changed', `${damages.content_changed}: ${event.kind} ${event.id}`)
+      if (ledgerHash(tenantId, prevHash, seq, event) !== hash)
+        return bad(seq, 'content_changed', `${damages.content_changed}: ${event.kind} ${event.id}`)
       if (checkpoint?.seq === seq && checkpoint.hash !== hash) return bad(seq, 'rewritten')
       last = { seq, hash }
       return null
     },
     finish(head) {
       const expected = Math.max(head?.seq ?? 0, checkpoint?.seq ?? 0)
-      if (expected > last.seq) return bad(last.seq + 1, 'tail_missing', `${damages.tail_missing}: the chain reached ${expected}, the last entry is ${last.seq}`)
+      if (expected > last.seq)
+        return bad(last.seq + 1, 'tail_missing', `${damages.tail_missing}: the chain reached ${expected}, the last entry is ${last.seq}`)
       if ((head?.seq ?? 0) !== last.seq || (head?.hash ?? genesis) !== last.hash) return bad(last.seq, 'head_changed')
       return { ok: true, entries: last.seq, head }
     },
@@ -137,5 +139,13 @@ export async function verifyLedger(q: Queryable, tenantId: string, checkpoint: L
   }
   const verdict = chain.finish(head)
   const beside = verdict.ok ? await findUnnumberedFact(q, tenantId) : undefined
-  return beside ? { ok: false, tenantId, seq: after, damage: 'event_unnumbered', detail: `${damages.event_unnumbered}: ${beside.kind} ${beside.id} of ${beside.decided_at}` } : verdict
+  return beside
+    ? {
+        ok: false,
+        tenantId,
+        seq: after,
+        damage: 'event_unnumbered',
+        detail: `${damages.event_unnumbered}: ${beside.kind} ${beside.id} of ${beside.decided_at}`,
+      }
+    : verdict
 }

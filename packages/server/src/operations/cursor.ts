@@ -1,6 +1,7 @@
 /** Cursors: where a page ended. Bound to the tenant and the list; they hold positions only, never a condition. */
 import { createHash } from 'node:crypto'
 import { WorkError } from '@work-manager/contract'
+import { isCalendarTime } from './calendar-time.ts'
 
 const boundTo = (tenantId: string, list: string): string => createHash('sha256').update(`${tenantId} ${list}`).digest('base64url').slice(0, 12)
 
@@ -9,7 +10,7 @@ export function encodeCursor(tenantId: string, list: string, position: readonly 
 }
 
 /** Refuses with: cursor_invalid (edited, of another list or another tenant). */
-export function decodeCursor(tenantId: string, list: string, cursor: string, patterns: readonly RegExp[]): string[] {
+export function decodeCursor(tenantId: string, list: string, cursor: string, patterns: ReadonlyArray<{ test(text: string): boolean }>): string[] {
   try {
     const [bound, ...position] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as unknown[]
     const texts = position.map(String)
@@ -20,6 +21,7 @@ export function decodeCursor(tenantId: string, list: string, cursor: string, pat
   throw new WorkError('cursor_invalid')
 }
 
-export const positionPattern = /^\d{1,19}$/
+/** Eighteen digits: more may not fit the database's bigint. */
+export const positionPattern = /^\d{1,18}$/
 export const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-export const instantPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/
+export const instantPattern = { test: (text: string) => /^.{10}T.{8}\.\d{6}Z$/.test(text) && isCalendarTime(text) }

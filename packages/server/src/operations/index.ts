@@ -4,6 +4,7 @@ import type { Operation } from './operation.ts'
 import { approveOrder } from './work/approve-order.ts'
 import { cancelOrder } from './work/cancel-order.ts'
 import { checkoutItem, checkoutOrderItem } from './work/checkout-item.ts'
+import { explainOrder } from './work/explain-order.ts'
 import { exportLedger } from './work/export-ledger.ts'
 import { failItem } from './work/fail-item.ts'
 import { finalizeItem } from './work/finalize-item.ts'
@@ -49,6 +50,7 @@ export const operations: readonly Operation[] = [
   listOrderTypes,
   listOrders,
   getOrder,
+  explainOrder,
   listItems,
   getItem,
   listParts,

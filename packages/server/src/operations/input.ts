@@ -38,13 +38,21 @@ function compile(operation: Operation): Compiled {
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
+/** Bodies are scanned when they are parsed; paths and query strings can smuggle U+0000 in as %00, which no text column takes. */
+function assertStorable(value: unknown, name: string): void {
+  if (typeof value === 'string' && value.includes('\u0000')) throw new WorkError('forbidden_character', { detail: `'${name}' holds U+0000 (%00), which cannot be stored or looked for.` })
+  if (typeof value === 'object' && value !== null) for (const [key, inner] of Object.entries(value)) assertStorable(inner, `${name}.${key}`)
+}
+
 /**
- * Refuses with: id_malformed (a path id that is not a UUID answers as one that does not exist would, 404), validation_failed.
+ * Refuses with: forbidden_character, id_malformed (a path id that is not a UUID answers as one that does not exist would, 404), validation_failed.
  * `"7"` passes for 7 and `1`, `"1"`, `"true"` for true, as the predecessor's clients send them.
  */
 export async function readInput(operation: Operation, raw: Record<string, unknown>): Promise<Record<string, unknown>> {
   const { validator, members, integers, booleans, ids } = compile(operation)
   const input: Record<string, unknown> = { ...raw }
+  const fromUrl = operation.http.method === 'GET' ? Object.keys(input) : operation.http.path.split('/').flatMap((part) => (part.startsWith(':') ? [part.slice(1)] : []))
+  for (const name of fromUrl) assertStorable(input[name], name)
   for (const name of ids) {
     const value = input[name]
     if (typeof value !== 'string' || !uuid.test(value)) throw new WorkError('id_malformed', { detail: `'${String(value).slice(0, 64)}' is not an id.` })

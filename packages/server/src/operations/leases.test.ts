@@ -1,20 +1,25 @@
 /** One holder at a time, tokens that only grow, and stale holders that change nothing. Two server processes on one database throughout. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { essay, essayType } from '../../testing/essay-type.ts'
+import { contradictionsIn } from '../../testing/history.ts'
 import { expireLease, recordOf } from '../../testing/row-gate.ts'
 import { type Answer, type Caller, createCaller, startTestServer, type TestServer } from '../../testing/test-server.ts'
 import { tokenGeneration } from '../domain/leases.ts'
 
+// Several servers share one small database: each gets few connections.
+const config = { database: { max_connections: 8 } }
 let here: TestServer
 let there: TestServer
 let proposer: Caller
 let robin: Caller
 let sam: Caller
 let rita: Caller
+/** Orders that a test changed by SQL, past the rules. */
+const forged: string[] = []
 
 beforeAll(async () => {
-  here = await startTestServer({ types: [essayType], background: false })
-  there = await startTestServer({ types: [essayType], background: false, database: here.database })
+  here = await startTestServer({ config, types: [essayType], background: false })
+  there = await startTestServer({ config, types: [essayType], background: false, database: here.database })
   proposer = await here.caller('service', 'crm')
   robin = await here.caller('agent', 'robin')
   sam = await here.caller('agent', 'sam')
@@ -31,7 +36,8 @@ interface Leased {
   readonly lease_token: string
   readonly attempt: number
 }
-const propose = async (titles = ['one']): Promise<string> => (await proposer.post('/propose', { type: 'test.essay', payload: { titles } })).body.order.id
+const propose = async (titles = ['one']): Promise<string> =>
+  (await proposer.post('/propose', { type: 'test.essay', payload: { titles } })).body.order.id
 const take = async (who: Caller, orderId: string, headers: Record<string, string> = {}): Promise<Leased> => {
   const answer = await who.post(`/orders/${orderId}/checkout`, {}, { headers })
   expect(answer.status, answer.text).toBe(200)
@@ -49,7 +55,13 @@ const verbs = {
 const elsewhere = (caller: Caller): Caller => createCaller(there.url, caller.key, caller.id)
 
 /** Every lease verb is refused, and nothing whatever is written. */
-async function expectPowerless(who: Caller, item: Leased, token: string | undefined, codes: readonly string[], headers: Record<string, string> = {}): Promise<void> {
+async function expectPowerless(
+  who: Caller,
+  item: Leased,
+  token: string | undefined,
+  codes: readonly string[],
+  headers: Record<string, string> = {},
+): Promise<void> {
   // A validated part lets finalize come as far as the lease.
   await here.database.sql(
     `insert into wm.parts (tenant_id, id, order_id, item_id, part_key, revision, status, payload, checksum, submitted_by_agent_id, submitted_by_principal, generation, created_at)
@@ -58,11 +70,24 @@ async function expectPowerless(who: Caller, item: Leased, token: string | undefi
   )
   const before = await recordOf(here.database, item.order_id)
   for (const [verb, body] of Object.entries(verbs)) {
-    const answer: Answer = await who.post(`/items/${item.id}/${verb}`, { ...(token === undefined ? {} : { lease_token: token }), ...body }, { headers })
+    const answer: Answer = await who.post(
+      `/items/${item.id}/${verb}`,
+      { ...(token === undefined ? {} : { lease_token: token }), ...body },
+      { headers },
+    )
     expect(answer.status, `${verb}: ${answer.text}`).toBe(409)
     expect(codes, `${verb}: ${answer.text}`).toContain(answer.body.code)
     // What does not pass the checks must not be remembered on an item that somebody else holds, either.
-    if (verb === 'submit') expect((await who.post(`/items/${item.id}/submit`, { ...(token === undefined ? {} : { lease_token: token }), result: { body: { text: '' } } }, { headers })).status).toBe(409)
+    if (verb === 'submit')
+      expect(
+        (
+          await who.post(
+            `/items/${item.id}/submit`,
+            { ...(token === undefined ? {} : { lease_token: token }), result: { body: { text: '' } } },
+            { headers },
+          )
+        ).status,
+      ).toBe(409)
   }
   expect(await recordOf(here.database, item.order_id)).toEqual(before)
 }
@@ -109,13 +134,21 @@ describe('who holds an item', () => {
     expect(second.key).not.toBe(robin.key)
     const item = await take(robin, await propose())
     expect((await second.post(`/items/${item.id}/heartbeat`, { lease_token: item.lease_token })).status).toBe(200)
-    await expectPowerless(second, item, item.lease_token.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')), ['lease_lost'])
+    await expectPowerless(
+      second,
+      item,
+      item.lease_token.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')),
+      ['lease_lost'],
+    )
   })
 
-  it.each(['no token at all', 'wl.1.1.', 'wl.1.999999.AAAAAAAAAAAAAAAAAAAAAA', "' or true --"])('a made-up token (%s) is refused', async (token) => {
-    const item = await take(robin, await propose())
-    await expectPowerless(robin, item, token, ['lease_lost'])
-  })
+  it.each(['no token at all', 'wl.1.1.', 'wl.1.999999.AAAAAAAAAAAAAAAAAAAAAA', "' or true --"])(
+    'a made-up token (%s) is refused',
+    async (token) => {
+      const item = await take(robin, await propose())
+      await expectPowerless(robin, item, token, ['lease_lost'])
+    },
+  )
 
   it('a token of another item, of another order and of another tenant is no key', async () => {
     const [one, two] = [await take(robin, await propose()), await take(robin, await propose())]
@@ -145,7 +178,11 @@ describe('tokens and attempts', () => {
     expect(await here.run('lease-reclaimer')).toBe(1)
     const last = await lease()
     expect(last.attempt).toBe(3)
-    const failed = await robin.post(`/items/${last.id}/fail`, { lease_token: last.lease_token, class: 'permanent', error: { code: 'no', message: 'Impossible.' } })
+    const failed = await robin.post(`/items/${last.id}/fail`, {
+      lease_token: last.lease_token,
+      class: 'permanent',
+      error: { code: 'no', message: 'Impossible.' },
+    })
     expect(failed.body).toMatchObject({ will_retry: false, item: { state: 'failed' } })
     await here.database.sql(`update wm.items set updated_at = updated_at - interval '100 days' where id = $1`, [last.id])
     expect(await here.run('dead-letterer')).toBeGreaterThan(0)
@@ -153,12 +190,23 @@ describe('tokens and attempts', () => {
     expect((await rita.post(`/orders/${orderId}/requeue`, { reason: 'The source is back.' })).status).toBe(200)
     const transient = await lease()
     expect(transient.attempt, 'a requeue gives a new budget').toBe(1)
-    expect((await robin.post(`/items/${transient.id}/fail`, { lease_token: transient.lease_token, class: 'transient', error: { code: 'down', message: 'Down.' } })).body.will_retry).toBe(true)
+    expect(
+      (
+        await robin.post(`/items/${transient.id}/fail`, {
+          lease_token: transient.lease_token,
+          class: 'transient',
+          error: { code: 'down', message: 'Down.' },
+        })
+      ).body.will_retry,
+    ).toBe(true)
     await here.database.sql(`update wm.items set available_at = clock_timestamp() where id = $1`, [last.id])
     expect(await here.run('retry-scheduler')).toBe(1)
     const good = await lease()
     expect((await robin.post(`/items/${good.id}/submit`, { lease_token: good.lease_token, result: essay })).status).toBe(202)
-    expect((await rita.post(`/orders/${orderId}/reject`, { allow_rework: true, errors: [{ field: 'body', code: 'dull', message: 'Dull.' }] })).status).toBe(200)
+    expect(
+      (await rita.post(`/orders/${orderId}/reject`, { allow_rework: true, errors: [{ field: 'body', code: 'dull', message: 'Dull.' }] }))
+        .status,
+    ).toBe(200)
     const reworked = await lease()
 
     expect(generations).toEqual([1, 2, 3, 4, 5, 6])
@@ -225,11 +273,29 @@ describe('no lease where there must be none', () => {
     await expectPowerless(robin, item, item.lease_token, ['lease_lost'])
   })
 
+  it('a closed order gives out nothing, even if an item of it still says queued', async () => {
+    const orderId = await propose()
+    forged.push(orderId)
+    await here.database.sql(`update wm.orders set state = 'cancelled' where id = $1`, [orderId])
+    expect((await sam.post(`/orders/${orderId}/checkout`)).status).toBe(409)
+    expect((await sam.post('/checkout', {})).status).toBe(409)
+    await here.database.sql(`update wm.items set state = 'cancelled' where order_id = $1`, [orderId])
+  })
+
   it('an item whose backoff is not over', async () => {
     const orderId = await propose()
     const item = await take(robin, orderId)
-    await robin.post(`/items/${item.id}/fail`, { lease_token: item.lease_token, class: 'transient', error: { code: 'down', message: 'Down.' }, retry_after: 3600 })
+    await robin.post(`/items/${item.id}/fail`, {
+      lease_token: item.lease_token,
+      class: 'transient',
+      error: { code: 'down', message: 'Down.' },
+      retry_after: 3600,
+    })
     expect(await here.run('retry-scheduler')).toBe(0)
     expect((await sam.post(`/orders/${orderId}/checkout`)).status).toBe(409)
   })
+})
+
+it('after all of this, the record tells how every row came to be what it is', async () => {
+  expect(await contradictionsIn(here.database, forged)).toEqual([])
 })

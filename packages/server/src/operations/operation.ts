@@ -61,6 +61,8 @@ export interface Operation<I extends TObject = TObject, O extends TSchema = TSch
   /** Only a person's credential may call it. */
   readonly peopleOnly?: boolean
   readonly idempotency: IdempotencyRule
+  /** It may wait for somebody else (work, an apply): a long answer time says nothing about the server. */
+  readonly waits?: boolean
   /** The handler reserves the key and keeps the answer in its own statement (the hot path). */
   readonly keepsOwnKeys?: boolean
   readonly input: I

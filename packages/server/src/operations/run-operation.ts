@@ -36,6 +36,9 @@ export interface OperationAnswer {
 const bytesOf = (reply: Reply): string => ('json' in reply ? reply.json : JSON.stringify(reply.body))
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
 
+/** Members sorted by name: doors put an input together in different orders, and it is the same request all the same. */
+const fingerprinted = (input: Record<string, unknown>): string => JSON.stringify(Object.keys(input).toSorted().map((name) => [name, input[name]]))
+
 function readKey(operation: Operation, request: OperationRequest, headerName: string): IdempotencyKey | null {
   const key = request.idempotencyKey
   if (operation.idempotency === 'none') return null
@@ -44,7 +47,7 @@ function readKey(operation: Operation, request: OperationRequest, headerName: st
     throw new WorkError('idempotency_key_required', { extra: { header: headerName } })
   }
   if (!/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(key)) throw new WorkError('idempotency_key_malformed', { detail: `The key has ${key.length} characters or holds something else than printable ASCII.` })
-  return { keyHash: sha256(key), fingerprint: sha256(`${request.fingerprintSource}\n${JSON.stringify(request.input)}`) }
+  return { keyHash: sha256(key), fingerprint: sha256(`${request.fingerprintSource}\n${fingerprinted(request.input)}`) }
 }
 
 /** A committed answer, or the signal that it has still to be made. */
@@ -123,7 +126,11 @@ export function createOperationRunner(services: Services, options: { readonly id
 
     const finish = async (reply: Reply): Promise<OperationAnswer> => {
       const bytes = bytesOf(reply)
-      if (answerLater && scope) await services.db.transaction(principal.tenantId, (tx) => completeAnswer(tx, scope, { status: reply.status, body: bytes, ttlSeconds }))
+      if (answerLater && scope) {
+        const kept = await services.db.transaction(principal.tenantId, (tx) => completeAnswer(tx, scope, { status: reply.status, body: bytes, ttlSeconds }))
+        // Somebody who waited for the same decision was answered first, perhaps with less: one key has one answer.
+        if (kept && kept.status !== null && kept.body !== null) return { status: kept.status, bytes: kept.body, replayed: false, idempotencyExpires: kept.expires_at }
+      }
       const replayed = 'replayed' in reply && reply.replayed === true
       return { status: reply.status, bytes, replayed, ...(key ? { idempotencyExpires: new Date(Date.now() + ttlSeconds * 1000).toISOString() } : {}) }
     }

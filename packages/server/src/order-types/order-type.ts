@@ -84,6 +84,7 @@ export interface OrderForDecision<Payload> {
 
 /** A small document table of the tenant, for types that bring no tables of their own. Part of the applying transaction. */
 export interface Records {
+  /** Also keeps the record for this transaction: another apply that asks for it waits, so read-and-write loses nothing. */
   get(collection: string, key: string): Promise<unknown>
   list(collection: string): Promise<ReadonlyArray<{ key: string; value: unknown }>>
   put(collection: string, key: string, value: unknown): Promise<void>

@@ -49,7 +49,7 @@ export interface DueEffect {
 
 /**
  * Takes one due effect for `holdSeconds`. A `running` effect whose hold ran out lost its runner: its outcome is unknown, so it is taken
- * again only when the target ignores repeats; `markLostEffects` shows the others to people.
+ * again only when the target ignores repeats; `markLostEffect` shows the others to people.
  */
 export async function takeDueEffect(q: Queryable, holdSeconds: number): Promise<DueEffect | undefined> {
   const [row] = await q.query<DueEffect>(
@@ -67,16 +67,27 @@ export async function takeDueEffect(q: Queryable, holdSeconds: number): Promise<
   return row
 }
 
-/** Effects whose runner vanished and whose target does not ignore repeats: now `unknown`. Returns what changed. */
-export async function markLostEffects(q: Queryable): Promise<Array<{ tenant_id: string; id: string; order_id: string; name: string; key: string }>> {
+/** Effects of all tenants whose runner vanished and whose target does not ignore repeats. */
+export async function findLostEffects(q: Queryable, limit: number): Promise<Array<{ tenant_id: string; id: string; order_id: string; name: string; key: string }>> {
   return q.query(
+    sql`
+    select tenant_id, id, order_id, name, key from wm.effects
+     where state in ('pending', 'running') and state = 'running' and available_at <= clock_timestamp() and not deduplicates
+     order by available_at limit ${limit}`,
+    'find_lost_effects',
+  )
+}
+
+/** Such an effect becomes `unknown`; false when somebody else marked it, or its runner came back in time. */
+export async function markLostEffect(tx: Tx, id: string): Promise<boolean> {
+  const rows = await tx.query(
     sql`
     update wm.effects set state = 'unknown', updated_at = clock_timestamp(),
            last_error = json_build_object('code', 'runner_lost', 'message', 'The process that carried out the effect vanished before it kept a receipt.')
-     where state = 'running' and available_at <= clock_timestamp() and not deduplicates
-    returning tenant_id, id, order_id, name, key`,
-    'mark_lost_effects',
+     where tenant_id = ${tx.tenantId} and id = ${id} and state = 'running' and available_at <= clock_timestamp() and not deduplicates returning id`,
+    'mark_lost_effect',
   )
+  return rows.length === 1
 }
 
 /** Guarded end of an attempt: only the attempt that took the effect may finish it. */

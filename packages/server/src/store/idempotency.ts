@@ -49,14 +49,19 @@ export async function keepAnswer(
   )
 }
 
-/** Fills in the bytes of an answer that was made after its effect was committed. The first one to fill it in wins. */
-export async function completeAnswer(tx: Tx, scope: KeyScope, answer: { status: number; body: string; ttlSeconds: number }): Promise<void> {
+/** Fills in the bytes of an answer that was made after its effect was committed. The first one to fill it in wins: returns what is kept. */
+export async function completeAnswer(
+  tx: Tx,
+  scope: KeyScope,
+  answer: { status: number; body: string; ttlSeconds: number },
+): Promise<KeptAnswer | undefined> {
   await tx.query(
     sql`
     update wm.idempotency set status = ${answer.status}, body = ${answer.body}, expires_at = clock_timestamp() + make_interval(secs => ${answer.ttlSeconds})
      where tenant_id = ${tx.tenantId} and principal = ${scope.principal} and operation = ${scope.operation} and key_hash = ${scope.keyHash} and status is null`,
     'complete_answer',
   )
+  return findAnswer(tx, scope)
 }
 
 /** Deletes a bounded number of expired keys of all tenants; returns how many. */

@@ -61,12 +61,11 @@ export interface ItemBrief {
   readonly id: string
   readonly order_id: string
   readonly type: string
-  readonly order_type: string
   readonly input: unknown
 }
 export async function findItemBrief(q: Queryable, id: string): Promise<ItemBrief | undefined> {
   const [row] = await q.query<ItemBrief>(
-    sql`select i.id, i.order_id, i.type, i.order_type, i.input from wm.items i where i.tenant_id = wm.current_tenant() and i.id = ${id}`,
+    sql`select i.id, i.order_id, i.type, i.input from wm.items i where i.tenant_id = wm.current_tenant() and i.id = ${id}`,
     'find_item_brief',
   )
   return row

@@ -20,7 +20,11 @@ export async function findLedgerHead(q: Queryable, tenantId: string): Promise<Le
  * Entries with `after < seq <= through` as JSON, in order. Payload and diff are strings with their stored text: a hash hangs on their
  * bytes, which a JSON reader would not give back. A fact that is gone leaves `"event": null`.
  */
-export async function renderLedger(q: Queryable, tenantId: string, range: { after: number; through: number; limit: number }): Promise<Array<{ seq: number; json: string }>> {
+export async function renderLedger(
+  q: Queryable,
+  tenantId: string,
+  range: { after: number; through: number; limit: number },
+): Promise<Array<{ seq: number; json: string }>> {
   const rows = await q.query<{ seq: string; json: string }>(
     sql`
     select l.seq::text as seq, json_build_object(
@@ -39,7 +43,10 @@ export async function renderLedger(q: Queryable, tenantId: string, range: { afte
 }
 
 /** A fact that the sequencer will never number: below its low-water mark and without an entry. Only a hand inside the database makes one. */
-export async function findUnnumberedFact(q: Queryable, tenantId: string): Promise<{ id: string; kind: string; decided_at: string } | undefined> {
+export async function findUnnumberedFact(
+  q: Queryable,
+  tenantId: string,
+): Promise<{ id: string; kind: string; decided_at: string } | undefined> {
   const [row] = await q.query<{ id: string; kind: string; decided_at: string }>(sql`
     select e.id, e.kind, wm.wire_time(e.decided_at) as decided_at from wm.events e
      where e.tenant_id = ${tenantId} and e.xid < (select p.low_water_xid from wm.ledger_progress p)

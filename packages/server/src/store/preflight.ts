@@ -39,11 +39,13 @@ export async function inspectDatabase(runtimeUrl: string): Promise<Finding[]> {
       add('schema', false, 'The database has no Work Manager schema yet.', 'Run `npx work-manager migrate` with DATABASE_ADMIN_URL (the owner) and DATABASE_URL (the runtime role) set.')
       return findings
     }
+    // Since 16 whoever makes a role is its member without being allowed to take it on: an owner who is no superuser is such a one.
+    const mayTakeOn = major >= 16 ? 'set' : 'member'
     const role = await one<{ me: string; super: boolean; bypass: boolean; member: boolean; app: boolean; system: boolean }>(`
       select r.rolname as me, r.rolsuper as super, r.rolbypassrls as bypass,
              exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'wm' and pg_has_role(r.rolname, c.relowner, 'member')) as member,
-             pg_has_role(r.rolname, 'wm_app', 'member') as app, pg_has_role(r.rolname, 'wm_system', 'member') as system
-        from pg_roles r where r.rolname = session_user`)
+             pg_has_role(r.rolname, 'wm_app', $1) as app, pg_has_role(r.rolname, 'wm_system', $1) as system
+        from pg_roles r where r.rolname = session_user`, [mayTakeOn])
     const power = [role.super && 'a superuser', role.bypass && 'may bypass row security', role.member && 'owns the tables'].filter(Boolean)
     add('runtime role', power.length === 0, power.length === 0 ? `${role.me} owns nothing` : `The role '${role.me}' is ${power.join(' and ')}: it could read every tenant.`, roleFix(db))
     add('runtime grants', role.app && role.system, `${role.me} ${role.app && role.system ? 'may take on wm_app and wm_system' : 'may not take on wm_app and wm_system'}`, 'Run `npx work-manager migrate` with DATABASE_URL set to the runtime role.')

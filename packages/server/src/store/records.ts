@@ -34,3 +34,8 @@ export async function deleteRecord(tx: Tx, collection: string, key: string): Pro
   const rows = await tx.query(sql`delete from wm.records where tenant_id = ${tx.tenantId} and collection = ${collection} and key = ${key} returning key`, 'delete_record')
   return rows.length === 1
 }
+
+/** Keeps others from reading the record to write it until the transaction ends, whether it exists yet or not: a counter loses nothing. */
+export async function lockRecord(tx: Tx, collection: string, key: string): Promise<void> {
+  await tx.query(sql`select pg_advisory_xact_lock(hashtextextended(${JSON.stringify([tx.tenantId, 'record', collection, key])}, 0))`, 'lock_record')
+}

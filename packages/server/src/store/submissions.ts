@@ -2,15 +2,6 @@
 import sql from 'sql-template-tag'
 import type { Queryable } from './tx.ts'
 
-/** Principals that handed in the latest submissions of the order's items. */
-export async function submittersOf(q: Queryable, orderId: string): Promise<string[]> {
-  const rows = await q.query<{ principal: string }>(
-    sql`select distinct s.submitted_by_principal as principal from wm.submissions s where s.tenant_id = wm.current_tenant() and s.order_id = ${orderId}`,
-    'submitters_of',
-  )
-  return rows.map((row) => row.principal)
-}
-
 /** Every submission of an item, newest first, as wire JSON. */
 export async function renderSubmissions(q: Queryable, itemId: string): Promise<string[]> {
   const rows = await q.query<{ json: string }>(

@@ -73,12 +73,18 @@ export class Context {
     return new ApiClient({ base, key: text, keyFrom: from, signal: this.interrupt.signal })
   }
 
-  async #key(): Promise<{ text: string; from: string }> {
+  /** The key that --key, --key-file or WORK_MANAGER_KEY gives; never the local person's, which only a person may use. */
+  async namedKey(): Promise<{ text: string; from: string } | undefined> {
     const { key, keyFile } = this.options
     if (key !== undefined) return judged(key, '--key')
     if (keyFile !== undefined) return judged(await keyIn(path.resolve(this.cwd, keyFile)), keyFile)
     const fromEnvironment = nonEmpty(this.env.WORK_MANAGER_KEY)
-    if (fromEnvironment !== undefined) return judged(fromEnvironment, 'WORK_MANAGER_KEY')
+    return fromEnvironment === undefined ? undefined : judged(fromEnvironment, 'WORK_MANAGER_KEY')
+  }
+
+  async #key(): Promise<{ text: string; from: string }> {
+    const named = await this.namedKey()
+    if (named !== undefined) return named
     const file = reviewerKeyFile((await this.config()).database.data_directory)
     return judged(
       await keyIn(

@@ -5,6 +5,7 @@ import { addChecks } from './commands/checks.ts'
 import { addDecisions } from './commands/decide.ts'
 import { addKeys } from './commands/keys.ts'
 import { addMaintenance } from './commands/maintenance.ts'
+import { addMcp } from './commands/mcp.ts'
 import { addOrders } from './commands/orders.ts'
 import { addServing } from './commands/serving.ts'
 import { addTail } from './commands/tail.ts'
@@ -45,6 +46,7 @@ export function buildProgram(context: Context, version: string): Command {
   addOrders(program, context)
   addDecisions(program, context)
   addTail(program, context)
+  addMcp(program, context)
   addKeys(program, context)
   addMaintenance(program, context)
   addChecks(program, context)

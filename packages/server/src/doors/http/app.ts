@@ -31,7 +31,7 @@ export interface HttpSettings {
   readonly anonymizeIp?: boolean
   /** Lower-case names of the headers that may carry the idempotency key. */
   readonly idempotencyHeaders?: readonly string[]
-  /** Calls that take longer are logged, unless the caller asked to wait. */
+  /** Calls that take longer are logged, unless waiting is what the operation does. */
   readonly slowRequestMs?: number
 }
 
@@ -127,7 +127,7 @@ class Door {
       const answer = await this.options.runOperation(route.operation, call)
       sendAnswer(reply, answer, request.id)
       const tookMs = performance.now() - startedAt
-      if (tookMs > this.slowRequestMs && call.input['wait'] === undefined) {
+      if (tookMs > this.slowRequestMs && route.operation.waits !== true) {
         this.options.log.warn({ request_id: request.id, operation: route.operation.name, took_ms: Math.round(tookMs) }, 'slow request')
       }
     } catch (error) {

@@ -1,6 +1,7 @@
 /** The HTTP routes, derived from the list of operations: every path and alias under every mount. */
 import { nearestName, WorkError } from '@work-manager/contract'
 import type { Operation } from '../../operations/operation.ts'
+import { paramsOf, requestSource } from '../../operations/request-source.ts'
 import { planQuery, type QueryPlan } from './query-string.ts'
 
 export interface Route {
@@ -26,7 +27,6 @@ export function routesOf(operations: readonly Operation[]): Route[] {
 function routeFor(operation: Operation, path: string): Route {
   const params = paramsOf(path)
   const required = (operation.input as { required?: readonly string[] }).required ?? []
-  const steps = operation.http.path.split('/').slice(1)
   return {
     operation,
     path,
@@ -34,17 +34,8 @@ function routeFor(operation: Operation, path: string): Route {
     bodyMembers: required.filter((member) => !params.includes(member)),
     query: planQuery(operation.input),
     writes: operation.http.method !== 'GET',
-    source: (values) =>
-      `${operation.http.method} /${steps.map((step) => (step.startsWith(':') ? encodeURIComponent(values[step.slice(1)] ?? '') : step)).join('/')}`,
+    source: requestSource(operation),
   }
-}
-
-/** The `:name` segments of a path. */
-export function paramsOf(path: string): string[] {
-  return path
-    .split('/')
-    .filter((step) => step.startsWith(':'))
-    .map((step) => step.slice(1))
 }
 
 interface KnownPath {

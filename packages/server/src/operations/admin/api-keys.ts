@@ -3,6 +3,7 @@ import { abilities, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { uuidv7 } from 'uuidv7'
 import { generateKey } from '../../auth/api-keys.ts'
+import type { Principal } from '../../auth/principal.ts'
 import { insertApiKey, lockApiKey, renderApiKeys, revokeApiKey } from '../../store/api-keys.ts'
 import { appendEvents } from '../../store/events.ts'
 import { actorOf } from '../actor.ts'
@@ -12,7 +13,18 @@ const known = ['work:*', 'admin:*', '*', ...Object.keys(abilities)]
 const keyId = Type.String({ format: 'uuid', description: 'Key id.' })
 const made = Type.Object({ id: Type.String(), key: Type.String({ description: 'Shown once; only its hash is kept.' }) })
 
-/** Refuses with: validation_failed, scope_missing (an ability that you do not hold yourself). */
+/**
+ * A key gives away no more than its maker has, made or rotated; and only a person makes a person, or an agent could decide by a puppet.
+ * Refuses with: scope_missing, agents_cannot_decide.
+ */
+function assertMayGrant(principal: Principal, grant: { readonly kind: string; readonly abilities: readonly string[] }): void {
+  const beyond = grant.abilities.find((ability) => !['*', ability, `${ability.split(':')[0]}:*`].some((held) => principal.abilities.includes(held)))
+  if (beyond) throw new WorkError('scope_missing', { detail: `You cannot grant '${beyond}', because your own key does not hold it.` })
+  if (grant.kind === 'person' && principal.kind !== 'person' && principal.kind !== 'system')
+    throw new WorkError('agents_cannot_decide', { detail: `The key belongs to ${principal.kind === 'agent' ? 'an agent' : 'a service'}; only a person can make or rotate the key of a person.` })
+}
+
+/** Refuses with: validation_failed, scope_missing (an ability that you do not hold yourself), agents_cannot_decide (a person's key). */
 export const createKey = defineOperation({
   name: 'create_key',
   summary: 'Make an API key bound to an agent id, a person or a service.',
@@ -29,8 +41,7 @@ export const createKey = defineOperation({
   output: made,
   async handler(context, input) {
     const { principal } = context
-    const beyond = input.abilities.find((ability) => !principal.abilities.includes('*') && !principal.abilities.includes(ability) && !principal.abilities.includes(`${ability.split(':')[0]}:*`))
-    if (beyond) throw new WorkError('scope_missing', { detail: `You cannot grant '${beyond}', because your own key does not hold it.` })
+    assertMayGrant(principal, input)
     const key = generateKey(input.kind)
     const id = uuidv7()
     return context.write(async (tx) => {
@@ -54,7 +65,7 @@ export const listKeys = defineOperation({
   handler: (context) => context.read(async (q) => ({ status: 200, json: `{"keys":[${(await renderApiKeys(q)).join(',')}]}` })),
 })
 
-/** Refuses with: not_found, key_revoked. */
+/** Refuses with: not_found, key_revoked, scope_missing and agents_cannot_decide as create_key does. */
 export const rotateKey = defineOperation({
   name: 'rotate_key',
   summary: 'Replace a key by a new one with the same rights; the old one works for the overlap and then ends.',
@@ -67,6 +78,7 @@ export const rotateKey = defineOperation({
     context.write(async (tx) => {
       const old = await lockApiKey(tx, tx.tenantId, input.key)
       if (!old) throw new WorkError('not_found')
+      assertMayGrant(context.principal, { kind: old.principal_kind, abilities: old.abilities })
       const at = await tx.clock()
       if (old.revoked_at !== null) throw new WorkError('key_revoked', { detail: 'This key was already revoked or rotated.' })
       const key = generateKey(old.principal_kind)

@@ -1,5 +1,6 @@
 import { DiffShape, OrderShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
+import { assertReadyForApproval } from '../../domain/approval.ts'
 import { TypeCrashed } from '../../order-types/type-crashed.ts'
 import { topics } from '../../signals/work-signal.ts'
 import { findDiff } from '../../store/events.ts'
@@ -8,7 +9,7 @@ import { actorOf } from '../actor.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation, type OperationContext, type Reply } from '../operation.ts'
 import { decideApproval } from './approving.ts'
-import { loadDecisionContent, readinessFindings } from './decision-content.ts'
+import { loadDecisionContent, openItemsOf, readinessFindings } from './decision-content.ts'
 import { getType } from './planning.ts'
 
 /** The apply is a job of its own. Waits for it, and answers with the diff, or with 202 and where to look. Refuses with: apply_failed. */
@@ -39,6 +40,7 @@ export const approveOrder = defineOperation({
   http: { method: 'POST', path: '/orders/:order/approve', success: 200 },
   ability: 'work:approve',
   peopleOnly: true,
+  waits: true,
   idempotency: 'required',
   input: Type.Object({
     order: orderId,
@@ -53,6 +55,8 @@ export const approveOrder = defineOperation({
       if (!row) throw new WorkError('not_found')
       return { row, content: await loadDecisionContent(q, principal.tenantId, row) }
     })
+    // Before any lock: while it is being applied, its lock is taken for as long as that lasts.
+    if (judged.row.state !== 'submitted') assertReadyForApproval(judged.row.state, openItemsOf(judged.content), [])
     const type = getType(services, judged.row.type)
     let findings: ReturnType<typeof readinessFindings> = []
     if (judged.row.state === 'submitted') {

@@ -6,6 +6,7 @@ import { findOrder } from '../../store/orders.ts'
 import { askerOf } from '../actor.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation, type OperationContext, type Reply } from '../operation.ts'
+import { rememberLeased } from './verification.ts'
 
 const wait = Type.Optional(Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds to wait for an item before giving up (long poll).' }))
 const output = Type.Object({
@@ -44,12 +45,16 @@ async function checkout(context: OperationContext, wanted: Wanted, waitSeconds: 
   for (;;) {
     const leased: LeasedItem | null = await services.hotPath.checkout(request)
     if (leased) {
+      rememberLeased(principal.tenantId, leased)
       services.signal.wake(topics.facts)
       return { status: 200, json: `{"item":${leased.json}}` }
     }
     const left = until - Date.now()
-    if (left <= 0 || context.signal.aborted || services.isDraining()) throw new WorkError('no_items_available', { detail: none, retryAfterSeconds: 1 })
+    const over = () => context.signal.aborted || services.isDraining()
+    if (left <= 0 || over()) throw new WorkError('no_items_available', { detail: none, retryAfterSeconds: 1 })
     await services.signal.wait(topics.ready(principal.tenantId), Math.min(left, 500), context.signal)
+    // Nobody would hear of an item that is leased to a caller who hung up.
+    if (over()) throw new WorkError('no_items_available', { detail: none, retryAfterSeconds: 1 })
   }
 }
 
@@ -60,6 +65,7 @@ export const checkoutItem = defineOperation({
   http: { method: 'POST', path: '/checkout', success: 200 },
   ability: 'work:checkout',
   idempotency: 'none',
+  waits: true,
   input: Type.Object({
     type: Type.Optional(Type.Union([Type.Null(), Type.String({ minLength: 1, maxLength: 120 })], { description: 'Only items of orders of this type.' })),
     min_priority: Type.Optional(Type.Union([Type.Null(), Type.Integer({ minimum: -32768, maximum: 32767 })], { description: 'Only orders of at least this priority.' })),
@@ -77,6 +83,7 @@ export const checkoutOrderItem = defineOperation({
   http: { method: 'POST', path: '/orders/:order/checkout', success: 200 },
   ability: 'work:checkout',
   idempotency: 'none',
+  waits: true,
   input: Type.Object({ order: orderId, wait }),
   output,
   async handler(context, input) {

@@ -17,11 +17,19 @@ export const exportLedger = defineOperation({
   ability: 'work:view',
   idempotency: 'none',
   input: Type.Object({
-    after: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Only entries with a greater seq; next_after of the page before.' })),
+    after: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'Only entries with a greater seq; next_after of the page before.',
+      }),
+    ),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: `Entries per page (default ${defaultSize}).` })),
   }),
   output: Type.Object({
-    format: Type.Literal('wm1', { description: 'How a hash is made: SHA-256 over wm1 and netstrings; migrations/routines/30_sequencer.sql spells it out.' }),
+    format: Type.Literal('wm1', {
+      description: 'How a hash is made: SHA-256 over wm1 and netstrings; migrations/routines/30_sequencer.sql spells it out.',
+    }),
     tenant_id: Type.String({ format: 'uuid', description: 'Part of every hash.' }),
     entries: Type.Array(
       Type.Object(
@@ -48,7 +56,9 @@ export const exportLedger = defineOperation({
         { title: 'LedgerEntry' },
       ),
     ),
-    head: nullable(Type.Object({ seq: seq('The newest entry.'), hash: hash('Its hash: write it down elsewhere to notice a rewritten chain.') })),
+    head: nullable(
+      Type.Object({ seq: seq('The newest entry.'), hash: hash('Its hash: write it down elsewhere to notice a rewritten chain.') }),
+    ),
     next_after: nullable(seq('Send it as `after` for the next page; null on the last one.')),
   }),
   handler(context, input) {
@@ -59,7 +69,10 @@ export const exportLedger = defineOperation({
       const entries = head ? await renderLedger(q, tenantId, { after: input.after ?? 0, through: head.seq, limit: size }) : []
       const last = entries.at(-1)?.seq
       const next = head && last !== undefined && last < head.seq ? last : null
-      return { status: 200, json: `{"format":"wm1","tenant_id":"${tenantId}","entries":[${entries.map((entry) => entry.json).join(',')}],"head":${JSON.stringify(head)},"next_after":${next}}` }
+      return {
+        status: 200,
+        json: `{"format":"wm1","tenant_id":"${tenantId}","entries":[${entries.map((entry) => entry.json).join(',')}],"head":${JSON.stringify(head)},"next_after":${next}}`,
+      }
     })
   },
 })

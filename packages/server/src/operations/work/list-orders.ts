@@ -1,4 +1,4 @@
-import { OrderShape, WorkError } from '@work-manager/contract'
+import { EventShape, ItemShape, OrderShape, WorkError } from '@work-manager/contract'
 import sql, { type Sql } from 'sql-template-tag'
 import Type, { type Static } from 'typebox'
 import { listEvents } from '../../store/events.ts'
@@ -31,6 +31,11 @@ const input = Type.Object({
   requested_by_id: text('Short for filter[requested_by_id].'),
 })
 type Input = Static<typeof input>
+
+/** Every member is optional: `fields[…]` chooses. */
+const sparseOrder = Type.Partial(
+  Type.Object({ ...OrderShape.properties, items: Type.Array(Type.Partial(ItemShape)), events: Type.Array(Type.Partial(EventShape)) }, { title: 'SparseOrder' }),
+)
 
 function whole(name: string, value: unknown, lowest: number, highest: number): number {
   const number = typeof value === 'number' ? value : /^\d{1,9}$/.test(String(value)) ? Number(value) : Number.NaN
@@ -113,7 +118,7 @@ export const listOrders = defineOperation({
   ability: 'work:view',
   idempotency: 'none',
   input,
-  output: Type.Object({ data: Type.Array(Type.Partial(OrderShape)) }, { additionalProperties: true }),
+  output: Type.Object({ data: Type.Array(sparseOrder) }, { additionalProperties: true }),
   async handler(context, given) {
     const { services, principal } = context
     const aliases = Object.fromEntries(plainFilters.flatMap((name) => (given[name] !== undefined && given.filter?.[name] === undefined ? [[name, given[name]]] : [])))

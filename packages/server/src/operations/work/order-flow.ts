@@ -1,10 +1,8 @@
 /** Moves of an order that follow from moves of its items. The caller holds the order's lock and wrote the items in this transaction. */
-import type { FieldError } from '@work-manager/contract'
-import type { Actor, Fact } from '../../store/events.ts'
+import { type Actor, type Fact, systemActor } from '../../store/events.ts'
 import { countOpenItems } from '../../store/items.ts'
 import { moveOrder, type OrderRow } from '../../store/orders.ts'
 import type { Instant, Tx } from '../../store/tx.ts'
-import { systemActor } from '../../store/events.ts'
 
 const working = ['checked_out', 'in_progress'] as const
 
@@ -22,10 +20,4 @@ export async function reopenIdleOrder(tx: Tx, order: OrderRow, at: Instant, acto
   if (open.leased > 0 || open.submitted > 0) return []
   if (!(await moveOrder(tx, order.id, state, 'queued', at))) return []
   return [{ kind: 'order.requeued', orderId: order.id, orderType: order.type, message: 'All leases ended; nothing was handed in', actor }]
-}
-
-export interface ReviewError extends Partial<FieldError> {
-  readonly code: string
-  readonly message: string
-  readonly item_id?: string | null
 }

@@ -1,6 +1,7 @@
 /** The query language of GET /orders: filters, sorts, includes, sparse fields, page; refused by name when it is not known. */
 import { itemStates, nearestName, orderStates, WorkError } from '@work-manager/contract'
 import sql, { join, raw, type Sql } from 'sql-template-tag'
+import { isCalendarTime } from '../calendar-time.ts'
 import { uuidPattern } from '../cursor.ts'
 
 const refuse = (detail: string, near?: string): never => {
@@ -19,7 +20,7 @@ function compare(column: string, kind: 'integer' | 'time', value: unknown): Sql 
   const terms = list(value).map((text) => {
     const [, operator = '=', operand = ''] = /^(>=|<=|<>|>|<|=)?(.*)$/s.exec(text)!
     if (kind === 'integer' && !/^-?\d{1,9}$/.test(operand)) refuse(`filter[${column}] takes an integer with an optional operator (${Object.keys(operators).join(' ')}), such as >50.`)
-    if (kind === 'time' && Number.isNaN(Date.parse(operand))) refuse(`filter[${column}] takes a time with an optional operator, such as >=2026-01-31T00:00:00Z.`)
+    if (kind === 'time' && !isCalendarTime(operand)) refuse(`filter[${column}] takes a time with an optional operator, such as >=2026-01-31T00:00:00Z.`)
     const typed = kind === 'integer' ? sql`${Number(operand)}::integer` : sql`${operand}::timestamptz`
     return sql`${raw(`o.${column} ${operators[operator]}`)} ${typed}`
   })
@@ -30,11 +31,15 @@ function compare(column: string, kind: 'integer' | 'time', value: unknown): Sql 
 function metaContains(value: unknown): Sql {
   const text = String(value)
   if (text.startsWith('{')) {
+    let wanted = ''
     try {
-      return sql`o.meta @> ${JSON.stringify(JSON.parse(text))}::jsonb`
+      wanted = JSON.stringify(JSON.parse(text))
     } catch {
       refuse('filter[meta] starts with { but is not JSON.')
     }
+    // jsonb holds neither of the two, however they are escaped.
+    if (/\\u(?:0000|d[89a-f])/i.test(wanted)) refuse('filter[meta] looks for U+0000 or an unpaired surrogate, which nothing holds.')
+    return sql`o.meta @> ${wanted}::jsonb`
   }
   const colon = text.indexOf(':')
   if (colon < 1) refuse('filter[meta] takes key:value or a JSON object.')

@@ -133,3 +133,11 @@ describe('records and types', () => {
     expect(echo.schemas.result.properties.echoed.type).toBe('string')
   })
 })
+
+describe('characters that no text of the database can hold', () => {
+  it.each(['/orders?filter[type]=%00', '/orders?filter[meta]=a:%00', '/items?agent=%00', '/items?type=%00', '/events?principal=%00', '/events?request_id=%00', '/provenance?agent_id=%00', '/records/%00', '/types?type=%00', '/orders?filter[requested_by_id]=a%00b', '/orders?filter[meta]=%7B%22a%22:%22%5Cu0000%22%7D', '/orders?filter[meta]=%7B%22a%22:%22%5Cud800%22%7D'])('%s', async (path) => {
+    const answer = await story.reviewer.get(path)
+    expect(answer.status, answer.text).toBeGreaterThanOrEqual(400)
+    expect(answer.status, answer.text).toBeLessThan(500)
+  })
+})

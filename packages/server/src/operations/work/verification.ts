@@ -1,6 +1,7 @@
 /** Judging hand-ins with the checks of their type, and remembering refusals. User code runs here, outside every transaction. */
 import { type FieldError, WorkError } from '@work-manager/contract'
 import { LRUCache } from 'lru-cache'
+import type { LeasedItem } from '../../hot-path/hot-path.ts'
 import { holdsLease, leaseRefusal, type LeaseFacts } from '../../domain/leases.ts'
 import type { OrderType } from '../../order-types/define-order-type.ts'
 import { TypeCrashed } from '../../order-types/type-crashed.ts'
@@ -15,11 +16,23 @@ import { getType } from './planning.ts'
 /** Input, type and order of an item never change (the runtime role may not write them), so keeping them in memory is safe. */
 const briefs = new LRUCache<string, ItemBrief>({ max: 5_000, maxSize: 32 * 1024 * 1024, sizeCalculation: (brief) => 200 + JSON.stringify(brief.input).length })
 
+/** What was leased by this process is known without asking: mostly the same server hears the submit. Parsed when it is needed. */
+const leased = new LRUCache<string, string>({ max: 5_000, maxSize: 16 * 1024 * 1024, sizeCalculation: (json) => 200 + json.length })
+
+export function rememberLeased(tenantId: string, item: LeasedItem): void {
+  leased.set(`${tenantId} ${item.itemId}`, item.json)
+}
+
 /** Refuses with: not_found. */
 export async function getItemBrief(context: OperationContext, id: string): Promise<ItemBrief> {
   const key = `${context.principal.tenantId} ${id}`
   const known = briefs.get(key)
   if (known) return known
+  const json = leased.get(key)
+  if (json !== undefined) {
+    const { order_id, type, input } = JSON.parse(json) as ItemBrief
+    return { id, order_id, type, input }
+  }
   const brief = await context.read((q) => findItemBrief(q, id))
   if (!brief) throw new WorkError('not_found')
   briefs.set(key, brief)

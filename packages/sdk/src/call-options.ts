@@ -1,0 +1,26 @@
+/** What a caller may say about one call, and about repeating calls. */
+
+export interface RetryPolicy {
+  /** How often a call is sent at most (default 8; 1 never repeats). */
+  readonly attempts?: number
+  /** How long a call may take with all its repeats (default 60 000 ms). */
+  readonly totalMs?: number
+  /** Without Retry-After, the wait before repeat n is random up to baseMs · 2ⁿ (default 250 ms) … */
+  readonly baseMs?: number
+  /** … and never longer than this (default 10 000 ms). */
+  readonly maxMs?: number
+}
+
+export interface CallOptions {
+  /** Ends the call, its repeats and the waits between them; the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+  /** How long one attempt may take before it counts as lost (default 30 s, and the `wait` of a checkout). */
+  readonly timeoutMs?: number
+  /** Replaces the client's policy, member by member; false never repeats. */
+  readonly retry?: RetryPolicy | false
+}
+
+export interface KeyedCallOptions extends CallOptions {
+  /** A key of your own, for a call that you want to be able to repeat yourself. Without one each call gets a new UUID, kept for its repeats. */
+  readonly idempotencyKey?: string
+}

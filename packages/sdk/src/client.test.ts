@@ -1,0 +1,176 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
+import { operations } from '../../server/src/operations/index.ts'
+import { echoType } from '../../server/testing/echo-type.ts'
+import { startTestServer, type TestServer } from '../../server/testing/test-server.ts'
+import { startTcpProxy, type TcpProxy } from '../testing/tcp-proxy.ts'
+import { createClient } from './client.ts'
+import { isWorkError, WorkManagerConnectionError, WorkManagerError } from './errors.ts'
+import { routes, type WorkManagerClient } from './generated/api.ts'
+
+let server: TestServer
+let proxy: TcpProxy
+let agent: WorkManagerClient
+let person: WorkManagerClient
+let agentKey: string
+
+beforeAll(async () => {
+  server = await startTestServer({ types: [echoType] })
+  proxy = await startTcpProxy(server.url)
+  agentKey = (await server.caller('agent', 'echoer')).key
+  agent = createClient({ url: proxy.url, key: agentKey })
+  person = createClient({ url: proxy.url, key: (await server.caller('person', 'ada')).key })
+})
+afterAll(async () => {
+  await proxy?.close()
+  await server?.stop()
+})
+
+const rejection = async (call: Promise<unknown>): Promise<unknown> => call.then(() => undefined, (error: unknown) => error)
+
+describe('operations', () => {
+  it('every operation of the server has a method with its route', () => {
+    const templated = operations.map(({ name, http: { method, path }, idempotency }) => ({ operation: name, method, path: path.replaceAll(/:(\w+)/g, '{$1}'), takesKey: idempotency !== 'none' }))
+    expect(Object.values(routes).map(({ isRepeatable: _, ...route }) => route).sort((a, b) => a.operation.localeCompare(b.operation))).toEqual(
+      templated.sort((a, b) => a.operation.localeCompare(b.operation)),
+    )
+  })
+
+  it('an order goes from proposal to applied change', async () => {
+    const { order, items_count } = await person.proposeOrder({ type: 'test.echo', payload: { messages: ['hello'] }, meta: { team: 'a' } })
+    expect(items_count).toBe(1)
+    const { item } = await agent.checkoutOrderItem({ order: order.id })
+    await agent.heartbeatItem({ item: item.id, lease_token: item.lease_token })
+    const receipt = await agent.submitItem({ item: item.id, lease_token: item.lease_token, result: { echoed: 'hello', ok: true } })
+    expect(receipt.order_state).toBe('submitted')
+    const { order: seen } = await person.getOrder({ order: order.id })
+    const approved = await person.approveOrder({ order: order.id, digest: seen.digest })
+    expect(approved.diff?.after).toMatchObject({ messages: ['hello'] })
+  })
+
+  it('reads with filters, pages and cursors', async () => {
+    const { order } = await person.proposeOrder({ type: 'test.echo', payload: { messages: ['a', 'b'] } })
+    const found = await person.listOrders({ filter: { id: order.id, state: ['queued', 'submitted'] }, page: { size: 5 }, include: 'items' })
+    expect(found.data.map((one) => one.items?.length)).toEqual([2])
+    const page = await person.listItems({ order: order.id, limit: 1 })
+    const next = await person.listItems({ order: order.id, limit: 1, cursor: page.next_cursor! })
+    expect([...page.items, ...next.items].map((one) => one.ordinal).sort()).toEqual([0, 1])
+  })
+})
+
+describe('refusals', () => {
+  it('carry code, status, detail, fix, advice, fields and request id', async () => {
+    const error = await rejection(person.proposeOrder({ type: 'test.echo', payload: { messages: [] } }))
+    expect(error).toBeInstanceOf(WorkManagerError)
+    if (!isWorkError(error, 'payload_invalid')) throw error
+    expectTypeOf(error.code).toEqualTypeOf<'payload_invalid'>()
+    expect(error).toMatchObject({ code: 'payload_invalid', status: 422, retry: 'never', operation: 'propose_order', requestId: expect.stringMatching(/./) })
+    expect(error.fix).not.toBe('')
+    expect(error.message).toContain(error.detail)
+    expect(error.errors[0]).toMatchObject({ field: 'messages', code: expect.any(String), message: expect.any(String) })
+  })
+
+  it('are told apart by code', async () => {
+    const error = await rejection(agent.getItem({ item: '01890a5d-ac96-774b-bcce-b302099a8057' }))
+    expect([isWorkError(error), isWorkError(error, 'not_found', 'lease_lost'), isWorkError(error, 'lease_lost')]).toEqual([true, true, false])
+    expect(isWorkError(new Error('other'))).toBe(false)
+  })
+
+  it('findings of a hand-in are listed', async () => {
+    const { order } = await person.proposeOrder({ type: 'test.echo', payload: { messages: ['hello'] } })
+    const { item } = await agent.checkoutOrderItem({ order: order.id })
+    const error = await rejection(agent.submitItem({ item: item.id, lease_token: item.lease_token, result: { echoed: 'wrong', ok: true } }))
+    expect(isWorkError(error, 'verification_failed') && error.errors).toMatchObject([{ field: 'echoed', code: 'wrong_echo' }])
+  })
+
+  it('an empty queue is an answer at once, not repeated', async () => {
+    const before = proxy.requests.length
+    const error = await rejection(agent.checkoutItem({ type: 'test.nothing' }))
+    expect(isWorkError(error, 'no_items_available') && error.retryAfterMs).toBeGreaterThan(0)
+    expect(proxy.requests.length - before).toBe(1)
+  })
+})
+
+describe('a lost answer', () => {
+  it('the call is repeated with the same key, and was carried out once', async () => {
+    const before = proxy.requests.length
+    proxy.loseAnswer(/POST \S+\/propose/)
+    const { order } = await person.proposeOrder({ type: 'test.echo', payload: { messages: ['once'] }, meta: { lost: 'yes' } })
+    expect(proxy.requests.slice(before)).toEqual(['POST /api/work/propose', 'POST /api/work/propose'])
+    const made = await person.listOrders({ filter: { meta: 'lost:yes' } })
+    expect(made.data.map((one) => one.id)).toEqual([order.id])
+  })
+
+  it('a key of the caller repeats a call that the client gave up on', async () => {
+    const payload = { messages: ['again'] }
+    proxy.loseAnswer(/POST \S+\/propose/)
+    const error = await rejection(person.proposeOrder({ type: 'test.echo', payload, meta: { lost: 'again' } }, { retry: false }))
+    if (!(error instanceof WorkManagerConnectionError)) throw error
+    const { order } = await person.proposeOrder({ type: 'test.echo', payload, meta: { lost: 'again' } }, { idempotencyKey: error.idempotencyKey! })
+    const made = await person.listOrders({ filter: { meta: 'lost:again' } })
+    expect(made.data.map((one) => one.id)).toEqual([order.id])
+  })
+
+  it('a call that makes something new each time is not repeated by itself', async () => {
+    const before = proxy.requests.length
+    proxy.loseAnswer(/POST \S+\/keys /)
+    const error = await rejection(person.createKey({ kind: 'agent', principal_id: 'one', name: 'one', abilities: ['work:view'] }))
+    expect(error).toMatchObject({ name: 'WorkManagerConnectionError', reason: 'unreachable', operation: 'create_key' })
+    expect(proxy.requests.length - before).toBe(1)
+  })
+})
+
+describe('what cannot work', () => {
+  it('an abort ends the call and its waits with the reason of the signal', async () => {
+    const closed = createClient({ url: 'http://127.0.0.1:9', key: agentKey, retry: { baseMs: 60_000, maxMs: 60_000, totalMs: Infinity } })
+    const stopping = new AbortController()
+    const call = rejection(closed.listOrderTypes({}, { signal: stopping.signal }))
+    stopping.abort(new Error('enough'))
+    expect(await call).toMatchObject({ message: 'enough' })
+  })
+
+  it('a stranger at the address is named, not retried', async () => {
+    let asked = 0
+    const stranger = http.createServer((_, response) => {
+      asked++
+      response.setHeader('content-type', 'text/html')
+      response.end('<html></html>')
+    })
+    stranger.listen(0, '127.0.0.1')
+    await once(stranger, 'listening')
+    const url = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`
+    const error = await rejection(createClient({ url, key: agentKey }).listOrderTypes())
+    stranger.closeAllConnections()
+    stranger.close()
+    expect(error).toMatchObject({ reason: 'not_work_manager', message: expect.stringContaining(url) })
+    expect(asked).toBe(1)
+  })
+
+  it('a timeout counts as no answer', async () => {
+    const call = agent.checkoutItem({ type: 'test.nothing', wait: 5 }, { timeoutMs: 50, retry: false })
+    expect(await rejection(call)).toMatchObject({ name: 'WorkManagerConnectionError', reason: 'timeout' })
+  })
+
+  it.each([
+    [{ url: 'localhost:7420', key: 'wm_a' }, /http/],
+    [{ url: 'http://localhost:7420', key: '' }, /keys create/],
+    [{ url: 'http://localhost:7420', key: 'wm_a', agent: { name: 'naïve\n' } }, /x-agent-name/],
+  ])('options are refused with what to do: %j', (options, message) => {
+    expect(() => createClient(options)).toThrow(message)
+  })
+
+  it('an id that is no path segment is refused before anything is sent', async () => {
+    const before = proxy.requests.length
+    for (const item of ['', '..', undefined as unknown as string]) await expect(agent.getItem({ item })).rejects.toThrow(/get_item: item must be/)
+    await expect(agent.getItem({ item: '../keys' })).rejects.toMatchObject({ code: 'id_malformed' })
+    expect(proxy.requests.slice(before)).toEqual(['GET /api/work/items/..%2Fkeys'])
+  })
+
+  it('a value that is no JSON is the caller’s mistake, not the network’s', async () => {
+    const loop: Record<string, unknown> = {}
+    loop.self = loop
+    await expect(agent.proposeOrder({ type: 'test.echo', payload: loop })).rejects.toThrow(TypeError)
+  })
+})

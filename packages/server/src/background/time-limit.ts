@@ -1,0 +1,26 @@
+/** A limit for code that is not ours: the wait ends even when the code ignores its signal, so one hanging call never stops a service. */
+
+export class TookTooLong extends Error {
+  constructor(what: string, limitMs: number) {
+    super(`${what} took longer than ${limitMs} ms`)
+    this.name = 'TookTooLong'
+  }
+}
+
+/** Refuses with: TookTooLong, and whatever `run` throws. */
+export async function within<T>(what: string, limitMs: number, run: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
+  const limit = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const expiry = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => {
+      const error = new TookTooLong(what, limitMs)
+      fail(error)
+      limit.abort(error)
+    }, limitMs)
+  })
+  try {
+    return await Promise.race([run(limit.signal), expiry])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,84 @@
+/** Arguments of a tool → input of an operation. Spellings are translated here; whether the input is right is judged by the operation. */
+import { type FieldError, nearestName, WorkError } from '@work-manager/contract'
+import { keyArgument, type Tool, type ToolOperation } from './tools.ts'
+
+export interface TranslatedCall {
+  readonly chosen: ToolOperation
+  readonly input: Record<string, unknown>
+  readonly idempotencyKey: string | undefined
+  /** An agent id that the caller names, as the predecessor's agents do; a claim, like X-Agent-ID. */
+  readonly claimedAgentId: string | undefined
+}
+
+const agentArgument = 'agent_id'
+const snakeCase = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+/**
+ * Refuses with: validation_failed (an argument that the tool does not have, given twice, or an id that is missing),
+ * idempotency_key_malformed.
+ */
+export function translateArguments(tool: Tool, given: Readonly<Record<string, unknown>>): TranslatedCall {
+  const named = withOurNames(tool, given)
+  const chosen = choose(tool, named)
+  const input: Record<string, unknown> = {}
+  const errors: FieldError[] = []
+  const known = [...chosen.members.keys(), ...(tool.takesKey ? [keyArgument] : [])]
+  for (const [argument, value] of named) {
+    const member = chosen.members.get(argument)
+    if (member !== undefined) input[member] = value
+    else if (argument === keyArgument && tool.takesKey) continue
+    else if (argument === agentArgument && tool.writes) continue
+    // The ids of the way that was not chosen: with both, the first one counts.
+    else if (!tool.operations.some(({ ids }) => ids.includes(argument))) errors.push(unknownArgument(tool, argument, known))
+  }
+  for (const id of chosen.ids) if (!named.has(id)) errors.push(missingId(tool, id))
+  if (errors.length > 0) throw new WorkError('validation_failed', { detail: errors[0]!.message, errors, extra: { tool: tool.name } })
+  return { chosen, input, idempotencyKey: readKey(tool, named.get(keyArgument)), claimedAgentId: typeof named.get(agentArgument) === 'string' ? String(named.get(agentArgument)) : undefined }
+}
+
+/** `itemId` and `item` mean `item_id`, `partKey` means `part_key`: the predecessor's spelling and that of HTTP. */
+function withOurNames(tool: Tool, given: Readonly<Record<string, unknown>>): Map<string, unknown> {
+  const ours = new Map<string, string>([[agentArgument, agentArgument]])
+  if (tool.takesKey) ours.set(keyArgument, keyArgument)
+  for (const { members } of tool.operations)
+    for (const [argument, member] of members) {
+      ours.set(argument, argument)
+      if (!ours.has(member)) ours.set(member, argument)
+    }
+  const named = new Map<string, unknown>()
+  for (const [name, value] of Object.entries(given)) {
+    const argument = ours.get(name) ?? ours.get(snakeCase(name)) ?? name
+    if (named.has(argument)) {
+      const message = `'${argument}' is given twice, once as '${name.slice(0, 64)}'.`
+      throw new WorkError('validation_failed', { detail: message, errors: [{ field: argument, code: 'given_twice', message }] })
+    }
+    named.set(argument, value)
+  }
+  return named
+}
+
+function choose(tool: Tool, named: ReadonlyMap<string, unknown>): ToolOperation {
+  const there = (id: string): boolean => named.get(id) !== undefined && named.get(id) !== null
+  return tool.operations.find(({ ids }) => ids.every(there)) ?? tool.operations.at(-1)!
+}
+
+function unknownArgument(tool: Tool, argument: string, known: readonly string[]): FieldError {
+  const near = nearestName(snakeCase(argument), known)
+  return {
+    field: argument.slice(0, 64),
+    code: 'unknown_member',
+    message: `'${argument.slice(0, 64)}' is not an argument of ${tool.name}${near ? `; did you mean '${near}'?` : `; arguments: ${known.join(', ')}.`}`,
+  }
+}
+
+function missingId(tool: Tool, id: string): FieldError {
+  const either = tool.operations.flatMap(({ ids }) => ids)
+  const message = either.length > 1 ? `Either ${either.join(' or ')} must be provided.` : `Field '${id}' is required; take it from the answer that named the ${id.replace(/_id$/, '')}.`
+  return { field: id, code: 'schema.required', message }
+}
+
+function readKey(tool: Tool, value: unknown): string | undefined {
+  if (!tool.takesKey || value === undefined || value === null) return undefined
+  if (typeof value !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(value)) throw new WorkError('idempotency_key_malformed', { detail: `${keyArgument} must be a string of 1–255 printable ASCII characters without spaces, such as a UUID.` })
+  return value
+}

@@ -1,0 +1,66 @@
+/** Who calls, and how this door reaches the operations: the same runner as every door, with the same provenance and refusals. */
+import { toProblem, WorkError, type Problem } from '@work-manager/contract'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Logger } from 'pino'
+import type { Principal } from '../../auth/principal.ts'
+import { readProvenance } from '../../auth/provenance.ts'
+import type { OperationAnswer, OperationRunner } from '../../operations/run-operation.ts'
+import type { ToolOperation } from './tools.ts'
+
+export interface CallerParts {
+  readonly principal: Principal
+  readonly headers: IncomingHttpHeaders
+  readonly ip: string
+  readonly anonymizeIp: boolean
+  readonly requestId: string
+  readonly traceId: string | null
+  /** True when the server's disk takes no writes. */
+  readonly readOnly: boolean
+  readonly runOperation: OperationRunner
+  readonly log: Logger
+}
+
+export interface OperationCall {
+  readonly input: Record<string, unknown>
+  readonly idempotencyKey?: string | undefined
+  readonly claimedAgentId?: string | undefined
+  readonly signal: AbortSignal
+}
+
+/** One credential on one request. */
+export class Caller {
+  readonly principal: Principal
+  private readonly parts: CallerParts
+
+  constructor(parts: CallerParts) {
+    this.parts = parts
+    this.principal = parts.principal
+  }
+
+  async run({ operation, source }: Pick<ToolOperation, 'operation' | 'source'>, call: OperationCall): Promise<OperationAnswer> {
+    const { principal, headers, ip, anonymizeIp, requestId, traceId, runOperation, readOnly } = this.parts
+    if (readOnly && operation.http.method !== 'GET') throw new WorkError('storage_low')
+    const claims = call.claimedAgentId === undefined || headers['x-agent-id'] !== undefined ? headers : { ...headers, 'x-agent-id': headerValue(call.claimedAgentId) }
+    return runOperation(operation, {
+      principal,
+      provenance: readProvenance(claims, principal, ip, { anonymizeIp }),
+      requestId,
+      input: call.input,
+      idempotencyKey: call.idempotencyKey,
+      signal: call.signal,
+      fingerprintSource: source(call.input),
+      traceId,
+    })
+  }
+
+  /** Whatever was thrown as the problem object of every door; what nobody knows is logged here, once, and its text stays inside. */
+  problem(error: unknown, operation: string): Problem {
+    const { requestId, log } = this.parts
+    if (error instanceof WorkError) return toProblem(error, requestId)
+    log.error({ err: error instanceof Error ? { name: error.name, message: error.message, stack: error.stack } : String(error), request_id: requestId, operation }, 'request failed')
+    return toProblem(new WorkError('internal'), requestId)
+  }
+}
+
+/** A text as an HTTP header would carry it: Node hands UTF-8 over as Latin-1. */
+export const headerValue = (text: string): string => Buffer.from(text, 'utf8').toString('latin1')

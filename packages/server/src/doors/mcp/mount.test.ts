@@ -1,0 +1,125 @@
+import http from 'node:http'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startStory, type Story } from '../../operations/work/fixtures/story.ts'
+
+let story: Story
+beforeAll(async () => {
+  story = await startStory()
+})
+afterAll(() => story.server.stop())
+
+interface Answer {
+  readonly status: number
+  readonly headers: http.IncomingHttpHeaders
+  readonly text: string
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly body: any
+}
+
+/** Plain HTTP, because fetch sets Host by itself. */
+function send(headers: Record<string, string>, body: string, target = '/mcp', method = 'POST'): Promise<Answer> {
+  const { hostname, port } = new URL(story.server.url)
+  return new Promise((resolve, reject) => {
+    const request = http.request({ hostname, port, path: target, method, headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers } }, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+      response.on('end', () => {
+        let parsed: unknown
+        try {
+          parsed = JSON.parse(text)
+        } catch {
+          parsed = undefined
+        }
+        resolve({ status: response.statusCode!, headers: response.headers, text, body: parsed })
+      })
+    })
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+const key = () => ({ authorization: `Bearer ${story.agent.key}` })
+const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {}, 'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '9' } }
+const message = (method: string, params: object = {}) => JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { _meta: meta, ...params } })
+const modern = (method: string, name?: string) => ({ 'mcp-protocol-version': '2026-07-28', 'mcp-method': method, ...(name === undefined ? {} : { 'mcp-name': name }) })
+const list = message('tools/list')
+
+describe('who may come', () => {
+  it('nobody without a key, and without a key there are no tools', async () => {
+    const answer = await send(modern('tools/list'), list)
+    expect([answer.status, answer.body.code, answer.headers['www-authenticate']]).toEqual([401, 'auth_required', 'Bearer realm="work-manager"'])
+    expect(answer.text).not.toContain('work.checkout')
+    expect((await send({ authorization: 'Bearer wm_nonsense' }, list)).status).toBe(401)
+    expect((await send({}, '', '/mcp', 'GET')).status).toBe(401)
+  })
+
+  it('no page of another site', async () => {
+    for (const origin of ['https://evil.example', 'null', 'http://127.0.0.1.evil.example']) {
+      const answer = await send({ ...key(), ...modern('tools/list'), origin }, list)
+      expect([answer.status, answer.body.code], origin).toEqual([403, 'origin_refused'])
+    }
+    expect((await send({ ...key(), ...modern('tools/list'), origin: story.server.url }, list)).status).toBe(200)
+  })
+
+  it('no name that was made to point here', async () => {
+    const answer = await send({ ...key(), ...modern('tools/list'), host: 'rebound.example:7420' }, list)
+    expect([answer.status, answer.body.code]).toEqual([403, 'host_refused'])
+    expect((await send({ ...key(), ...modern('tools/list'), host: 'localhost:1' }, list)).status).toBe(200)
+  })
+
+  it('no key in the address', async () => {
+    const answer = await send(modern('tools/list'), list, `/mcp?token=${story.agent.key}`)
+    expect([answer.status, answer.body.code]).toEqual([400, 'bad_request'])
+    expect(answer.text).not.toContain(story.agent.key)
+  })
+
+  it('nobody with a revoked key', async () => {
+    const short = await story.server.caller('agent', 'short-lived')
+    const { body } = await story.reviewer.get('/keys')
+    const { id } = body.keys.find((one: { name: string }) => one.name === 'test short-lived')
+    expect((await story.reviewer.post(`/keys/${id}/revoke`)).status).toBe(200)
+    const answer = await send({ authorization: `Bearer ${short.key}`, ...modern('tools/list') }, list)
+    expect([answer.status, answer.body.code]).toEqual([401, 'key_revoked'])
+  })
+})
+
+describe('what is said', () => {
+  it('one message per request, in strict JSON', async () => {
+    const broken = await send(key(), '{"jsonrpc":')
+    expect([broken.status, broken.body.error.code, broken.body.error.data.code]).toEqual([400, -32700, 'json_syntax'])
+    const batch = await send(key(), `[${list},${list}]`)
+    expect([batch.status, batch.body.error.code]).toEqual([400, -32600])
+    expect(batch.body.error.message).toContain('one message per request')
+    const twice = await send(key(), '{"jsonrpc":"2.0","id":1,"id":2,"method":"tools/list"}')
+    expect([twice.status, twice.body.error.code, twice.body.error.data.code]).toEqual([400, -32600, 'duplicate_key'])
+  })
+
+  it('not more than a body may hold', async () => {
+    const answer = await send({ ...key(), ...modern('tools/call', 'work.submit') }, message('tools/call', { name: 'work.submit', arguments: { result: 'x'.repeat(1024 * 1024) } }))
+    expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large'])
+  })
+
+  it('a version, a method and a name that agree with the body', async () => {
+    const unknown = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta: { ...meta, 'io.modelcontextprotocol/protocolVersion': '2027-01-01' } } })
+    const version = await send({ ...key(), ...modern('tools/list'), 'mcp-protocol-version': '2027-01-01' }, unknown)
+    expect([version.status, version.body.error.code, version.body.error.data.supported]).toEqual([400, -32022, ['2026-07-28']])
+    const name = await send({ ...key(), ...modern('tools/call', 'work.propose') }, message('tools/call', { name: 'work.list', arguments: {} }))
+    expect([name.status, name.body.error.code]).toEqual([400, -32020])
+    const method = await send({ ...key(), ...modern('tools/cal') }, message('tools/cal'))
+    expect([method.status, method.body.error.code]).toEqual([404, -32601])
+  })
+
+  it('answers lists that only their reader may keep, and names the client on the record', async () => {
+    const answer = await send({ ...key(), ...modern('tools/list') }, list)
+    expect(answer.body.result).toMatchObject({ cacheScope: 'private', ttlMs: 60_000 })
+    expect(answer.headers['cache-control']).toBe('private, no-store')
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    const call = message('tools/call', { _meta: { ...meta, traceparent }, name: 'work.propose', arguments: { type: 'test.echo', payload: { messages: ['hi'] }, idempotency_key: 'once' } })
+    const proposed = await send({ ...key(), ...modern('tools/call', 'work.propose') }, call)
+    const { order } = proposed.body.result.structuredContent
+    const [fact] = await story.server.database.sql<{ agent_name: string; agent_version: string; trace_id: string }>(
+      `select p.agent_name, p.agent_version, e.trace_id from wm.events e join wm.provenance p on p.tenant_id = e.tenant_id and p.id = e.provenance_id where e.order_id = $1 limit 1`,
+      [order.id],
+    )
+    expect(fact).toEqual({ agent_name: 'raw', agent_version: '9', trace_id: '0af7651916cd43dd8448eb211c80319c' })
+  })
+})

@@ -1,0 +1,103 @@
+/**
+ * Streamable HTTP at /mcp: who comes, with which key, saying what; then the SDK answers, for the clients of 2025 and of 2026-07-28
+ * alike. Stateless: any process answers any request, and nothing but the key says who calls.
+ */
+import { CLIENT_INFO_META_KEY, createMcpHandler, TRACEPARENT_META_KEY } from '@modelcontextprotocol/server'
+import { toNodeHandler } from '@modelcontextprotocol/node'
+import { toProblem, WorkError } from '@work-manager/contract'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Logger } from 'pino'
+import type { Principal } from '../../auth/principal.ts'
+import type { Operation } from '../../operations/operation.ts'
+import type { OperationRunner } from '../../operations/run-operation.ts'
+import { Caller, headerValue } from './caller.ts'
+import { McpDoor } from './server.ts'
+import { assertWelcome, neighbourhoodOf } from './who-may-come.ts'
+
+export interface McpMountOptions {
+  readonly operations: readonly Operation[]
+  readonly runOperation: OperationRunner
+  readonly authenticate: (authorizationHeader: string | undefined) => Promise<Principal>
+  /** The HTTP door's strict reader of bodies, so that JSON means the same at both doors. */
+  readonly parseBody: (bytes: Buffer) => Record<string, unknown>
+  readonly traceIdOf: (traceparent: string | undefined) => string | null
+  /** Names that the server goes by: its public URL, the host it listens on. */
+  readonly names: readonly (string | undefined)[]
+  readonly anonymizeIp: boolean
+  readonly storage: () => 'ok' | 'low' | 'read_only'
+  readonly draining: () => boolean
+  readonly log: Logger
+  readonly version: string
+}
+
+export const mcpPath = '/mcp'
+type Message = { readonly id?: unknown; readonly params?: { readonly _meta?: Record<string, unknown> } }
+
+/** Adds the endpoint. Refusals before the protocol starts (host, origin, key, size) are the problem objects of HTTP. */
+export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
+  const door = new McpDoor(options.operations, options.version)
+  const neighbourhood = neighbourhoodOf(options.names)
+  const handler = createMcpHandler(({ authInfo }) => door.serverFor(authInfo?.extra?.['caller'] as Caller), {
+    onerror: (error) => options.log.debug({ error: error.message }, 'mcp'),
+  })
+  const answer = toNodeHandler(handler, { onerror: (error) => options.log.error({ error: error.message, stack: error.stack }, 'mcp request failed') })
+
+  const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    assertWelcome(neighbourhood, request.headers)
+    if (options.draining()) throw new WorkError('draining')
+    if (/[?&](access_token|token|key|api_key)=/i.test(request.url))
+      throw new WorkError('bad_request', { detail: 'The address holds a key; addresses end up in logs.', fix: 'Send Authorization: Bearer <key>, take the key out of the address, and rotate it.' })
+    const principal = await options.authenticate(request.headers.authorization)
+    const bytes = request.body as Buffer | undefined
+    let message: Message | undefined
+    if (request.method === 'POST' && bytes !== undefined) {
+      try {
+        message = options.parseBody(bytes)
+      } catch (error) {
+        if (!(error instanceof WorkError)) throw error
+        sendUnreadable(reply, error, request.id)
+        return
+      }
+    }
+    const meta = message?.params?._meta
+    const caller = new Caller({
+      principal,
+      headers: withClientInfo(request.headers, meta?.[CLIENT_INFO_META_KEY]),
+      ip: request.ip,
+      anonymizeIp: options.anonymizeIp,
+      requestId: request.id,
+      traceId: options.traceIdOf(textOf(request.headers.traceparent) ?? textOf(meta?.[TRACEPARENT_META_KEY])),
+      readOnly: options.storage() === 'read_only',
+      runOperation: options.runOperation,
+      log: options.log,
+    })
+    reply.hijack()
+    reply.raw.setHeader('x-request-id', request.id)
+    reply.raw.setHeader('cache-control', 'private, no-store')
+    const authorized = Object.assign(request.raw, { auth: { token: '', clientId: principal.name, scopes: [...principal.abilities], extra: { caller } } })
+    await answer(authorized, reply.raw, message ?? {})
+  }
+  app.route({ method: ['GET', 'POST', 'DELETE'], url: mcpPath, handler: serve })
+  app.addHook('preClose', () => handler.close())
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+/** Name and version that a client of 2026 gives with every request stand for X-Agent-Name and X-Agent-Version where those are not sent. */
+function withClientInfo(headers: IncomingHttpHeaders, info: unknown): IncomingHttpHeaders {
+  if (typeof info !== 'object' || info === null) return headers
+  const claim = (name: 'name' | 'version') => {
+    const value = (info as Record<string, unknown>)[name]
+    return typeof value === 'string' && /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u.test(value) ? headerValue(value) : undefined
+  }
+  return { ...headers, 'x-agent-name': headers['x-agent-name'] ?? claim('name'), 'x-agent-version': headers['x-agent-version'] ?? claim('version') }
+}
+
+/** A body that is no JSON object: what JSON-RPC says for it, with our own object beside it. */
+function sendUnreadable(reply: FastifyReply, error: WorkError, requestId: string): void {
+  const problem = toProblem(error, requestId)
+  const code = error.code === 'json_syntax' || error.code === 'encoding' ? -32_700 : -32_600
+  reply.code(400).headers({ 'content-type': 'application/json; charset=utf-8', 'cache-control': 'private, no-store', 'x-request-id': requestId })
+  reply.send(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code, message: `${problem.detail} ${error.code === 'json_root' ? 'Send one message per request.' : problem.fix}`, data: problem } }))
+}

@@ -1,0 +1,186 @@
+/** Numbers without a gap, whoever is slow, however many write, and whichever sequencer dies. */
+import pg from 'pg'
+import { uuidv7 } from 'uuidv7'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../testing/test-database.ts'
+import { until } from '../../testing/test-server.ts'
+import { type Database, openDatabase } from '../store/database.ts'
+import { appendEvents, systemActor } from '../store/events.ts'
+import { createSequencer } from './sequencer.ts'
+import { verifyLedger } from './verify.ts'
+
+let test: TestDatabase
+let one: Database
+let two: Database
+let tenants: [string, string]
+const actor = systemActor('test')
+const open = () => openDatabase({ url: test.runtimeUrl, maxConnections: 24, onError: () => {} })
+
+beforeAll(async () => {
+  test = await createTestDatabase()
+  ;[one, two] = [open(), open()]
+})
+afterAll(async () => {
+  await Promise.all([one.close(), two.close()])
+  await test.drop()
+})
+beforeEach(async () => {
+  tenants = [uuidv7(), uuidv7()]
+  for (const id of tenants) await test.sql('insert into wm.tenants (id, slug, name) values ($1, $2, $2)', [id, `t-${id}`])
+})
+
+/** A transaction with `count` facts. */
+const write = (db: Database, tenant: string, message: string, count = 1) =>
+  db.app.transaction(tenant, async (tx) =>
+    appendEvents(
+      tx,
+      actor,
+      await tx.clock(),
+      Array.from({ length: count }, () => ({ kind: 'order.stale' as const, orderId: null, message })),
+    ),
+  )
+
+const numbered = (tenant: string) =>
+  test.sql<{ seq: number; message: string }>(
+    `select l.seq::int as seq, e.message from wm.ledger l join wm.events e on e.tenant_id = l.tenant_id and e.position = l.event_position where l.tenant_id = $1 order by l.seq`,
+    [tenant],
+  )
+async function expectWhole(tenant: string, facts: number): Promise<void> {
+  expect((await numbered(tenant)).map((row) => row.seq)).toEqual(Array.from({ length: facts }, (_, n) => n + 1))
+  expect(await verifyLedger(one.system, tenant)).toMatchObject({ ok: true, entries: facts })
+}
+
+/** A connection of its own that takes part by hand, as the gate of a race. */
+async function withGate(work: (client: pg.Client) => Promise<void>): Promise<void> {
+  const client = new pg.Client({ connectionString: test.adminUrl })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    await work(client)
+  } finally {
+    await client.end()
+  }
+}
+const fast = (db: Database) => createSequencer(db.system, () => 0)
+
+describe('a slow transaction', () => {
+  it('is not skipped, and delays only itself', async () => {
+    const [tenant, neighbour] = tenants
+    await withGate(async (slow) => {
+      await slow.query('begin')
+      await slow.query(
+        `insert into wm.events (tenant_id, kind, priority, message, decided_at) values ('${tenant}', 'order.stale', 2, 'slow', clock_timestamp())`,
+      )
+      // Both ways of looking, each with work to do, pass it while it is open.
+      for (const look of [() => createSequencer(one.system).sweep(), () => fast(one).run(), () => createSequencer(one.system).sweep()]) {
+        for (let n = 0; n < 40; n++) await write(one, n % 2 === 0 ? tenant : neighbour, 'quick')
+        await look()
+      }
+      expect((await numbered(tenant)).map((row) => row.message)).toEqual(Array.from({ length: 60 }, () => 'quick'))
+      expect(await numbered(neighbour)).toHaveLength(60)
+      await write(one, tenant, 'after the look')
+      await fast(one).run()
+      await slow.query('commit')
+    })
+    await createSequencer(one.system).sweep()
+    expect((await numbered(tenant)).slice(60).map((row) => row.message)).toEqual(['after the look', 'slow'])
+    await expectWhole(tenant, 62)
+    await expectWhole(neighbour, 60)
+  })
+
+  it('that is rolled back leaves no gap', async () => {
+    const [tenant] = tenants
+    await withGate(async (slow) => {
+      await slow.query('begin')
+      await slow.query(
+        `insert into wm.events (tenant_id, kind, priority, message, decided_at) values ('${tenant}', 'order.stale', 2, 'never', clock_timestamp())`,
+      )
+      await write(one, tenant, 'before')
+      await createSequencer(one.system).sweep()
+      await slow.query('rollback')
+    })
+    await write(one, tenant, 'after')
+    await createSequencer(one.system).sweep()
+    expect((await numbered(tenant)).map((row) => row.message)).toEqual(['before', 'after'])
+  })
+})
+
+describe('many at once', () => {
+  it('two sequencers and 200 writers leave every fact numbered once, in each tenant', async () => {
+    const written = new AbortController()
+    const sequencers = [one, two].map(async (db) => {
+      const sequencer = createSequencer(db.system)
+      while (!written.signal.aborted) await sequencer.run()
+    })
+    // Every tenth writer brings several facts, every other one goes to the neighbour, half come from the other process.
+    await Promise.all(
+      Array.from({ length: 200 }, (_, n) => write(n % 4 < 2 ? one : two, tenants[n % 2]!, `writer ${n}`, n % 10 === 0 ? 7 : 1)),
+    )
+    written.abort()
+    await Promise.all(sequencers)
+    await createSequencer(one.system).sweep()
+    const [mine, theirs] = await Promise.all(tenants.map(numbered))
+    expect(mine!.length + theirs!.length).toBe(180 + 20 * 7)
+    expect(new Set([...mine!, ...theirs!].map((row) => row.message)).size).toBe(200)
+    for (const [n, tenant] of tenants.entries()) await expectWhole(tenant, [mine, theirs][n]!.length)
+  })
+
+  it('a backlog of several batches is numbered in one sweep', async () => {
+    const [tenant] = tenants
+    for (const n of [1, 2, 3]) await write(one, tenant, `batch ${n}`, 450)
+    expect(await createSequencer(one.system).sweep()).toBe(1350)
+    await expectWhole(tenant, 1350)
+  })
+})
+
+describe('fail-over', () => {
+  it('another process numbers at once when the sequencer is killed in the middle of its batch', async () => {
+    const [tenant] = tenants
+    await write(one, tenant, 'before the kill', 3)
+    await withGate(async (gate) => {
+      // The sequencer has its lock and waits here, half way.
+      await gate.query('begin')
+      await gate.query('select * from wm.ledger_progress for update')
+      const killed = createSequencer(one.system)
+        .sweep()
+        .catch((error: unknown) => error)
+      const pid = await until(
+        async () =>
+          (
+            await test.sql<{ pid: number }>(
+              `select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%sequence_facts%'`,
+            )
+          )[0]?.pid,
+        'the sequencer waits at the gate',
+      )
+      expect(await createSequencer(two.system).sweep(), 'the second one stands back').toBe(0)
+      await test.sql('select pg_terminate_backend($1)', [pid])
+      expect(await killed).toMatchObject({ code: 'database_unavailable' })
+      await gate.query('rollback')
+    })
+    expect(await createSequencer(two.system).sweep()).toBe(3)
+    await expectWhole(tenant, 3)
+  })
+
+  it('after a restart the numbers go on where they were', async () => {
+    const [tenant] = tenants
+    await write(one, tenant, 'first life', 2)
+    await createSequencer(one.system).sweep()
+    await write(one, tenant, 'written, not yet numbered', 2)
+    const again = open()
+    try {
+      await write(again, tenant, 'second life')
+      await createSequencer(again.system).run()
+    } finally {
+      await again.close()
+    }
+    expect((await numbered(tenant)).map((row) => row.message)).toEqual([
+      'first life',
+      'first life',
+      'written, not yet numbered',
+      'written, not yet numbered',
+      'second life',
+    ])
+    await expectWhole(tenant, 5)
+  })
+})

@@ -1,0 +1,42 @@
+/** What an order waits for, as counts: one query over its items and the members of the order that only this question needs. */
+import sql from 'sql-template-tag'
+import type { Queryable } from './tx.ts'
+
+export interface WaitingFacts {
+  readonly ready: number
+  readonly leased: number
+  readonly submitted: number
+  /** Failed, and the retry scheduler brings them back. */
+  readonly retrying: number
+  /** Failed or set aside, and nothing brings them back by itself. */
+  readonly stuck: number
+  /** Up to three. */
+  readonly holders: readonly string[] | null
+  readonly lease_ends_at: string | null
+  readonly retry_at: string | null
+  readonly last_apply_error: { readonly message?: string } | null
+  readonly apply_attempts: number
+  /** The auto-approver has looked at this revision and did not approve it. */
+  readonly auto_approval_tried: boolean
+}
+
+/** The facts, or undefined when there is no such order. */
+export async function findWaitingFacts(q: Queryable, orderId: string): Promise<WaitingFacts | undefined> {
+  const [row] = await q.query<WaitingFacts>(
+    sql`
+    select i.*, o.last_apply_error, o.apply_attempts, o.auto_approval_tried_revision >= o.revision as auto_approval_tried
+      from wm.orders o cross join lateral (
+        select count(*) filter (where state = 'queued')::integer as ready,
+               count(*) filter (where state in ('leased', 'in_progress'))::integer as leased,
+               count(*) filter (where state = 'submitted')::integer as submitted,
+               count(*) filter (where state = 'failed' and available_at is not null)::integer as retrying,
+               count(*) filter (where state = 'failed' and available_at is null or state = 'dead_lettered')::integer as stuck,
+               (array_agg(distinct leased_by_agent_id) filter (where leased_by_agent_id is not null))[1:3] as holders,
+               to_char(min(lease_expires_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as lease_ends_at,
+               to_char(min(available_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as retry_at
+          from wm.items where tenant_id = o.tenant_id and order_id = o.id) i
+     where o.tenant_id = wm.current_tenant() and o.id = ${orderId}`,
+    'find_waiting_facts',
+  )
+  return row
+}
