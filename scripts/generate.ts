@@ -15,6 +15,7 @@ import { renderLifecycle } from './generate/lifecycle.ts'
 import { renderOpenApi } from './generate/openapi.ts'
 import { renderOperations } from './generate/operations.ts'
 import { dumpSchema } from './generate/schema-dump.ts'
+import { renderSdkTypes } from './generate/sdk-types.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const server = path.join(root, 'packages/server')
@@ -28,6 +29,7 @@ const files: Record<string, () => string | Promise<string>> = {
   'docs/config.md': renderConfigDocs,
   'docs/operations.md': () => renderOperations(operations, path.join(server, 'src/operations')),
   'docs/openapi.json': () => renderOpenApi(operations),
+  'packages/sdk/src/generated/api.ts': async () => renderSdkTypes(await renderOpenApi(operations)),
   'packages/server/schema.sql': () => withFreshDatabase(dumpSchema),
 }
 

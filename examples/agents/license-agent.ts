@@ -20,7 +20,13 @@ async function audit(root: string, { name, version, path: at }: Input['packages'
   const file = `${at}/package.json`
   const bytes = await readFile(path.join(root, file))
   const quote = /"license"\s*:\s*"([^"]+)"/.exec(bytes.toString())
-  const proof = { name, version, file, sha256: createHash('sha256').update(bytes).digest('hex'), quote: quote?.[0] ?? bytes.toString().slice(0, 200).trim() }
+  const proof = {
+    name,
+    version,
+    file,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    quote: quote?.[0] ?? bytes.toString().slice(0, 200).trim(),
+  }
   return quote ? { spdx: quote[1]!, ...proof } : { spdx: 'NOASSERTION', notes: 'package.json declares no licence.', ...proof }
 }
 

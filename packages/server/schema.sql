@@ -181,7 +181,7 @@ CREATE INDEX idempotency_created_idx ON wm.idempotency USING brin (created_at);
 alter table wm.idempotency enable row level security, force row level security;
 create policy app on wm.idempotency for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.idempotency for all to wm_system using (true) with check (true);
-grant insert, select on wm.idempotency to wm_app;
+grant delete, insert, select on wm.idempotency to wm_app;
 grant delete, select on wm.idempotency to wm_system;
 grant update (status, body, expires_at) on wm.idempotency to wm_app;
 
@@ -460,7 +460,7 @@ declare
   v_slot integer[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[]; v_random text[]; v_request text[]; v_prov uuid[]; v_trace text[];
   v_wanted integer;
   v_contended boolean := false;
-  v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_busy uuid[]; v_granted uuid[] := '{}'; v_more uuid[];
+  v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_busy uuid[]; v_granted uuid[] := '{}';
   v_now timestamptz;
 begin
   perform set_config('wm.tenant_id', p_tenant::text, true);
@@ -490,22 +490,21 @@ begin
     elsif p_order is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
         from (select i.id, i.order_id from wm.items i
-               where i.tenant_id = p_tenant and i.order_id = p_order and i.state = 'queued' and i.id <> all (v_granted)
+               where i.tenant_id = p_tenant and i.order_id = p_order and i.state = 'queued'
                order by i.ordinal limit v_wanted) c;
     elsif p_type is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
         from (select i.id, i.order_id from wm.items i
                where i.tenant_id = p_tenant and i.order_type = p_type and i.state = 'queued'
-                 and i.priority >= p_min_priority and i.id <> all (v_granted)
+                 and i.priority >= p_min_priority
                order by i.priority desc, i.id limit v_wanted) c;
     else
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
         from (select i.id, i.order_id from wm.items i
-               where i.tenant_id = p_tenant and i.state = 'queued' and i.priority >= p_min_priority and i.id <> all (v_granted)
+               where i.tenant_id = p_tenant and i.state = 'queued' and i.priority >= p_min_priority
                order by i.priority desc, i.id limit v_wanted) c;
     end if;
     exit when v_candidates is null;
-    v_contended := true;
 
     if v_round < 3 then
       v_busy := v_orders;
@@ -518,20 +517,21 @@ begin
         select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
            and l.state in ('queued', 'checked_out', 'in_progress')
          order by l.id for no key update) o;
+      v_contended := v_locked is not null;
       -- While we waited, others may have taken the candidates: look again inside the orders that we now hold.
       select array_agg(c.id) into v_candidates
         from (select i.id from wm.items i
                where i.tenant_id = p_tenant and i.order_id = any (v_locked) and i.state = 'queued'
-                 and i.priority >= coalesce(p_min_priority, -32768) and i.id <> all (v_granted)
+                 and i.priority >= coalesce(p_min_priority, -32768)
                order by i.priority desc, i.id limit v_wanted) c;
     end if;
 
     if v_locked is not null and v_candidates is not null then
-      select array_agg(k.id) into v_more from (
-        select i.id from wm.items i
-         where i.tenant_id = p_tenant and i.id = any (v_candidates) and i.order_id = any (v_locked) and i.state = 'queued'
+      select coalesce(array_agg(k.id order by k.priority desc, k.id), '{}'), array_agg(distinct k.order_id) into v_granted, v_orders from (
+        select i.id, i.order_id, i.priority from wm.items i
+         where i.tenant_id = p_tenant and i.id = any (v_candidates) and i.state || '' = 'queued'
+           and array_position(v_locked, i.order_id) is not null
          order by i.id for update skip locked) k;
-      v_granted := v_granted || coalesce(v_more[1 : v_wanted], '{}');
     end if;
     exit when v_granted <> '{}';
   end loop;
@@ -543,22 +543,18 @@ begin
   v_now := clock_timestamp();
 
   return query
-  with best as (
-    select b.id, row_number() over (order by b.priority desc, b.id) as n
-      from wm.items b where b.tenant_id = p_tenant and b.id = any (v_granted)
-  ), granted as (
+  with granted as (
     update wm.items i
        set state = 'leased', attempts = i.attempts + 1, generation = i.generation + 1,
-           lease_token = 'wl.' || p_epoch || '.' || (i.generation + 1) || '.' || v_random[b.n],
-           leased_by_agent_id = v_agent[b.n], leased_by_principal = v_who[b.n],
+           lease_token = 'wl.' || p_epoch || '.' || (i.generation + 1) || '.' || v_random[array_position(v_granted, i.id)],
+           leased_by_agent_id = v_agent[array_position(v_granted, i.id)], leased_by_principal = v_who[array_position(v_granted, i.id)],
            lease_expires_at = v_now + make_interval(secs => i.lease_ttl_seconds),
            last_heartbeat_at = v_now, updated_at = v_now
-      from best b
-     where i.tenant_id = p_tenant and i.id = b.id and i.state = 'queued'
-    returning i as item, b.n
+     where i.tenant_id = p_tenant and i.id = any (v_granted) and i.state || '' = 'queued'
+    returning i as item, array_position(v_granted, i.id) as n
   ), opened as (
     update wm.orders o set state = 'checked_out', last_transitioned_at = v_now, updated_at = v_now
-     where o.tenant_id = p_tenant and o.id in (select (g.item).order_id from granted g) and o.state = 'queued'
+     where o.tenant_id = p_tenant and o.id = any (v_orders) and o.state || '' = 'queued'
     returning o.id, o.type
   ), facts as (
     -- One insert, so that positions follow the order in which the facts belong: the item's first.
@@ -655,7 +651,7 @@ begin
     raise exception 'a new item starts as queued, not %', new.state using errcode = 'check_violation', constraint = 'item_state_machine';
   end if;
   if old.state || '>' || new.state <> all (array[
-    'queued>leased', 'queued>failed', 'queued>cancelled', 'leased>in_progress', 'leased>queued', 'leased>failed', 'leased>cancelled', 'in_progress>submitted', 'in_progress>queued', 'in_progress>failed', 'in_progress>cancelled', 'submitted>accepted', 'submitted>rejected', 'submitted>cancelled', 'accepted>completed', 'rejected>queued', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
+    'queued>leased', 'queued>failed', 'queued>cancelled', 'leased>in_progress', 'leased>queued', 'leased>failed', 'leased>cancelled', 'in_progress>submitted', 'in_progress>queued', 'in_progress>failed', 'in_progress>cancelled', 'submitted>accepted', 'submitted>rejected', 'submitted>cancelled', 'accepted>completed', 'rejected>queued', 'rejected>cancelled', 'failed>queued', 'failed>dead_lettered', 'failed>cancelled', 'dead_lettered>queued'
   ]) then
     raise exception 'Illegal state transition for item: cannot transition from ''%'' to ''%''', old.state, new.state
       using errcode = 'check_violation', constraint = 'item_state_machine';
@@ -672,7 +668,7 @@ begin
     raise exception 'a new order starts as queued, not %', new.state using errcode = 'check_violation', constraint = 'order_state_machine';
   end if;
   if old.state || '>' || new.state <> all (array[
-    'queued>checked_out', 'queued>submitted', 'queued>failed', 'queued>cancelled', 'checked_out>in_progress', 'checked_out>queued', 'checked_out>submitted', 'checked_out>failed', 'checked_out>cancelled', 'in_progress>queued', 'in_progress>submitted', 'in_progress>failed', 'in_progress>cancelled', 'submitted>approved', 'submitted>rejected', 'submitted>cancelled', 'approved>applied', 'approved>submitted', 'approved>cancelled', 'applied>completed', 'rejected>queued', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
+    'queued>checked_out', 'queued>submitted', 'queued>failed', 'queued>cancelled', 'checked_out>in_progress', 'checked_out>queued', 'checked_out>submitted', 'checked_out>failed', 'checked_out>cancelled', 'in_progress>queued', 'in_progress>submitted', 'in_progress>failed', 'in_progress>cancelled', 'submitted>approved', 'submitted>rejected', 'submitted>cancelled', 'approved>applied', 'approved>submitted', 'approved>cancelled', 'applied>completed', 'rejected>queued', 'rejected>cancelled', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
   ]) then
     raise exception 'Illegal state transition for order: cannot transition from ''%'' to ''%''', old.state, new.state
       using errcode = 'check_violation', constraint = 'order_state_machine';
@@ -687,6 +683,7 @@ AS $function$
 declare
   v_slot integer[]; v_item uuid[]; v_token text[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[];
   v_request text[]; v_prov uuid[]; v_trace text[];
+  v_orders uuid[];
   v_now timestamptz;
 begin
   perform set_config('wm.tenant_id', p_tenant::text, true);
@@ -697,32 +694,35 @@ begin
       actor_id text, request_id text, provenance_id uuid, trace_id text);
 
   -- Only the first heartbeat of an order moves the order, so only then is its row locked.
-  perform 1 from (
-    select o.id from wm.orders o
-     where o.tenant_id = p_tenant and o.state = 'checked_out'
-       and o.id in (select i.order_id from wm.items i where i.tenant_id = p_tenant and i.id = any (v_item) and i.state = 'leased')
-     order by o.id for no key update) l;
+  select array_agg(j.order_id) into v_orders
+    from (select i.order_id from wm.items i
+           where i.tenant_id = p_tenant and i.id = any (v_item) and i.state || '' = 'leased' order by i.id) j;
+  if v_orders is not null then
+    perform 1 from (
+      select o.id from wm.orders o where o.tenant_id = p_tenant and o.id = any (v_orders) and o.state || '' = 'checked_out'
+       order by o.id for no key update) l;
+  end if;
   perform 1 from (
     select i.id from wm.items i where i.tenant_id = p_tenant and i.id = any (v_item) order by i.id for no key update) l;
   v_now := clock_timestamp();
 
   return query
-  with asked as (
-    select * from unnest(v_slot, v_item, v_token, v_agent, v_who, v_actor, v_actor_id, v_request, v_prov, v_trace)
-      as a(slot, item_id, token, agent, who, actor, actor_id, request, prov, trace)
-  ), before as (
-    select a.*, i as item, wm.holds_lease(i, a.token, a.agent, a.who, v_now) as ok
-      from asked a join wm.items i on i.tenant_id = p_tenant and i.id = a.item_id
+  with before as materialized (
+    select a.n, i.id, i.order_id, i.order_type, i.state, i.lease_token, i.leased_by_agent_id, i.leased_by_principal, i.require_token,
+           i.lease_expires_at, i.record_heartbeats, greatest(i.lease_expires_at, v_now + make_interval(secs => i.lease_ttl_seconds)) as until,
+           wm.holds_lease(i, v_token[a.n], v_agent[a.n], v_who[a.n], v_now) as ok
+      from wm.items i cross join lateral (select array_position(v_item, i.id) as n) a
+     where i.tenant_id = p_tenant and i.id = any (v_item)
+     order by i.id
   ), beaten as (
     update wm.items i
-       set state = 'in_progress', lease_expires_at = v_now + make_interval(secs => i.lease_ttl_seconds),
+       set state = 'in_progress', lease_expires_at = greatest(i.lease_expires_at, v_now + make_interval(secs => i.lease_ttl_seconds)),
            last_heartbeat_at = v_now, updated_at = v_now
-      from before b
-     where b.ok and i.tenant_id = p_tenant and i.id = b.item_id
-    returning i.id, i.lease_expires_at as until
+     where i.tenant_id = p_tenant and i.id = any ((select array_agg(b.id) from before b where b.ok)::uuid[])
   ), begun as (
     update wm.orders o set state = 'in_progress', last_transitioned_at = v_now, updated_at = v_now
-     where o.tenant_id = p_tenant and o.state = 'checked_out' and o.id in (select (b.item).order_id from before b where b.ok)
+     where o.tenant_id = p_tenant and o.state || '' = 'checked_out'
+       and o.id = any ((select array_agg(distinct b.order_id) from before b where b.ok)::uuid[])
     returning o.id, o.type
   ), facts as (
     insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
@@ -730,19 +730,18 @@ begin
     select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
         wm.event_priority(f.kind), f.payload, v_now
       from (
-        select 1 as place, (b.item).order_id as order_id, b.item_id, k.kind, (b.item).order_type as type, b.actor, b.actor_id, b.who,
-               b.request, b.trace, b.prov, json_build_object('lease_expires_at', wm.wire_time(n.until)) as payload
+        select 1 as place, b.order_id, b.id as item_id, case when b.state = 'leased' then 'item.in_progress' else 'item.heartbeat' end as kind,
+               b.order_type as type, v_actor[b.n] as actor, v_actor_id[b.n] as actor_id, v_who[b.n] as who, v_request[b.n] as request,
+               v_trace[b.n] as trace, v_prov[b.n] as prov, json_build_object('lease_expires_at', wm.wire_time(b.until)) as payload
           from before b
-          join beaten n on n.id = b.item_id
-          cross join lateral (select case when (b.item).state = 'leased' then 'item.in_progress' else 'item.heartbeat' end as kind) k
-         where (b.item).state = 'leased' or (b.item).record_heartbeats
+         where b.ok and (b.state = 'leased' or b.record_heartbeats)
         union all
         select 2, o.id, null, 'order.in_progress', o.type, 'system', null, null, null, null, null, null from begun o
       ) f order by f.place
   )
-  select b.slot, b.ok, n.until, (b.item).state, (b.item).lease_token, (b.item).leased_by_agent_id, (b.item).leased_by_principal,
-         (b.item).require_token, (b.item).lease_expires_at, v_now
-    from before b left join beaten n on n.id = b.item_id;
+  select v_slot[b.n], b.ok, case when b.ok then b.until end, b.state, b.lease_token, b.leased_by_agent_id, b.leased_by_principal,
+         b.require_token, b.lease_expires_at, v_now
+    from before b;
 end $function$;
 
 CREATE OR REPLACE FUNCTION wm.holds_lease(i wm.items, token text, agent text, who text, at timestamp with time zone)
@@ -946,7 +945,8 @@ declare
   v_slot integer[]; v_item uuid[]; v_token text[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[];
   v_request text[]; v_prov uuid[]; v_trace text[]; v_key bytea[]; v_print bytea[]; v_id uuid[]; v_digest text[]; v_parts integer[];
   v_result json[]; v_evidence json[]; v_notes text[];
-  v_go boolean[];
+  v_go boolean[]; v_fresh boolean[]; v_known boolean;
+  v_orders uuid[]; v_counts integer[]; v_held uuid[]; v_begun uuid[];
   v_now timestamptz;
 begin
   perform set_config('wm.tenant_id', p_tenant::text, true);
@@ -964,71 +964,87 @@ begin
   select array_agg(k is null or pg_try_advisory_xact_lock(hashtextextended(p_tenant::text || '|' || w || '|submit_item|' || encode(k, 'hex'), 0)) order by n)
     into v_go from unnest(v_key, v_who) with ordinality as u(k, w, n);
   -- A new statement: it sees what the holder before us committed.
-  return query
-    select u.slot, case when not u.go then 'in_flight' when p.fingerprint <> u.print then 'mismatch' else 'replay' end,
-           p.status, p.body, null::uuid, false, null::text, null::text, null::text, null::text, null::boolean, null::timestamptz, null::timestamptz
-      from unnest(v_slot, v_go, v_who, v_key, v_print) as u(slot, go, who, key, print)
-      left join wm.idempotency p on p.tenant_id = p_tenant and p.principal = u.who and p.operation = 'submit_item'
-       and p.key_hash = u.key
-     where u.key is not null and (not u.go or p.key_hash is not null);
-  select array_agg(u.go and p.key_hash is null order by u.n) into v_go
+  select array_agg(u.go and p.key_hash is null order by u.n), bool_or(not u.go or p.key_hash is not null) into v_fresh, v_known
     from unnest(v_go, v_who, v_key) with ordinality as u(go, who, key, n)
     left join wm.idempotency p on p.tenant_id = p_tenant and p.principal = u.who and p.operation = 'submit_item'
      and p.key_hash = u.key;
+  if v_known then
+    return query
+      select u.slot, case when not u.go then 'in_flight' when p.fingerprint <> u.print then 'mismatch' else 'replay' end,
+             p.status, p.body, null::uuid, false, null::text, null::text, null::text, null::text, null::boolean, null::timestamptz, null::timestamptz
+        from unnest(v_slot, v_go, v_who, v_key, v_print) as u(slot, go, who, key, print)
+        left join wm.idempotency p on p.tenant_id = p_tenant and p.principal = u.who and p.operation = 'submit_item'
+         and p.key_hash = u.key
+       where u.key is not null and (not u.go or p.key_hash is not null);
+    v_go := v_fresh;
+  end if;
 
+  select array_agg(j.order_id) into v_orders
+    from (select i.order_id from wm.items i where i.tenant_id = p_tenant and i.id = any (v_item) order by i.id) j;
   perform 1 from (
-    select o.id from wm.orders o
-     where o.tenant_id = p_tenant and o.id in (select i.order_id from wm.items i where i.tenant_id = p_tenant and i.id = any (v_item))
-     order by o.id for no key update) l;
+    select o.id from wm.orders o where o.tenant_id = p_tenant and o.id = any (v_orders) order by o.id for no key update) l;
   perform 1 from (
     select i.id from wm.items i where i.tenant_id = p_tenant and i.id = any (v_item) order by i.id for no key update) l;
   v_now := clock_timestamp();
 
+  select array_agg(j.id), array_agg(j.id) filter (where j.state = 'leased') into v_held, v_begun
+    from (select i.id, i.state, i.order_id, wm.holds_lease(i, v_token[a.n], v_agent[a.n], v_who[a.n], v_now) as ok
+            from wm.items i cross join lateral (select array_position(v_item, i.id) as n) a
+           where i.tenant_id = p_tenant and i.id = any (v_item) and v_go[a.n]
+           order by i.id) j
+   where j.ok;
+  select array_agg(c.id), array_agg(c.n) into v_orders, v_counts
+    from (select j.order_id as id, count(*)::integer as n
+            from (select i.order_id from wm.items i where i.tenant_id = p_tenant and i.id = any (v_held) order by i.id) j
+           group by j.order_id) c;
+
+  if v_held is null or cardinality(v_held) < cardinality(v_item) then
+    return query
+      select v_slot[a.n], 'refused', null::integer, null::text, null::uuid, false, i.state, i.lease_token, i.leased_by_agent_id,
+             i.leased_by_principal, i.require_token, i.lease_expires_at, v_now
+        from wm.items i cross join lateral (select array_position(v_item, i.id) as n) a
+       where i.tenant_id = p_tenant and i.id = any (v_item) and v_go[a.n] and (v_held is null or i.id <> all (v_held));
+  end if;
+  if v_held is null then
+    return;
+  end if;
+
   -- Straight from leased, an item passes through in_progress: two facts, one transaction.
-  with begun as (
-    update wm.items i set state = 'in_progress'
-      from unnest(v_item, v_token, v_agent, v_who, v_go, v_actor, v_actor_id, v_request, v_prov, v_trace)
-        as a(item_id, token, agent, who, go, actor, actor_id, request, prov, trace)
-     where a.go and i.tenant_id = p_tenant and i.id = a.item_id and i.state = 'leased' and wm.holds_lease(i, a.token, a.agent, a.who, v_now)
-    returning i.order_id, i.id, i.order_type, a.actor, a.actor_id, a.who, a.request, a.prov, a.trace
-  )
-  insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
-      provenance_id, priority, decided_at)
-  select p_tenant, b.order_id, b.id, 'item.in_progress', b.order_type, b.actor, b.actor_id, b.who, b.request, b.trace, b.prov,
-      wm.event_priority('item.in_progress'), v_now from begun b;
+  if v_begun is not null then
+    with begun as (
+      update wm.items i set state = 'in_progress'
+       where i.tenant_id = p_tenant and i.id = any (v_begun) and i.state || '' = 'leased'
+      returning i.order_id, i.id, i.order_type, array_position(v_item, i.id) as n
+    )
+    insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
+        provenance_id, priority, decided_at)
+    select p_tenant, b.order_id, b.id, 'item.in_progress', b.order_type, v_actor[b.n], v_actor_id[b.n], v_who[b.n], v_request[b.n],
+        v_trace[b.n], v_prov[b.n], wm.event_priority('item.in_progress'), v_now from begun b;
+  end if;
 
   return query
-  with asked as (
-    select * from unnest(v_slot, v_item, v_token, v_agent, v_who, v_go, v_actor, v_actor_id, v_request, v_prov, v_trace, v_key, v_print, v_id,
-        v_digest, v_parts, v_result, v_evidence, v_notes)
-      as a(slot, item_id, token, agent, who, go, actor, actor_id, request, prov, trace, key, print, id, digest, parts, result, evidence, notes)
-  ), before as (
-    select a.*, i as item, wm.holds_lease(i, a.token, a.agent, a.who, v_now) as ok
-      from asked a join wm.items i on i.tenant_id = p_tenant and i.id = a.item_id
-     where a.go
-  ), handed_in as (
+  with handed_in as (
     update wm.items i
        set state = 'submitted', submission_number = i.submission_number + 1, updated_at = v_now, error = null,
            lease_token = null, leased_by_agent_id = null, leased_by_principal = null, lease_expires_at = null
-      from before b
-     where b.ok and i.tenant_id = p_tenant and i.id = b.item_id
-    returning i as item
+     where i.tenant_id = p_tenant and i.id = any (v_held) and i.state || '' = 'in_progress'
+    returning i as item, i.id, i.order_id, i.order_type, i.submission_number as number, i.generation, array_position(v_item, i.id) as n
   ), kept as (
     insert into wm.submissions (tenant_id, id, order_id, item_id, number, result, evidence, notes, digest, assembled_parts,
         submitted_by_agent_id, submitted_by_principal, generation, decided_at)
-    select p_tenant, b.id, (h.item).order_id, b.item_id, (h.item).submission_number, b.result, b.evidence, b.notes, b.digest, b.parts,
-        b.agent, b.who, (h.item).generation, v_now
-      from before b join handed_in h on (h.item).id = b.item_id
-    returning submissions as submission
+    select p_tenant, v_id[h.n], h.order_id, h.id, h.number, v_result[h.n], v_evidence[h.n], v_notes[h.n], v_digest[h.n], v_parts[h.n],
+        v_agent[h.n], v_who[h.n], h.generation, v_now
+      from handed_in h
+    returning item_id, submissions as submission
   ), counted as (
     update wm.orders o
-       set items_submitted = o.items_submitted + c.n, updated_at = v_now,
-           state = case when o.items_submitted + c.n + o.items_dead >= o.items_total then 'submitted'
+       set items_submitted = o.items_submitted + v_counts[array_position(v_orders, o.id)], updated_at = v_now,
+           state = case when o.items_submitted + v_counts[array_position(v_orders, o.id)] + o.items_dead >= o.items_total then 'submitted'
                         when o.state = 'checked_out' then 'in_progress' else o.state end,
-           last_transitioned_at = case when o.items_submitted + c.n + o.items_dead >= o.items_total or o.state = 'checked_out'
+           last_transitioned_at = case when o.items_submitted + v_counts[array_position(v_orders, o.id)] + o.items_dead >= o.items_total
+                                         or o.state = 'checked_out'
                                        then v_now else o.last_transitioned_at end
-      from (select (h.item).order_id as id, count(*)::integer as n from handed_in h group by 1) c
-     where o.tenant_id = p_tenant and o.id = c.id
+     where o.tenant_id = p_tenant and o.id = any (v_orders)
     returning o.id, o.type, o.state, o.last_transitioned_at = v_now as moved
   ), facts as (
     insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
@@ -1036,33 +1052,31 @@ begin
     select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
         wm.event_priority(f.kind), f.payload, f.message, v_now
       from (
-        select 1 as place, (h.item).order_id as order_id, b.item_id, 'item.submitted' as kind, (h.item).order_type as type, b.actor,
-               b.actor_id, b.who, b.request, b.trace, b.prov,
-               json_build_object('number', (h.item).submission_number, 'digest', b.digest, 'generation', (h.item).generation,
-                 'assembled_parts', b.parts) as payload, null as message
-          from before b join handed_in h on (h.item).id = b.item_id
+        select 1 as place, h.order_id, h.id as item_id, 'item.submitted' as kind, h.order_type as type, v_actor[h.n] as actor,
+               v_actor_id[h.n] as actor_id, v_who[h.n] as who, v_request[h.n] as request, v_trace[h.n] as trace, v_prov[h.n] as prov,
+               json_build_object('number', h.number, 'digest', v_digest[h.n], 'generation', h.generation,
+                 'assembled_parts', v_parts[h.n]) as payload, null as message
+          from handed_in h
         union all
         select 2, c.id, null, 'order.' || c.state, c.type, 'system', null, null, null, null, null, null,
                case when c.state = 'submitted' then 'All items submitted' end
           from counted c where c.moved
       ) f order by f.place
-  ), answers as (
-    select b.slot, b.who, b.key, b.print, (h.item).order_id as order_id, c.moved and c.state = 'submitted' as full_now,
+  ), answers as materialized (
+    select h.n, h.order_id, c.moved and c.state = 'submitted' as full_now,
            '{"item":' || wm.item_json(h.item, k.submission)::text || ',"state":"submitted","order_state":"' || c.state || '"}' as body
-      from before b
-      join handed_in h on (h.item).id = b.item_id
-      join kept k on (k.submission).item_id = b.item_id
-      join counted c on c.id = (h.item).order_id
+      from handed_in h
+      join kept k on k.item_id = h.id
+      join counted c on c.id = h.order_id
   ), remembered as (
     insert into wm.idempotency (tenant_id, principal, operation, key_hash, fingerprint, status, body, created_at, expires_at)
-    select p_tenant, a.who, 'submit_item', a.key, a.print, 202, a.body, v_now,
+    select p_tenant, v_who[a.n], 'submit_item', v_key[a.n], v_print[a.n], 202, a.body, v_now,
            v_now + make_interval(secs => p_idempotency_ttl)
-      from answers a where a.key is not null
+      from answers a where v_key[a.n] is not null
   )
-  select b.slot, case when b.ok then 'done' else 'refused' end, case when b.ok then 202 end, a.body, a.order_id, coalesce(a.full_now, false),
-         (b.item).state, (b.item).lease_token, (b.item).leased_by_agent_id, (b.item).leased_by_principal, (b.item).require_token,
-         (b.item).lease_expires_at, v_now
-    from before b left join answers a on a.slot = b.slot;
+  select v_slot[a.n], 'done', 202, a.body, a.order_id, a.full_now, 'submitted', null::text, null::text, null::text, null::boolean,
+         null::timestamptz, v_now
+    from answers a;
 end $function$;
 
 CREATE OR REPLACE FUNCTION wm.wire_time(t timestamp with time zone)

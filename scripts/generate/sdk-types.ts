@@ -40,10 +40,14 @@ interface Document {
 /** Given: what a caller sends, where any object will do. Got: what the server answers, where an open object has unknown members. */
 type Direction = 'given' | 'got'
 
+/** Keywords that say nothing about the type: a schema of these alone takes anything. */
+const annotations = new Set(['title', 'description', 'default', 'examples', 'deprecated'])
+
 const pascal = (name: string): string => name.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase())
 const camel = (name: string): string => name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
 const member = (name: string): string => (/^[A-Za-z_]\w*$/.test(name) ? name : `'${name}'`)
-const literal = (value: unknown): string => (typeof value === 'string' ? `'${value.replaceAll("'", String.raw`\'`)}'` : JSON.stringify(value))
+const literal = (value: unknown): string =>
+  typeof value === 'string' ? `'${value.replaceAll("'", String.raw`\'`)}'` : JSON.stringify(value)
 const comment = (text: string | undefined, indent: string): string => (text ? `${indent}/** ${text.replaceAll('*/', '* /')} */\n` : '')
 
 function typeOf(schema: Schema, direction: Direction, indent: string): string {
@@ -66,7 +70,7 @@ function typeOf(schema: Schema, direction: Direction, indent: string): string {
     case 'object':
       return objectType(schema, direction, indent)
     case undefined:
-      return 'unknown'
+      if (Object.keys(schema).every((keyword) => annotations.has(keyword))) return 'unknown'
   }
   throw new Error(`sdk-types: there is no TypeScript for ${JSON.stringify(schema).slice(0, 200)}; teach scripts/generate/sdk-types.ts.`)
 }
@@ -114,12 +118,14 @@ export function renderSdkTypes(openApi: string): string {
     for (const [verb, operation] of Object.entries(verbs)) {
       const { operationId, summary, description, parameters, responses } = operation
       const [name, input] = [pascal(operationId), inputOf(operation)]
-      const [status, success] = Object.entries(responses).find(([code]) => /^2/.test(code))!
+      const [status, success] = Object.entries(responses).find(([code]) => code.startsWith('2'))!
       const takesKey = parameters.some((one) => one.name === 'Idempotency-Key')
       // What makes something new each time must not be sent twice; everything else without a key is safe to repeat.
       const isRepeatable = takesKey || status !== '201'
       types.push(
-        Object.keys(input.properties!).length === 0 ? `export type ${name}Input = Record<string, never>\n` : declare(`${name}Input`, input, 'given'),
+        Object.keys(input.properties!).length === 0
+          ? `export type ${name}Input = Record<string, never>\n`
+          : declare(`${name}Input`, input, 'given'),
         declare(`${name}Output`, success.content!['application/json'].schema, 'got'),
       )
       const optional = input.required!.length === 0 ? '?' : ''
@@ -136,7 +142,9 @@ export function renderSdkTypes(openApi: string): string {
     '/** Where the operations are served. */\n',
     `export const basePath = '${servers[0]!.url}'\n\n`,
     '/** Every code that a refusal can carry; docs/errors.md says what each means. */\n',
-    `export type ErrorCode =\n${Object.keys(errorCatalogue).map((code) => `  | '${code}'\n`).join('')}\n`,
+    `export type ErrorCode =\n${Object.keys(errorCatalogue)
+      .map((code) => `  | '${code}'\n`)
+      .join('')}\n`,
     ...Object.entries(components.schemas).map(([name, schema]) => `${declare(name, schema, 'got')}\n`),
     ...types.map((type) => `${type}\n`),
     '/** One method per operation. */\nexport interface WorkManagerClient {\n',

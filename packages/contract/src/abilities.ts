@@ -10,6 +10,8 @@ export const abilities = {
   'work:cancel': 'Cancel orders.',
   'work:requeue': 'Bring failed, rejected and dead-lettered work back.',
   'admin:keys': 'Create, list, rotate and revoke keys.',
+  'admin:leases': 'End, extend and reclaim leases of others (people only).',
+  'admin:maintenance': 'Run generators and housekeeping, delete old idempotency keys (people only).',
 } as const
 
 export type Ability = keyof typeof abilities

@@ -63,7 +63,7 @@ export const orderMachine = {
     completed: { doc: 'Done. Final.', to: {} },
     rejected: {
       doc: 'A reviewer said no. Leaves by rework (at once when asked) or a later requeue with a reason.',
-      to: { queued: 'rework or requeue' },
+      to: { queued: 'rework or requeue', cancelled: 'cancel' },
     },
     failed: {
       doc: 'An item could not be done. The dead-letterer files it; a requeue with a reason revives it.',
@@ -110,11 +110,11 @@ export const itemMachine = {
     completed: { doc: 'Done. Final.', to: {} },
     rejected: {
       doc: 'Sent back. Passed through on rework; stays here when its order was rejected without rework.',
-      to: { queued: 'rework or requeue' },
+      to: { queued: 'rework or requeue', cancelled: 'cancel' },
     },
     failed: {
       doc: 'Waits: with available_at, for the retry scheduler; without, for the dead-letterer or a requeue.',
-      to: { queued: 'retry scheduler or requeue', dead_lettered: 'dead-letterer' },
+      to: { queued: 'retry scheduler or requeue', dead_lettered: 'dead-letterer', cancelled: 'cancel' },
     },
     dead_lettered: { doc: 'Set aside with a case file. Leaves only by a requeue with a reason.', to: { queued: 'requeue' } },
     cancelled: { doc: 'Withdrawn with its order. Final.', to: {} },

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
 import { operations } from '../../server/src/operations/index.ts'
 import { echoType } from '../../server/testing/echo-type.ts'
-import { startTestServer, type TestServer } from '../../server/testing/test-server.ts'
+import { holdItem } from '../../server/testing/row-gate.ts'
+import { startTestServer, until, type TestServer } from '../../server/testing/test-server.ts'
 import { startTcpProxy, type TcpProxy } from '../testing/tcp-proxy.ts'
 import { createClient } from './client.ts'
 import { isWorkError, WorkManagerConnectionError, WorkManagerError } from './errors.ts'
@@ -14,6 +15,7 @@ let server: TestServer
 let proxy: TcpProxy
 let agent: WorkManagerClient
 let person: WorkManagerClient
+let reviewer: WorkManagerClient
 let agentKey: string
 
 beforeAll(async () => {
@@ -22,20 +24,32 @@ beforeAll(async () => {
   agentKey = (await server.caller('agent', 'echoer')).key
   agent = createClient({ url: proxy.url, key: agentKey })
   person = createClient({ url: proxy.url, key: (await server.caller('person', 'ada')).key })
+  reviewer = createClient({ url: proxy.url, key: (await server.caller('person', 'grace')).key })
 })
 afterAll(async () => {
   await proxy?.close()
   await server?.stop()
 })
 
-const rejection = async (call: Promise<unknown>): Promise<unknown> => call.then(() => undefined, (error: unknown) => error)
+const rejection = async (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
 
 describe('operations', () => {
   it('every operation of the server has a method with its route', () => {
-    const templated = operations.map(({ name, http: { method, path }, idempotency }) => ({ operation: name, method, path: path.replaceAll(/:(\w+)/g, '{$1}'), takesKey: idempotency !== 'none' }))
-    expect(Object.values(routes).map(({ isRepeatable: _, ...route }) => route).sort((a, b) => a.operation.localeCompare(b.operation))).toEqual(
-      templated.sort((a, b) => a.operation.localeCompare(b.operation)),
-    )
+    const templated = operations.map(({ name, http: { method, path }, idempotency }) => ({
+      operation: name,
+      method,
+      path: path.replaceAll(/:(\w+)/g, '{$1}'),
+      takesKey: idempotency !== 'none',
+    }))
+    expect(
+      Object.values(routes)
+        .map(({ operation, method, path, takesKey }) => ({ operation, method, path, takesKey }))
+        .sort((a, b) => a.operation.localeCompare(b.operation)),
+    ).toEqual(templated.sort((a, b) => a.operation.localeCompare(b.operation)))
   })
 
   it('an order goes from proposal to applied change', async () => {
@@ -46,7 +60,7 @@ describe('operations', () => {
     const receipt = await agent.submitItem({ item: item.id, lease_token: item.lease_token, result: { echoed: 'hello', ok: true } })
     expect(receipt.order_state).toBe('submitted')
     const { order: seen } = await person.getOrder({ order: order.id })
-    const approved = await person.approveOrder({ order: order.id, digest: seen.digest })
+    const approved = await reviewer.approveOrder({ order: order.id, digest: seen.digest })
     expect(approved.diff?.after).toMatchObject({ messages: ['hello'] })
   })
 
@@ -56,7 +70,7 @@ describe('operations', () => {
     expect(found.data.map((one) => one.items?.length)).toEqual([2])
     const page = await person.listItems({ order: order.id, limit: 1 })
     const next = await person.listItems({ order: order.id, limit: 1, cursor: page.next_cursor! })
-    expect([...page.items, ...next.items].map((one) => one.ordinal).sort()).toEqual([0, 1])
+    expect(new Set([...page.data, ...next.data].map((one) => one.ordinal))).toEqual(new Set([0, 1]))
   })
 })
 
@@ -66,7 +80,13 @@ describe('refusals', () => {
     expect(error).toBeInstanceOf(WorkManagerError)
     if (!isWorkError(error, 'payload_invalid')) throw error
     expectTypeOf(error.code).toEqualTypeOf<'payload_invalid'>()
-    expect(error).toMatchObject({ code: 'payload_invalid', status: 422, retry: 'never', operation: 'propose_order', requestId: expect.stringMatching(/./) })
+    expect(error).toMatchObject({
+      code: 'payload_invalid',
+      status: 422,
+      retry: 'never',
+      operation: 'propose_order',
+      requestId: expect.stringMatching(/./),
+    })
     expect(error.fix).not.toBe('')
     expect(error.message).toContain(error.detail)
     expect(error.errors[0]).toMatchObject({ field: 'messages', code: expect.any(String), message: expect.any(String) })
@@ -74,7 +94,11 @@ describe('refusals', () => {
 
   it('are told apart by code', async () => {
     const error = await rejection(agent.getItem({ item: '01890a5d-ac96-774b-bcce-b302099a8057' }))
-    expect([isWorkError(error), isWorkError(error, 'not_found', 'lease_lost'), isWorkError(error, 'lease_lost')]).toEqual([true, true, false])
+    expect([isWorkError(error), isWorkError(error, 'not_found', 'lease_lost'), isWorkError(error, 'lease_lost')]).toEqual([
+      true,
+      true,
+      false,
+    ])
     expect(isWorkError(new Error('other'))).toBe(false)
   })
 
@@ -108,7 +132,10 @@ describe('a lost answer', () => {
     proxy.loseAnswer(/POST \S+\/propose/)
     const error = await rejection(person.proposeOrder({ type: 'test.echo', payload, meta: { lost: 'again' } }, { retry: false }))
     if (!(error instanceof WorkManagerConnectionError)) throw error
-    const { order } = await person.proposeOrder({ type: 'test.echo', payload, meta: { lost: 'again' } }, { idempotencyKey: error.idempotencyKey! })
+    const { order } = await person.proposeOrder(
+      { type: 'test.echo', payload, meta: { lost: 'again' } },
+      { idempotencyKey: error.idempotencyKey! },
+    )
     const made = await person.listOrders({ filter: { meta: 'lost:again' } })
     expect(made.data.map((one) => one.id)).toEqual([order.id])
   })
@@ -119,6 +146,34 @@ describe('a lost answer', () => {
     const error = await rejection(person.createKey({ kind: 'agent', principal_id: 'one', name: 'one', abilities: ['work:view'] }))
     expect(error).toMatchObject({ name: 'WorkManagerConnectionError', reason: 'unreachable', operation: 'create_key' })
     expect(proxy.requests.length - before).toBe(1)
+  })
+})
+
+describe('a server that is busy', () => {
+  it('is asked again with the same key, until it can answer', async () => {
+    const { order } = await person.proposeOrder({ type: 'test.echo', payload: { messages: ['held'] } })
+    const { item } = await agent.checkoutOrderItem({ order: order.id })
+    const gate = await holdItem(server.database, item.id)
+    const before = proxy.requests.length
+    const call = agent.releaseItem({ item: item.id, lease_token: item.lease_token })
+    await until(async () => proxy.requests.length - before >= 2, 'the call is repeated')
+    await gate.open()
+    expect((await call).item.state).toBe('queued')
+    const released = (await person.getItemLogs({ item: item.id })).events.filter((event) => event.kind === 'item.released')
+    expect(released).toHaveLength(1)
+  })
+
+  it('is left alone by a client that does not repeat, which hears why', async () => {
+    const { order } = await person.proposeOrder({ type: 'test.echo', payload: { messages: ['held'] } })
+    const { item } = await agent.checkoutOrderItem({ order: order.id })
+    const gate = await holdItem(server.database, item.id)
+    const error = await rejection(agent.releaseItem({ item: item.id, lease_token: item.lease_token }, { retry: false }))
+    await gate.open()
+    expect(isWorkError(error, 'busy') && [error.status, error.retry, error.idempotencyKey]).toEqual([
+      503,
+      'later',
+      expect.stringMatching(/^[\w-]{36}$/),
+    ])
   })
 })
 
@@ -163,7 +218,8 @@ describe('what cannot work', () => {
 
   it('an id that is no path segment is refused before anything is sent', async () => {
     const before = proxy.requests.length
-    for (const item of ['', '..', undefined as unknown as string]) await expect(agent.getItem({ item })).rejects.toThrow(/get_item: item must be/)
+    for (const item of ['', '..', undefined as unknown as string])
+      await expect(agent.getItem({ item })).rejects.toThrow(/get_item: item must be/)
     await expect(agent.getItem({ item: '../keys' })).rejects.toMatchObject({ code: 'id_malformed' })
     expect(proxy.requests.slice(before)).toEqual(['GET /api/work/items/..%2Fkeys'])
   })

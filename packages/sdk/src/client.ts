@@ -37,7 +37,8 @@ export function createClient(options: ClientOptions): WorkManagerClient {
   }
   const methods = Object.entries(routes).map(([name, route]) => [
     name,
-    (input: object = {}, call: KeyedCallOptions = {}) => callOperation(transport, options.retry, route, input as Record<string, unknown>, call),
+    (input: object = {}, call: KeyedCallOptions = {}) =>
+      callOperation(transport, options.retry, route, input as Record<string, unknown>, call),
   ])
   return Object.fromEntries(methods) as WorkManagerClient
 }
@@ -83,11 +84,18 @@ function headersOf({ key, agent = {} }: ClientOptions): Readonly<Record<string, 
   if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key))
     throw new TypeError('key must be a key of the server (wm_…), without spaces; make one with `work-manager keys create`.')
   const runtime = /^(?:Node\.js|Deno|Bun)\/[\w.]+/.exec(globalThis.navigator?.userAgent ?? '')?.[0]
-  const claims = { 'x-agent-id': agent.id, 'x-agent-name': agent.name, 'x-agent-version': agent.version, 'x-model-name': agent.model, 'x-runtime': runtime }
+  const claims = {
+    'x-agent-id': agent.id,
+    'x-agent-name': agent.name,
+    'x-agent-version': agent.version,
+    'x-model-name': agent.model,
+    'x-runtime': runtime,
+  }
   const headers: Record<string, string> = { authorization: `Bearer ${key}`, accept: 'application/json' }
   for (const [name, value] of Object.entries(claims)) {
     if (value === undefined) continue
-    if (!/^[\x20-\x7e]{1,255}$/.test(value)) throw new TypeError(`agent: ${name} must be 1–255 printable ASCII characters, not ${JSON.stringify(value)}.`)
+    if (!/^[\x20-\x7e]{1,255}$/.test(value))
+      throw new TypeError(`agent: ${name} must be 1–255 printable ASCII characters, not ${JSON.stringify(value)}.`)
     headers[name] = value
   }
   return headers

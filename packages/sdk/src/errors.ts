@@ -69,7 +69,12 @@ export class WorkManagerConnectionError extends Error {
   readonly reason: 'unreachable' | 'timeout' | 'unavailable' | 'not_work_manager'
   /** The call may have been carried out all the same. The same key repeats it safely; null where the operation takes none. */
   readonly idempotencyKey: string | null
-  constructor(reason: WorkManagerConnectionError['reason'], message: string, about: { operation: string; idempotencyKey: string | null }, options?: ErrorOptions) {
+  constructor(
+    reason: WorkManagerConnectionError['reason'],
+    message: string,
+    about: { operation: string; idempotencyKey: string | null },
+    options?: ErrorOptions,
+  ) {
     super(message, options)
     this.name = 'WorkManagerConnectionError'
     this.reason = reason
@@ -79,12 +84,17 @@ export class WorkManagerConnectionError extends Error {
 }
 
 /** True for a refusal with one of these codes, or for any refusal when none is named; narrows `code`. */
-export function isWorkError<Code extends ErrorCode = ErrorCode>(error: unknown, ...codes: readonly Code[]): error is WorkManagerError<Code> {
+export function isWorkError<Code extends ErrorCode = ErrorCode>(
+  error: unknown,
+  ...codes: readonly Code[]
+): error is WorkManagerError<Code> {
   return error instanceof WorkManagerError && (codes.length === 0 || (codes as readonly ErrorCode[]).includes(error.code))
 }
 
 /** True when the item is not this agent's any more: stop working on it. */
-export const isLeaseLost = (error: unknown): error is WorkManagerError<'lease_lost' | 'lease_expired' | 'lease_error' | 'already_submitted'> =>
+export const isLeaseLost = (
+  error: unknown,
+): error is WorkManagerError<'lease_lost' | 'lease_expired' | 'lease_error' | 'already_submitted'> =>
   isWorkError(error, 'lease_lost', 'lease_expired', 'lease_error', 'already_submitted')
 
 const textOr = (value: unknown, otherwise: string): string => (typeof value === 'string' && value !== '' ? value : otherwise)

@@ -4,7 +4,18 @@ export type { CallOptions, KeyedCallOptions, RetryPolicy } from './call-options.
 export { isLeaseLost, isWorkError, WorkManagerConnectionError, WorkManagerError, type FieldError, type RetryAdvice } from './errors.ts'
 export { runAgent, type AgentOptions } from './agent/run-agent.ts'
 export type { AgentEvent, AgentTotals } from './agent/events.ts'
-export type { Finalize, Handler, HandlerContext, Outcome, Part, PartOptions, RefusedContext, RefusedHandler, Result, WorkItem } from './agent/handler.ts'
+export type {
+  Finalize,
+  Handler,
+  HandlerContext,
+  Outcome,
+  Part,
+  PartOptions,
+  RefusedContext,
+  RefusedHandler,
+  Result,
+  WorkItem,
+} from './agent/handler.ts'
 export { PermanentError, PolicyError, TransientError, type FailureClass, type FailureDetails } from './agent/failures.ts'
 export { LeaseLostError } from './agent/lease-keeper.ts'
 export type * from './generated/api.ts'

@@ -47,8 +47,19 @@ export async function sendOnce(transport: Transport, request: Request): Promise<
     text = await response.text()
   } catch (cause) {
     if (signal?.aborted) throw signal.reason
-    if (isLate) throw new WorkManagerConnectionError('timeout', `${transport.base} did not answer ${route.operation} within ${timeoutMs} ms.`, about, { cause })
-    throw new WorkManagerConnectionError('unreachable', `No answer from ${transport.base} to ${route.operation} (${reasonOf(cause)}).`, about, { cause })
+    if (isLate)
+      throw new WorkManagerConnectionError(
+        'timeout',
+        `${transport.base} did not answer ${route.operation} within ${timeoutMs} ms.`,
+        about,
+        { cause },
+      )
+    throw new WorkManagerConnectionError(
+      'unreachable',
+      `No answer from ${transport.base} to ${route.operation} (${reasonOf(cause)}).`,
+      about,
+      { cause },
+    )
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
@@ -65,12 +76,16 @@ function readAnswer(response: Response, text: string, base: string, about: { ope
     throw new WorkManagerError({
       ...about,
       status,
-      problem: answer as Record<string, unknown>,
+      problem: answer,
       requestId: headers.get('x-request-id'),
       retryAfterMs: retryAfterMs(headers.get('retry-after')),
     })
   if (status === 429 || (status >= 502 && status <= 504))
-    throw new WorkManagerConnectionError('unavailable', `Something before the server at ${base} answered ${about.operation} with status ${status}.`, about)
+    throw new WorkManagerConnectionError(
+      'unavailable',
+      `Something before the server at ${base} answered ${about.operation} with status ${status}.`,
+      about,
+    )
   const moved = headers.get('location')
   throw new WorkManagerConnectionError(
     'not_work_manager',
@@ -101,7 +116,8 @@ function fillPath({ operation, path }: Route, input: Readonly<Record<string, unk
     const value = rest[name]
     delete rest[name]
     // Dots alone would name another path: URL parsing resolves them even when they are escaped.
-    if (typeof value !== 'string' || /^\.{0,2}$/.test(value)) throw new TypeError(`${operation}: ${name} must be a string that is not empty, not ${JSON.stringify(value)}.`)
+    if (typeof value !== 'string' || /^\.{0,2}$/.test(value))
+      throw new TypeError(`${operation}: ${name} must be a string that is not empty, not ${JSON.stringify(value)}.`)
     return encodeURIComponent(value)
   })
   return { path: filled, rest }
@@ -114,7 +130,7 @@ function queryOf(input: Readonly<Record<string, unknown>>): string {
     if (value === undefined || value === null) return
     if (Array.isArray(value)) query.set(name, value.join(','))
     else if (typeof value === 'object') for (const [member, inner] of Object.entries(value)) put(`${name}[${member}]`, inner)
-    else query.set(name, String(value))
+    else query.set(name, `${value as string | number | boolean}`)
   }
   for (const [name, value] of Object.entries(input)) put(name, value)
   return query.size === 0 ? '' : `?${query}`

@@ -27,8 +27,10 @@ export async function createWorkManager(options: CreateOptions = {}): Promise<Wo
   return openWorkManager(config, { types: options.orderTypes ?? [], generators: options.generators ?? [], ...(options.log ? { log: options.log } : {}) })
 }
 
+export { createOrderContextGuard, type OrderContext, type OrderContextGuard, orderContextHeader } from './auth/order-context.ts'
 export { defineConfig, ConfigError, type Config, type ConfigInput } from './config/index.ts'
 export { EmbeddedStartError } from './embedded/index.ts'
 export { migrateDatabase, openWorkManager, UnfitDatabaseError, type WorkManager, type WorkManagerOptions } from './main.ts'
+export { type LedgerExport, verifyExport } from './ledger/verify.ts'
 export { operations } from './operations/index.ts'
 export * from './order-types/index.ts'

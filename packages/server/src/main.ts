@@ -105,6 +105,9 @@ const settingsOf = (config: Config): OperationSettings => ({
   approveWaitMs: config.approval.wait_ms,
   idempotencyTtlSeconds: config.idempotency.ttl_hours * 3600,
   maxWaitSeconds: config.checkout.max_wait_seconds,
+  guardSecret: config.guard.secret ?? null,
+  deadLetterAfterHours: config.maintenance.dead_letter_after_hours,
+  staleThresholdHours: config.maintenance.stale_order_threshold_hours,
   baseUrl: `${config.server.public_url ?? ''}${config.server.base_paths[0]}`,
 })
 
@@ -198,7 +201,7 @@ async function wire(
     },
     health: { live: () => true, ready },
   })
-  mountMcp(app, { ...shared, parseBody: parseJsonObject, traceIdOf, names: [config.server.public_url, config.server.host], anonymizeIp: config.provenance.anonymize_ip })
+  mountMcp(app, { ...shared, parseBody: parseJsonObject, traceIdOf, mounts: config.server.base_paths, names: [config.server.public_url, config.server.host], anonymizeIp: config.provenance.anonymize_ip })
   embedded?.onExit((why) => log.fatal({ component: 'embedded' }, `the embedded database is gone: ${why}`))
   embedded?.onStorage((state, freeBytes) => log[state === 'ok' ? 'info' : 'warn']({ component: 'embedded', free_bytes: freeBytes }, `storage is ${state}`))
   if (config.background.enabled) for (const service of Object.values(background)) service.start()

@@ -5,6 +5,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Diff, Evidence } from '@work-manager/contract'
 import type { OrderType } from '../src/order-types/define-order-type.ts'
+import { orderContextHeader } from '../src/auth/order-context.ts'
 import { makeDiff } from '../src/domain/diff.ts'
 import type { ApplyContext, AssembledPart, Finding, ItemForDecision, OrderForDecision, Records } from '../src/order-types/order-type.ts'
 import { checkPayload, planItems, type CheckedItem } from '../src/order-types/plan-items.ts'
@@ -197,7 +198,7 @@ export function testOrderType(type: OrderType<any, any, any, any>, options: KitO
       const { signal } = new AbortController()
       for (const [i, { name, input }] of declared.entries()) {
         const effectKey = `${key}:${name}:${i}`
-        receipts.set(effectKey, await type.effects[name]?.run(input, { key: effectKey, orderId: applied.id, signal }))
+        receipts.set(effectKey, await type.effects[name]?.run(input, { key: effectKey, orderId: applied.id, signal, contextHeaders: () => ({ [orderContextHeader]: 'from-the-test-kit' }) }))
       }
       await type.afterApply?.({ order: applied, diff, key, signal })
       return diff

@@ -98,6 +98,9 @@ export const cases: Readonly<Record<string, (side: Side) => Promise<Input>>> = {
     const { events } = done(await side.agent.get(`/orders/${order}/logs`)).body
     return { id: events.find((event: { provenance_id: string | null }) => event.provenance_id).provenance_id }
   },
+  revoke_leases: async (side) => ({ ...(await orderOf(lease(side))), reason: side.mark }),
+  extend_leases: async (side) => ({ ...(await orderOf(lease(side))), reason: side.mark, ttl_seconds: 3600 }),
+  reclaim_leases: async (side) => ({ ...(await orderOf(lease(side))), reason: side.mark }),
   rotate_key: makeKey,
   revoke_key: makeKey,
 }

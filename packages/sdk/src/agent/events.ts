@@ -37,7 +37,14 @@ export interface AgentTotals {
   readonly released: number
 }
 
-const counted = { checked_out: 'checkedOut', submitted: 'submitted', refused: 'refused', failed: 'failed', lease_lost: 'leaseLost', released: 'released' } as const
+const counted = {
+  checked_out: 'checkedOut',
+  submitted: 'submitted',
+  refused: 'refused',
+  failed: 'failed',
+  lease_lost: 'leaseLost',
+  released: 'released',
+} as const
 
 export type Emit = (event: AgentEvent) => void
 

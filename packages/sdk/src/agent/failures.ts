@@ -53,16 +53,30 @@ export interface Failure {
 /** Class of whatever was thrown: as it says itself; transient when the server could not be reached; otherwise this agent could not. */
 export function classify(thrown: unknown): Failure {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-  const describe = (failure: FailureClass, code: string | undefined, rest: Omit<Failure, 'class' | 'error'>, data: object = {}): Failure => ({
+  const describe = (
+    failure: FailureClass,
+    code: string | undefined,
+    rest: Omit<Failure, 'class' | 'error'>,
+    data: object = {},
+  ): Failure => ({
     class: failure,
-    error: { ...data, code: storable(code ?? error.name, 120, 'error'), message: storable(error.message, 2000, 'The agent gave no message.') },
+    error: {
+      ...data,
+      code: storable(code ?? error.name, 120, 'error'),
+      message: storable(error.message, 2000, 'The agent gave no message.'),
+    },
     ...rest,
   })
   if (error instanceof ClassifiedError)
     return describe(error.failureClass, error.code, { retryAfterSeconds: error.retryAfterSeconds ?? null }, error.data)
   if (error instanceof WorkManagerConnectionError) return describe('transient', error.reason, { retryAfterSeconds: null })
   if (error instanceof WorkManagerError)
-    return describe(error.retry === 'later' ? 'transient' : 'agent', error.code, { retryAfterSeconds: null }, error.errors.length > 0 ? { details: error.errors } : {})
+    return describe(
+      error.retry === 'later' ? 'transient' : 'agent',
+      error.code,
+      { retryAfterSeconds: null },
+      error.errors.length > 0 ? { details: error.errors } : {},
+    )
   return describe('agent', undefined, { retryAfterSeconds: null })
 }
 

@@ -51,8 +51,7 @@ export function keepLease(item: WorkItem, client: WorkManagerClient, emit: Emit)
   const expectEnd = (leaseExpiresAt: string, askedAt: number): void => {
     const lastsMs = Math.max(2 * everyMs, Date.parse(leaseExpiresAt) - Date.now()) - (performance.now() - askedAt)
     clearTimeout(deadline)
-    if (!over.signal.aborted)
-      deadline = setTimeout(giveUp, Math.max(0, lastsMs))
+    if (!over.signal.aborted) deadline = setTimeout(giveUp, Math.max(0, lastsMs))
   }
   const stop = (): void => {
     clearTimeout(deadline)
@@ -88,7 +87,7 @@ export function keepLease(item: WorkItem, client: WorkManagerClient, emit: Emit)
         if (over.signal.aborted) return
         if (isLeaseLost(error)) return
         emit({ kind: 'trouble', item, error })
-        waitMs = Math.min(everyMs, soonMs)
+        if (!isWorkError(error) || error.retry === 'later') waitMs = Math.min(everyMs, soonMs)
       }
     }
   }

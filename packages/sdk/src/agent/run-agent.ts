@@ -33,6 +33,10 @@ export interface AgentOptions<Input = unknown> extends ClientOptions {
 }
 
 const longestTroubleMs = 30_000
+/** A server that does not wait (it may be configured so, or be stopping) is not asked more often than this. */
+const shortestPollMs = 1_000
+/** A checkout that is under way when the agent is told to stop may answer for so long: hanging up could leave an item leased to nobody. */
+const lastAnswerMs = 500
 
 /**
  * Runs until `signal` is aborted (or, with stopWhenIdle, until there is nothing to do), and resolves with what was done. A server that is
@@ -54,6 +58,12 @@ export async function runAgent<Input = unknown>(options: AgentOptions<Input>): P
   const { emit, totals } = startReport(options.onEvent)
   const cutOff = new AbortController()
   const stopping = options.signal ?? new AbortController().signal
+  const polling = new AbortController()
+  let hangUp: ReturnType<typeof setTimeout> | undefined
+  const endPolling = (): void => {
+    hangUp = setTimeout(() => polling.abort(stopping.reason), lastAnswerMs)
+  }
+  stopping.addEventListener('abort', endPolling, { once: true })
   const worker: ItemWorker = {
     client,
     handler: options.handler as Handler<never>,
@@ -75,12 +85,15 @@ export async function runAgent<Input = unknown>(options: AgentOptions<Input>): P
       await unlessAborted(Promise.race(working), stopping).catch(ignoreStop(stopping))
       continue
     }
+    const askedAt = performance.now()
     try {
-      const item = await nextItem(stopping)
+      const item = await nextItem(polling.signal, stopping)
       troubles = 0
       if (item === null) {
         emit({ kind: 'idle' })
         if (options.stopWhenIdle && working.size === 0) break
+        const leftMs = shortestPollMs - (performance.now() - askedAt)
+        if (leftMs > 0) await pause(leftMs * (1 + Math.random()), stopping)
         continue
       }
       emit({ kind: 'checked_out', item })
@@ -97,12 +110,19 @@ export async function runAgent<Input = unknown>(options: AgentOptions<Input>): P
     }
   }
 
+  stopping.removeEventListener('abort', endPolling)
+  clearTimeout(hangUp)
   await drain(working, cutOff, drainSeconds, (holding) => emit({ kind: 'draining', holding }))
   if (refusal !== undefined) throw refusal as Error
   return totals()
 }
 
-async function drain(working: ReadonlySet<Promise<void>>, cutOff: AbortController, seconds: number, tell: (holding: number) => void): Promise<void> {
+async function drain(
+  working: ReadonlySet<Promise<void>>,
+  cutOff: AbortController,
+  seconds: number,
+  tell: (holding: number) => void,
+): Promise<void> {
   if (working.size === 0) return
   tell(working.size)
   const timer = setTimeout(() => cutOff.abort(new Error(`The agent stops, and its ${seconds} s for finishing are over.`)), seconds * 1000)
@@ -116,9 +136,11 @@ function isFinal(error: unknown): boolean {
   return !(error instanceof WorkManagerError) || (isWorkError(error) && error.retry === 'never')
 }
 
-const ignoreStop = (stopping: AbortSignal) => (error: unknown): void => {
-  if (!stopping.aborted) throw error
-}
+const ignoreStop =
+  (stopping: AbortSignal) =>
+  (error: unknown): void => {
+    if (!stopping.aborted) throw error
+  }
 
 function inRange(option: Readonly<Record<string, number>>, least: number, most: number): void {
   for (const [name, value] of Object.entries(option))

@@ -57,7 +57,12 @@ export async function workItem(item: WorkItem, worker: ItemWorker): Promise<void
 }
 
 /** Runs the handler and hands in what it gives, with as many corrections as are allowed. Resolves with the state of the order. */
-async function produceAndHandIn(item: WorkItem, worker: ItemWorker, lease: ReturnType<typeof keepLease>, signal: AbortSignal): Promise<string> {
+async function produceAndHandIn(
+  item: WorkItem,
+  worker: ItemWorker,
+  lease: ReturnType<typeof keepLease>,
+  signal: AbortSignal,
+): Promise<string> {
   const { handler, onRefused, maxCorrections, emit, client } = worker
   const desk = openHandInDesk({ item, client, lease, emit, signal })
   const context: HandlerContext = {
@@ -106,7 +111,13 @@ async function reportFailure(item: WorkItem, { client, emit }: ItemWorker, throw
   const { class: failureClass, error, retryAfterSeconds } = classify(thrown)
   const retryAfter = retryAfterSeconds === null ? null : Math.min(604_800, Math.max(0, Math.ceil(retryAfterSeconds)))
   try {
-    const { will_retry: willRetry } = await client.failItem({ item: item.id, lease_token: item.lease_token, class: failureClass, error, retry_after: retryAfter })
+    const { will_retry: willRetry } = await client.failItem({
+      item: item.id,
+      lease_token: item.lease_token,
+      class: failureClass,
+      error,
+      retry_after: retryAfter,
+    })
     emit({ kind: 'failed', item, class: failureClass, code: error.code, message: error.message, willRetry, error: thrown })
   } catch (refusal) {
     if (!isLeaseLost(refusal)) emit({ kind: 'trouble', item, error: thrown })

@@ -29,6 +29,8 @@ export type ErrorCode =
   | 'agents_cannot_decide'
   | 'separation_of_duties'
   | 'forbidden_direct_mutation'
+  | 'host_refused'
+  | 'origin_refused'
   | 'not_found'
   | 'id_malformed'
   | 'order_type_not_found'
@@ -96,6 +98,18 @@ export interface Event {
   readonly created_at: string
 }
 
+export interface GeneratorRun {
+  readonly generator: string
+  /** False: it is not due. */
+  readonly ran: boolean
+  readonly found: number
+  readonly proposed: number
+  readonly error: null | string
+  readonly next_run: null | string
+  /** What was found; with dry_run only. */
+  readonly orders?: readonly unknown[]
+}
+
 export interface Item {
   /** Item id. */
   readonly id: string
@@ -132,6 +146,15 @@ export interface Item {
   readonly accepted_at: string | null
   readonly created_at: string
   readonly updated_at: string
+}
+
+export interface LeaseOfItem {
+  readonly item_id: string
+  readonly order_id: string
+  readonly order_type: string
+  readonly agent_id: null | string
+  /** As it was; after extend: as it is now. */
+  readonly lease_expires_at: string
 }
 
 export interface LeasedItem {
@@ -589,8 +612,65 @@ export interface ListOrdersOutput {
     readonly created_at?: string
     readonly updated_at?: string
     readonly digest?: string | null
-    readonly items?: readonly Item[]
-    readonly events?: readonly Event[]
+    readonly items?: ReadonlyArray<{
+      /** Item id. */
+      readonly id?: string
+      /** The order it belongs to. */
+      readonly order_id?: string
+      /** Position in the plan, from 0. */
+      readonly ordinal?: number
+      readonly type?: string
+      readonly state?: 'queued' | 'leased' | 'in_progress' | 'submitted' | 'accepted' | 'completed' | 'rejected' | 'failed' | 'dead_lettered' | 'cancelled'
+      /** Leases granted so far. */
+      readonly attempts?: number
+      readonly max_attempts?: number
+      readonly leased_by_agent_id?: string | null
+      readonly lease_expires_at?: string | null
+      readonly last_heartbeat_at?: string | null
+      /** What the agent works on. */
+      readonly input?: unknown
+      /** The latest submission, or null. */
+      readonly result?: unknown
+      /** The latest submission when it was assembled from parts, or null. */
+      readonly assembled_result?: unknown
+      /** Evidence of the latest submission, or null. */
+      readonly evidence?: unknown
+      readonly parts_required?: readonly string[] | null
+      /** part_key → {status, seq, checksum, submitted_at}, or null. */
+      readonly parts_state?: unknown
+      /** The last failure or refusal, or null. */
+      readonly error?: unknown
+      /** What the reviewer asked to change, or null. */
+      readonly rework?: unknown
+      /** How many submissions were accepted for this item. */
+      readonly submission_number?: number
+      readonly available_at?: string | null
+      readonly accepted_at?: string | null
+      readonly created_at?: string
+      readonly updated_at?: string
+    }>
+    readonly events?: ReadonlyArray<{
+      /** Event id. */
+      readonly id?: string
+      readonly seq?: number | null
+      readonly order_id?: string | null
+      readonly item_id?: string | null
+      /** The predecessor’s word for the fact, such as submitted. */
+      readonly event?: string
+      /** The full name, such as item.submitted. */
+      readonly kind?: string
+      readonly actor_type?: 'user' | 'agent' | 'system' | null
+      readonly actor_id?: string | null
+      readonly principal?: string | null
+      readonly request_id?: string | null
+      readonly trace_id?: string | null
+      readonly provenance_id?: string | null
+      readonly payload?: unknown
+      readonly diff?: unknown
+      readonly message?: string | null
+      /** The decision point: read from the database clock after the locks were held. */
+      readonly created_at?: string
+    }>
     readonly items_count?: number
     readonly items_exists?: boolean
     readonly events_count?: number
@@ -606,6 +686,32 @@ export interface GetOrderInput {
 
 export interface GetOrderOutput {
   readonly order: Order
+}
+
+export interface ExplainOrderInput {
+  /** Order id. */
+  readonly order: string
+  /** Seconds to wait for the order to settle before answering (long poll). */
+  readonly wait?: number
+}
+
+export interface ExplainOrderOutput {
+  readonly order_id: string
+  readonly type: string
+  readonly state: 'queued' | 'checked_out' | 'in_progress' | 'submitted' | 'approved' | 'applied' | 'completed' | 'rejected' | 'failed' | 'dead_lettered' | 'cancelled'
+  /** True once nothing more happens unless somebody decides anew. */
+  readonly settled: boolean
+  /** Whose move it is. */
+  readonly waits_for: 'agent' | 'person' | 'server' | 'nobody'
+  /** What it waits for. */
+  readonly sentence: string
+  /** What the one it waits for does. */
+  readonly next: string
+  /** A page for the person who decides; null while there is nothing to decide. */
+  readonly review_url: null | string
+  readonly revision: number
+  readonly created_at: string
+  readonly last_transitioned_at: string
 }
 
 export interface ListItemsInput {
@@ -680,7 +786,7 @@ export interface GetOrderTimelineOutput {
 
 export interface ListEventsInput {
   /** Such as item.submitted. */
-  readonly kind?: 'order.proposed' | 'order.planned' | 'order.checked_out' | 'order.in_progress' | 'order.requeued' | 'order.submitted' | 'order.approved' | 'order.rejected' | 'order.auto_approval_failed' | 'order.apply_failed' | 'order.applied' | 'order.completed' | 'order.failed' | 'order.dead_lettered' | 'order.cancelled' | 'order.stale' | 'item.leased' | 'item.in_progress' | 'item.heartbeat' | 'item.part_submitted' | 'item.part_refused' | 'item.submission_refused' | 'item.submitted' | 'item.released' | 'item.lease_expired' | 'item.failed' | 'item.retried' | 'item.accepted' | 'item.completed' | 'item.rejected' | 'item.requeued' | 'item.dead_lettered' | 'item.cancelled' | 'effect.delivered' | 'effect.failed' | 'effect.unknown' | 'generator.failed' | 'key.created' | 'key.rotated' | 'key.revoked'
+  readonly kind?: 'order.proposed' | 'order.planned' | 'order.checked_out' | 'order.in_progress' | 'order.requeued' | 'order.submitted' | 'order.approved' | 'order.rejected' | 'order.auto_approval_failed' | 'order.apply_failed' | 'order.applied' | 'order.completed' | 'order.failed' | 'order.dead_lettered' | 'order.cancelled' | 'order.stale' | 'item.leased' | 'item.in_progress' | 'item.heartbeat' | 'item.part_submitted' | 'item.part_refused' | 'item.submission_refused' | 'item.submitted' | 'item.released' | 'item.lease_expired' | 'item.lease_revoked' | 'item.lease_extended' | 'item.failed' | 'item.retried' | 'item.accepted' | 'item.completed' | 'item.rejected' | 'item.requeued' | 'item.dead_lettered' | 'item.cancelled' | 'effect.delivered' | 'effect.failed' | 'effect.unknown' | 'generator.failed' | 'idempotency.purged' | 'key.created' | 'key.rotated' | 'key.revoked'
   /** The credential, such as agent:auditor-1. */
   readonly principal?: string
   /** Agent id of the caller. */
@@ -758,7 +864,7 @@ export interface CreateKeyInput {
   readonly kind: 'agent' | 'person' | 'service'
   /** Agent id, person or service name. */
   readonly principal_id: string
-  readonly abilities: ReadonlyArray<'work:*' | 'admin:*' | '*' | 'work:propose' | 'work:view' | 'work:checkout' | 'work:heartbeat' | 'work:submit' | 'work:approve' | 'work:reject' | 'work:cancel' | 'work:requeue' | 'admin:keys'>
+  readonly abilities: ReadonlyArray<'work:*' | 'admin:*' | '*' | 'work:propose' | 'work:view' | 'work:checkout' | 'work:heartbeat' | 'work:submit' | 'work:approve' | 'work:reject' | 'work:cancel' | 'work:requeue' | 'admin:keys' | 'admin:leases' | 'admin:maintenance'>
   readonly expires_at?: null | string
 }
 
@@ -796,6 +902,168 @@ export interface RevokeKeyOutput {
   readonly revoked: boolean
 }
 
+export type GetStatusInput = Record<string, never>
+
+export interface GetStatusOutput {
+  /** By the clock of the database. */
+  readonly timestamp: string
+  readonly database: {
+    readonly status: 'ok'
+    readonly version: string
+  }
+  readonly orders: {
+    readonly total: number
+    readonly queued: number
+    readonly checked_out: number
+    readonly in_progress: number
+    readonly submitted: number
+    readonly approved: number
+    readonly applied: number
+    readonly completed: number
+    readonly rejected: number
+    readonly failed: number
+    readonly dead_lettered: number
+    readonly cancelled: number
+  }
+  readonly items: {
+    readonly total: number
+    readonly queued: number
+    readonly leased: number
+    readonly in_progress: number
+    readonly submitted: number
+    readonly accepted: number
+    readonly completed: number
+    readonly rejected: number
+    readonly failed: number
+    readonly dead_lettered: number
+    readonly cancelled: number
+  }
+  readonly leases: {
+    readonly active: number
+    /** Run out and not yet reclaimed; more than a few for more than seconds: nothing reclaims. */
+    readonly expired: number
+  }
+  readonly ledger: {
+    /** Facts that the sequencer has not numbered yet. */
+    readonly unnumbered: number
+  }
+}
+
+export interface RevokeLeasesInput {
+  /** Only leases that this agent id holds. */
+  readonly agent?: string
+  /** Only leases on items of this order. */
+  readonly order?: string
+  /** Only leases on items of orders of this type. */
+  readonly type?: string
+  /** Only leases whose holder gave no sign of life (checkout or heartbeat) for this long. */
+  readonly silent_for_seconds?: number
+  /** Every lease of the tenant; needed when nothing else selects. */
+  readonly all?: boolean
+  /** Only say which leases it would be. */
+  readonly dry_run?: boolean
+  /** Why; kept on the record. */
+  readonly reason: string
+}
+
+export interface RevokeLeasesOutput {
+  readonly leases: readonly LeaseOfItem[]
+  /** Others matched too: call again. */
+  readonly more: boolean
+  readonly dry_run: boolean
+}
+
+export interface ExtendLeasesInput {
+  /** Only leases that this agent id holds. */
+  readonly agent?: string
+  /** Only leases on items of this order. */
+  readonly order?: string
+  /** Only leases on items of orders of this type. */
+  readonly type?: string
+  /** Only leases whose holder gave no sign of life (checkout or heartbeat) for this long. */
+  readonly silent_for_seconds?: number
+  /** Every lease of the tenant; needed when nothing else selects. */
+  readonly all?: boolean
+  /** Only say which leases it would be. */
+  readonly dry_run?: boolean
+  /** Why; kept on the record. */
+  readonly reason: string
+  /** They last at least this long from now. */
+  readonly ttl_seconds: number
+}
+
+export interface ExtendLeasesOutput {
+  readonly leases: readonly LeaseOfItem[]
+  /** Others matched too: call again. */
+  readonly more: boolean
+  readonly dry_run: boolean
+}
+
+export interface ReclaimLeasesInput {
+  /** Only leases that this agent id holds. */
+  readonly agent?: string
+  /** Only leases on items of this order. */
+  readonly order?: string
+  /** Only leases on items of orders of this type. */
+  readonly type?: string
+  /** Only say which leases it would be. */
+  readonly dry_run?: boolean
+  /** Why; kept on the record. */
+  readonly reason?: string
+}
+
+export interface ReclaimLeasesOutput {
+  readonly leases: readonly LeaseOfItem[]
+  /** Others matched too: call again. */
+  readonly more: boolean
+  readonly dry_run: boolean
+}
+
+export interface RunGeneratorsInput {
+  /** Only this one, due or not. */
+  readonly generator?: string
+  /** Only say what each would propose, due or not. */
+  readonly dry_run?: boolean
+}
+
+export interface RunGeneratorsOutput {
+  readonly proposed: number
+  readonly generators: readonly GeneratorRun[]
+  readonly dry_run: boolean
+}
+
+export interface RunMaintenanceInput {
+  /** Take back leases that have run out. */
+  readonly reclaim_leases?: boolean
+  /** Set aside what failed for good. */
+  readonly dead_letter?: boolean
+  /** Report orders that do not move. */
+  readonly check_stale?: boolean
+}
+
+export interface RunMaintenanceOutput {
+  /** Leases taken back; null: not asked for. */
+  readonly leases_reclaimed: null | number
+  /** Failures set aside; null: not asked for. */
+  readonly dead_lettered: null | number
+  /** Orders reported; null: not asked for. */
+  readonly stale_reported: null | number
+}
+
+export interface PurgeIdempotencyKeysInput {
+  /** Age; at least an hour, because younger ones are in use by retries. */
+  readonly older_than_seconds: number
+  /** Only count them. */
+  readonly dry_run?: boolean
+}
+
+export interface PurgeIdempotencyKeysOutput {
+  readonly keys: number
+  /** There are others: call again. */
+  readonly more: boolean
+  readonly dry_run: boolean
+}
+
 /** One method per operation. */
 export interface WorkManagerClient {
   /** Propose a typed order; it is planned into items at once. Needs the ability `work:propose`. */
@@ -825,7 +1093,7 @@ export interface WorkManagerClient {
   /** Assemble the validated parts of an item into its result and hand it in. Needs the ability `work:submit`. */
   finalizeItem(input: FinalizeItemInput, options?: KeyedCallOptions): Promise<FinalizeItemOutput>
 
-  /** Give an item back without having done it; it is ready for the next agent at once. Needs the ability `work:submit`. */
+  /** Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up. Needs the ability `work:submit`. */
   releaseItem(input: ReleaseItemInput, options?: KeyedCallOptions): Promise<ReleaseItemOutput>
 
   /** Say that the item could not be done, and of what kind the failure is; it is retried later or set aside. Needs the ability `work:submit`. */
@@ -854,6 +1122,9 @@ export interface WorkManagerClient {
 
   /** Read one order with its items, its latest events, its effects and the digest that an approval names. Needs the ability `work:view`. */
   getOrder(input: GetOrderInput, options?: CallOptions): Promise<GetOrderOutput>
+
+  /** Say in one sentence what an order waits for, and whose move it is. Needs the ability `work:view`. */
+  explainOrder(input: ExplainOrderInput, options?: CallOptions): Promise<ExplainOrderOutput>
 
   /** List items across orders: by order, state, type, or the agent that holds them. Needs the ability `work:view`. */
   listItems(input?: ListItemsInput, options?: CallOptions): Promise<ListItemsOutput>
@@ -893,6 +1164,27 @@ export interface WorkManagerClient {
 
   /** End a key now. Needs the ability `admin:keys`. */
   revokeKey(input: RevokeKeyInput, options?: CallOptions): Promise<RevokeKeyOutput>
+
+  /** Count orders and items by state and leases that live or have run out, and say how the database is. Needs the ability `work:view`. */
+  getStatus(input?: GetStatusInput, options?: CallOptions): Promise<GetStatusOutput>
+
+  /** End leases of others, with a reason; the items are ready for the next agent at once, and the holders’ tokens are dead. Needs the ability `admin:leases`, and a key bound to a person. */
+  revokeLeases(input: RevokeLeasesInput, options?: KeyedCallOptions): Promise<RevokeLeasesOutput>
+
+  /** Give live leases of others more time, with a reason; none gets shorter by it. Needs the ability `admin:leases`, and a key bound to a person. */
+  extendLeases(input: ExtendLeasesInput, options?: KeyedCallOptions): Promise<ExtendLeasesOutput>
+
+  /** Take leases back that have run out, without waiting for the server to do it. Needs the ability `admin:leases`, and a key bound to a person. */
+  reclaimLeases(input?: ReclaimLeasesInput, options?: CallOptions): Promise<ReclaimLeasesOutput>
+
+  /** Run the generators of the tenant that are due, or one by name whether it is due or not. Needs the ability `admin:maintenance`, and a key bound to a person. */
+  runGenerators(input?: RunGeneratorsInput, options?: CallOptions): Promise<RunGeneratorsOutput>
+
+  /** Do the housekeeping of the tenant once, without waiting for the server: all of it, or what is named. Needs the ability `admin:maintenance`, and a key bound to a person. */
+  runMaintenance(input?: RunMaintenanceInput, options?: CallOptions): Promise<RunMaintenanceOutput>
+
+  /** Delete idempotency keys of the tenant older than an age, before their time is over; a repeat with such a key is a new request. Needs the ability `admin:maintenance`, and a key bound to a person. */
+  purgeIdempotencyKeys(input: PurgeIdempotencyKeysInput, options?: CallOptions): Promise<PurgeIdempotencyKeysOutput>
 }
 
 export interface Route {
@@ -923,6 +1215,7 @@ export const routes: Readonly<Record<keyof WorkManagerClient, Route>> = {
   listOrderTypes: { operation: 'list_order_types', method: 'GET', path: '/types', takesKey: false, isRepeatable: true },
   listOrders: { operation: 'list_orders', method: 'GET', path: '/orders', takesKey: false, isRepeatable: true },
   getOrder: { operation: 'get_order', method: 'GET', path: '/orders/{order}', takesKey: false, isRepeatable: true },
+  explainOrder: { operation: 'explain_order', method: 'GET', path: '/orders/{order}/why', takesKey: false, isRepeatable: true },
   listItems: { operation: 'list_items', method: 'GET', path: '/items', takesKey: false, isRepeatable: true },
   getItem: { operation: 'get_item', method: 'GET', path: '/items/{item}', takesKey: false, isRepeatable: true },
   getItemLogs: { operation: 'get_item_logs', method: 'GET', path: '/items/{item}/logs', takesKey: false, isRepeatable: true },
@@ -936,4 +1229,11 @@ export const routes: Readonly<Record<keyof WorkManagerClient, Route>> = {
   listKeys: { operation: 'list_keys', method: 'GET', path: '/keys', takesKey: false, isRepeatable: true },
   rotateKey: { operation: 'rotate_key', method: 'POST', path: '/keys/{key}/rotate', takesKey: false, isRepeatable: false },
   revokeKey: { operation: 'revoke_key', method: 'POST', path: '/keys/{key}/revoke', takesKey: false, isRepeatable: true },
+  getStatus: { operation: 'get_status', method: 'GET', path: '/status', takesKey: false, isRepeatable: true },
+  revokeLeases: { operation: 'revoke_leases', method: 'POST', path: '/leases/revoke', takesKey: true, isRepeatable: true },
+  extendLeases: { operation: 'extend_leases', method: 'POST', path: '/leases/extend', takesKey: true, isRepeatable: true },
+  reclaimLeases: { operation: 'reclaim_leases', method: 'POST', path: '/leases/reclaim', takesKey: false, isRepeatable: true },
+  runGenerators: { operation: 'run_generators', method: 'POST', path: '/generators/run', takesKey: false, isRepeatable: true },
+  runMaintenance: { operation: 'run_maintenance', method: 'POST', path: '/maintenance', takesKey: false, isRepeatable: true },
+  purgeIdempotencyKeys: { operation: 'purge_idempotency_keys', method: 'POST', path: '/idempotency-keys/purge', takesKey: false, isRepeatable: true },
 }

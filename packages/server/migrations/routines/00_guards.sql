@@ -19,7 +19,7 @@ begin
     raise exception 'a new order starts as queued, not %', new.state using errcode = 'check_violation', constraint = 'order_state_machine';
   end if;
   if old.state || '>' || new.state <> all (array[
-    'queued>checked_out', 'queued>submitted', 'queued>failed', 'queued>cancelled', 'checked_out>in_progress', 'checked_out>queued', 'checked_out>submitted', 'checked_out>failed', 'checked_out>cancelled', 'in_progress>queued', 'in_progress>submitted', 'in_progress>failed', 'in_progress>cancelled', 'submitted>approved', 'submitted>rejected', 'submitted>cancelled', 'approved>applied', 'approved>submitted', 'approved>cancelled', 'applied>completed', 'rejected>queued', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
+    'queued>checked_out', 'queued>submitted', 'queued>failed', 'queued>cancelled', 'checked_out>in_progress', 'checked_out>queued', 'checked_out>submitted', 'checked_out>failed', 'checked_out>cancelled', 'in_progress>queued', 'in_progress>submitted', 'in_progress>failed', 'in_progress>cancelled', 'submitted>approved', 'submitted>rejected', 'submitted>cancelled', 'approved>applied', 'approved>submitted', 'approved>cancelled', 'applied>completed', 'rejected>queued', 'rejected>cancelled', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
   ]) then
     raise exception 'Illegal state transition for order: cannot transition from ''%'' to ''%''', old.state, new.state
       using errcode = 'check_violation', constraint = 'order_state_machine';
@@ -39,7 +39,7 @@ begin
     raise exception 'a new item starts as queued, not %', new.state using errcode = 'check_violation', constraint = 'item_state_machine';
   end if;
   if old.state || '>' || new.state <> all (array[
-    'queued>leased', 'queued>failed', 'queued>cancelled', 'leased>in_progress', 'leased>queued', 'leased>failed', 'leased>cancelled', 'in_progress>submitted', 'in_progress>queued', 'in_progress>failed', 'in_progress>cancelled', 'submitted>accepted', 'submitted>rejected', 'submitted>cancelled', 'accepted>completed', 'rejected>queued', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
+    'queued>leased', 'queued>failed', 'queued>cancelled', 'leased>in_progress', 'leased>queued', 'leased>failed', 'leased>cancelled', 'in_progress>submitted', 'in_progress>queued', 'in_progress>failed', 'in_progress>cancelled', 'submitted>accepted', 'submitted>rejected', 'submitted>cancelled', 'accepted>completed', 'rejected>queued', 'rejected>cancelled', 'failed>queued', 'failed>dead_lettered', 'failed>cancelled', 'dead_lettered>queued'
   ]) then
     raise exception 'Illegal state transition for item: cannot transition from ''%'' to ''%''', old.state, new.state
       using errcode = 'check_violation', constraint = 'item_state_machine';

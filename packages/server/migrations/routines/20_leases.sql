@@ -4,7 +4,7 @@
 -- One access path, whatever the statistics say: rows are found by `id = any (…)` on the primary key, what belongs to a request is found by
 -- its position in the arrays, and a guard on the state is written as `state || '' = …`, which no partial index matches. Joins against
 -- unnest, and guards that match, let the planner walk a whole partial index when it last saw it empty (48 ms at 20,000 queued items);
--- such a plan stays until the next analyze. Texts are decoded before they are compared: a function that is not leakproof would keep row
+-- such a plan stays until the next analyze. `order by id` in a subquery pins the primary key for reads. Texts are decoded before they are compared: a function that is not leakproof would keep row
 -- security from using the index (26 ms per key at 2,500 keys).
 -- `exp > clock_timestamp()` inside the locking statement would judge an expired lease live after a lock wait; see docs/decisions.
 
@@ -71,7 +71,6 @@ begin
                order by i.priority desc, i.id limit v_wanted) c;
     end if;
     exit when v_candidates is null;
-    v_contended := true;
 
     if v_round < 3 then
       v_busy := v_orders;
@@ -84,6 +83,7 @@ begin
         select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
            and l.state in ('queued', 'checked_out', 'in_progress')
          order by l.id for no key update) o;
+      v_contended := v_locked is not null;
       -- While we waited, others may have taken the candidates: look again inside the orders that we now hold.
       select array_agg(c.id) into v_candidates
         from (select i.id from wm.items i
@@ -143,6 +143,7 @@ begin
     from granted g;
 end $$;
 
+-- A heartbeat never shortens a lease: what a person added (extend_leases) stays.
 -- Why a lease verb was refused is told from these facts by the domain (lease-refusal.ts); the guard itself is above.
 create or replace function wm.heartbeat_items(p_tenant uuid, p_slots json)
   returns table (slot integer, held boolean, lease_expires_at timestamptz, state text, token text, agent text, who text,
@@ -163,8 +164,9 @@ begin
       actor_id text, request_id text, provenance_id uuid, trace_id text);
 
   -- Only the first heartbeat of an order moves the order, so only then is its row locked.
-  select array_agg(distinct i.order_id) into v_orders
-    from wm.items i where i.tenant_id = p_tenant and i.id = any (v_item) and i.state || '' = 'leased';
+  select array_agg(j.order_id) into v_orders
+    from (select i.order_id from wm.items i
+           where i.tenant_id = p_tenant and i.id = any (v_item) and i.state || '' = 'leased' order by i.id) j;
   if v_orders is not null then
     perform 1 from (
       select o.id from wm.orders o where o.tenant_id = p_tenant and o.id = any (v_orders) and o.state || '' = 'checked_out'
@@ -177,14 +179,14 @@ begin
   return query
   with before as materialized (
     select a.n, i.id, i.order_id, i.order_type, i.state, i.lease_token, i.leased_by_agent_id, i.leased_by_principal, i.require_token,
-           i.lease_expires_at, i.record_heartbeats, v_now + make_interval(secs => i.lease_ttl_seconds) as until,
+           i.lease_expires_at, i.record_heartbeats, greatest(i.lease_expires_at, v_now + make_interval(secs => i.lease_ttl_seconds)) as until,
            wm.holds_lease(i, v_token[a.n], v_agent[a.n], v_who[a.n], v_now) as ok
       from wm.items i cross join lateral (select array_position(v_item, i.id) as n) a
      where i.tenant_id = p_tenant and i.id = any (v_item)
      order by i.id
   ), beaten as (
     update wm.items i
-       set state = 'in_progress', lease_expires_at = v_now + make_interval(secs => i.lease_ttl_seconds),
+       set state = 'in_progress', lease_expires_at = greatest(i.lease_expires_at, v_now + make_interval(secs => i.lease_ttl_seconds)),
            last_heartbeat_at = v_now, updated_at = v_now
      where i.tenant_id = p_tenant and i.id = any ((select array_agg(b.id) from before b where b.ok)::uuid[])
   ), begun as (
@@ -223,7 +225,7 @@ declare
   v_slot integer[]; v_item uuid[]; v_token text[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[];
   v_request text[]; v_prov uuid[]; v_trace text[]; v_key bytea[]; v_print bytea[]; v_id uuid[]; v_digest text[]; v_parts integer[];
   v_result json[]; v_evidence json[]; v_notes text[];
-  v_go boolean[];
+  v_go boolean[]; v_fresh boolean[]; v_known boolean;
   v_orders uuid[]; v_counts integer[]; v_held uuid[]; v_begun uuid[];
   v_now timestamptz;
 begin
@@ -242,19 +244,23 @@ begin
   select array_agg(k is null or pg_try_advisory_xact_lock(hashtextextended(p_tenant::text || '|' || w || '|submit_item|' || encode(k, 'hex'), 0)) order by n)
     into v_go from unnest(v_key, v_who) with ordinality as u(k, w, n);
   -- A new statement: it sees what the holder before us committed.
-  return query
-    select u.slot, case when not u.go then 'in_flight' when p.fingerprint <> u.print then 'mismatch' else 'replay' end,
-           p.status, p.body, null::uuid, false, null::text, null::text, null::text, null::text, null::boolean, null::timestamptz, null::timestamptz
-      from unnest(v_slot, v_go, v_who, v_key, v_print) as u(slot, go, who, key, print)
-      left join wm.idempotency p on p.tenant_id = p_tenant and p.principal = u.who and p.operation = 'submit_item'
-       and p.key_hash = u.key
-     where u.key is not null and (not u.go or p.key_hash is not null);
-  select array_agg(u.go and p.key_hash is null order by u.n) into v_go
+  select array_agg(u.go and p.key_hash is null order by u.n), bool_or(not u.go or p.key_hash is not null) into v_fresh, v_known
     from unnest(v_go, v_who, v_key) with ordinality as u(go, who, key, n)
     left join wm.idempotency p on p.tenant_id = p_tenant and p.principal = u.who and p.operation = 'submit_item'
      and p.key_hash = u.key;
+  if v_known then
+    return query
+      select u.slot, case when not u.go then 'in_flight' when p.fingerprint <> u.print then 'mismatch' else 'replay' end,
+             p.status, p.body, null::uuid, false, null::text, null::text, null::text, null::text, null::boolean, null::timestamptz, null::timestamptz
+        from unnest(v_slot, v_go, v_who, v_key, v_print) as u(slot, go, who, key, print)
+        left join wm.idempotency p on p.tenant_id = p_tenant and p.principal = u.who and p.operation = 'submit_item'
+         and p.key_hash = u.key
+       where u.key is not null and (not u.go or p.key_hash is not null);
+    v_go := v_fresh;
+  end if;
 
-  select array_agg(distinct i.order_id) into v_orders from wm.items i where i.tenant_id = p_tenant and i.id = any (v_item);
+  select array_agg(j.order_id) into v_orders
+    from (select i.order_id from wm.items i where i.tenant_id = p_tenant and i.id = any (v_item) order by i.id) j;
   perform 1 from (
     select o.id from wm.orders o where o.tenant_id = p_tenant and o.id = any (v_orders) order by o.id for no key update) l;
   perform 1 from (
@@ -268,14 +274,17 @@ begin
            order by i.id) j
    where j.ok;
   select array_agg(c.id), array_agg(c.n) into v_orders, v_counts
-    from (select i.order_id as id, count(*)::integer as n from wm.items i
-           where i.tenant_id = p_tenant and i.id = any (v_held) group by i.order_id) c;
+    from (select j.order_id as id, count(*)::integer as n
+            from (select i.order_id from wm.items i where i.tenant_id = p_tenant and i.id = any (v_held) order by i.id) j
+           group by j.order_id) c;
 
-  return query
-    select v_slot[a.n], 'refused', null::integer, null::text, null::uuid, false, i.state, i.lease_token, i.leased_by_agent_id,
-           i.leased_by_principal, i.require_token, i.lease_expires_at, v_now
-      from wm.items i cross join lateral (select array_position(v_item, i.id) as n) a
-     where i.tenant_id = p_tenant and i.id = any (v_item) and v_go[a.n] and (v_held is null or i.id <> all (v_held));
+  if v_held is null or cardinality(v_held) < cardinality(v_item) then
+    return query
+      select v_slot[a.n], 'refused', null::integer, null::text, null::uuid, false, i.state, i.lease_token, i.leased_by_agent_id,
+             i.leased_by_principal, i.require_token, i.lease_expires_at, v_now
+        from wm.items i cross join lateral (select array_position(v_item, i.id) as n) a
+       where i.tenant_id = p_tenant and i.id = any (v_item) and v_go[a.n] and (v_held is null or i.id <> all (v_held));
+  end if;
   if v_held is null then
     return;
   end if;

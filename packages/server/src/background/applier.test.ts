@@ -2,7 +2,7 @@ import sql from 'sql-template-tag'
 import Type from 'typebox'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startTestServer, type TestServer, until } from '../../testing/test-server.ts'
-import { startStory, type Story } from '../operations/work/fixtures/story.ts'
+import { startStory, type Story } from '../../testing/story.ts'
 import { defineOrderType } from '../order-types/define-order-type.ts'
 import type { ApplyContext } from '../order-types/order-type.ts'
 import type { Queryable } from '../store/tx.ts'
@@ -64,7 +64,7 @@ const approved = async () => {
   expect([answer.status, answer.body.order.state], answer.text).toEqual([202, 'approved'])
   return id
 }
-const counter = async () => Number((await story.server.database.sql<{ value: number }>(`select value from wm.records where collection = 'counter' and key = 'n'`))[0]?.value ?? 0)
+const counter = async () => (await story.server.database.sql<{ value: number }>(`select value from wm.records where collection = 'counter' and key = 'n'`))[0]?.value ?? 0
 const wasApplied = async (id: string) => (await story.server.database.sql(`select 1 from wm.records where collection = 'counter' and key = $1`, [id])).length === 1
 const effectsOf = async (id: string) => story.server.database.sql(`select * from wm.effects where order_id = $1`, [id])
 /** As somebody with the superuser's password would: past the triggers. */
@@ -85,7 +85,7 @@ describe('exactly once', () => {
     const id = await full()
     const people = await Promise.all(Array.from({ length: 8 }, (_, n) => (n % 2 ? story.server : second).caller('person', `person-${n}`)))
     const answers = await Promise.all(people.map((person) => person.post(`/orders/${id}/approve`)))
-    expect(answers.map((answer) => answer.status).sort()).toEqual([202, 409, 409, 409, 409, 409, 409, 409])
+    expect(answers.map((answer) => answer.status).sort((a, b) => a - b)).toEqual([202, 409, 409, 409, 409, 409, 409, 409])
     await Promise.all([story.server.run('applier'), second.run('applier')])
     expect(await counter()).toBe(before + 1)
     expect((await story.kinds(id)).filter((kind) => kind === 'order.approved')).toHaveLength(1)

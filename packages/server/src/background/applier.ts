@@ -21,7 +21,7 @@ import { isConnectionError, isRetryable } from '../store/pg-errors.ts'
 import { deleteRecord, getRecord, listRecords, lockRecord, putRecord } from '../store/records.ts'
 import type { Instant, Tx } from '../store/tx.ts'
 import type { ServiceDefinition } from './service.ts'
-import { TookTooLong, within } from './time-limit.ts'
+import { TookTooLong, within } from '../order-types/time-limit.ts'
 
 const batch = 20
 const actor: Actor = systemActor('applier')

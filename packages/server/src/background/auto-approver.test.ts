@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestServer, type TestServer } from '../../testing/test-server.ts'
-import { startStory, type Story } from '../operations/work/fixtures/story.ts'
+import { startStory, type Story } from '../../testing/story.ts'
 import { defineOrderType } from '../order-types/define-order-type.ts'
 
 let broken = false

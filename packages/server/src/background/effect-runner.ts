@@ -3,6 +3,7 @@
  * known and the target does not ignore repeats, the effect becomes `unknown` and is shown to people instead of being repeated.
  */
 import type { Diff } from '@work-manager/contract'
+import { issueOrderContext, orderContextHeader } from '../auth/order-context.ts'
 import { backoffSeconds } from '../domain/retry.ts'
 import type { Services } from '../operations/services.ts'
 import { topics } from '../signals/work-signal.ts'
@@ -11,7 +12,7 @@ import { appendEvents, type Fact, systemActor } from '../store/events.ts'
 import { findOrder } from '../store/orders.ts'
 import { afterApplyEffect } from './applier.ts'
 import { type ServiceDefinition, sweep } from './service.ts'
-import { within } from './time-limit.ts'
+import { within } from '../order-types/time-limit.ts'
 
 const actor = systemActor('effect-runner')
 const timeoutMs = 30_000
@@ -36,7 +37,17 @@ export function effectRunner(services: Services): ServiceDefinition {
     }
     const definition = type?.effects[effect.name]
     if (!definition) throw Object.assign(new Error(`the effect '${effect.name}' of '${effect.order_type}' is not defined on this server`), { outcome: 'nothing_happened' })
-    return definition.run(effect.input, { key: effect.key, orderId: effect.order_id, signal: abort })
+    return definition.run(effect.input, {
+      key: effect.key,
+      orderId: effect.order_id,
+      signal: abort,
+      contextHeaders() {
+        const secret = services.settings.guardSecret
+        if (secret === null) throw Object.assign(new Error('guard.secret is not set, so no order context can be signed'), { outcome: 'nothing_happened' })
+        const context = { tenantId: effect.tenant_id, orderId: effect.order_id, type: effect.order_type, key: effect.key }
+        return { [orderContextHeader]: issueOrderContext(secret, context) }
+      },
+    })
   }
 
   async function runOne(effect: DueEffect): Promise<void> {

@@ -2,7 +2,7 @@
 import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestServer, type TestServer } from '../../testing/test-server.ts'
-import { startStory, type Story } from '../operations/work/fixtures/story.ts'
+import { startStory, type Story } from '../../testing/story.ts'
 import { defineGenerator } from '../order-types/define-generator.ts'
 import { defineOrderType } from '../order-types/define-order-type.ts'
 
@@ -87,7 +87,7 @@ describe('the generator runner', () => {
   })
 
   it('proposes the same key once when two processes find it at the same moment', async () => {
-    const { runGenerator } = await import('./generator-runner.ts')
+    const { runGenerator } = await import('../operations/upkeep/run-generator.ts')
     const generator = defineGenerator({ name: 'racing.one', schedule: yearly, generate: () => [found('raced', 'racing')] })
     const [tenant] = await sql(`select id, slug from wm.tenants where slug = 'acme'`)
     const outcomes = await Promise.all(Array.from({ length: 6 }, (_, n) => runGenerator((n % 2 ? story.server : second).manager.services, generator, tenant)))

@@ -3,7 +3,7 @@ import pg from 'pg'
 import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestServer, type TestServer, until } from '../../testing/test-server.ts'
-import { type Leased, startStory, type Story } from '../operations/work/fixtures/story.ts'
+import { type Leased, startStory, type Story } from '../../testing/story.ts'
 import { defineOrderType } from '../order-types/define-order-type.ts'
 
 const lenient = defineOrderType({

@@ -267,6 +267,19 @@ export const ConfigSchema = Type.Object({
     },
     { description: 'The kinds of work that the server knows.' },
   ),
+  guard: Type.Object(
+    {
+      secret: Type.Optional(
+        Type.String({
+          minLength: 32,
+          secret: true,
+          accepts: 'at least 32 characters; make one with: openssl rand -hex 32',
+          description: 'Signs the contexts with which effects call routes behind the direct-mutation guard (createOrderContextGuard).',
+        }),
+      ),
+    },
+    { description: 'Routes of your own that only applied orders may call.' },
+  ),
   background: Type.Object(
     {
       enabled: Type.Boolean({

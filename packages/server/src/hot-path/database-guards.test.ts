@@ -199,6 +199,23 @@ describe('the role that the server runs under', () => {
     expect(await asApp(null, insert)).toMatchObject({ code: '42501' })
   })
 
+  it('a hot statement leaves no tenant behind on its pooled connection', async () => {
+    const asked = JSON.stringify([{ slot: 0, item_id: itemId, agent_id: 'robin', principal: 'agent:robin', token: 'x', random: 'x' }])
+    await runtime.query('set role wm_app')
+    for (const [call, values] of [
+      ['wm.heartbeat_items($1, $2)', [tenantId, asked]],
+      ['wm.submit_items($1, 60, $2)', [tenantId, asked]],
+      ['wm.checkout_items($1, null, null, 0, 1, 20, $2)', [tenantId, asked]],
+    ] as const) {
+      await runtime.query(`select * from ${call}`, [...values])
+      const { rows } = await runtime.query(
+        `select nullif(current_setting('wm.tenant_id', true), '') as tenant, (select count(*)::int from wm.orders) as orders`,
+      )
+      expect(rows, call).toEqual([{ tenant: null, orders: 0 }])
+    }
+    await runtime.query('reset role')
+  })
+
   it('every table with a tenant has row security, forced', async () => {
     const { rows } = await admin.query(
       `select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace

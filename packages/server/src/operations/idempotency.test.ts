@@ -339,6 +339,25 @@ describe('an approve whose answer was never kept', () => {
     expect(await recordOf(database, orderId)).toEqual(before)
   })
 
+  it('is answered alike for a twin that looked for an answer just before there was one', async () => {
+    const orderId = await submitted()
+    const [key, elsewhere] = [randomUUID(), randomUUID()].map((one) => ({ key: one, hash: createHash('sha256').update(one).digest() })) as [
+      { key: string; hash: Buffer },
+      { key: string; hash: Buffer },
+    ]
+    const first = await call('approve', rita.post(`/orders/${orderId}/approve`, {}, { key: key.key }))
+    expect(first.status, first.text).toBe(200)
+    const move = (from: Buffer, to: Buffer) => database.sql('update wm.idempotency set key_hash = $2 where key_hash = $1', [from, to])
+    // The twin finds no answer, and is stopped before it reads the order; then the answer is there.
+    await move(key.hash, elsewhere.hash)
+    const gate = await closeGate(database, 'lock table wm.orders in access exclusive mode')
+    const twin = rita.post(`/orders/${orderId}/approve`, {}, { key: key.key })
+    await gate.waiting()
+    await move(elsewhere.hash, key.hash)
+    await gate.open()
+    expect([(await twin).status, (await twin).text]).toEqual([200, first.text])
+  })
+
   it('has one answer, whoever waited longer: the one that was kept first', async () => {
     const orderId = await submitted()
     const key = randomUUID()

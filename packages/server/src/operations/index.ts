@@ -1,5 +1,12 @@
 /** Everything that Work Manager can do: the product's table of contents. A new verb is one file and one line here. */
 import { createKey, listKeys, revokeKey, rotateKey } from './admin/api-keys.ts'
+import { extendLeases } from './admin/extend-leases.ts'
+import { getStatus } from './admin/get-status.ts'
+import { purgeIdempotencyKeys } from './admin/purge-idempotency-keys.ts'
+import { reclaimLeases } from './admin/reclaim-leases.ts'
+import { revokeLeases } from './admin/revoke-leases.ts'
+import { runGenerators } from './admin/run-generators.ts'
+import { runMaintenance } from './admin/run-maintenance.ts'
 import type { Operation } from './operation.ts'
 import { approveOrder } from './work/approve-order.ts'
 import { cancelOrder } from './work/cancel-order.ts'
@@ -66,4 +73,11 @@ export const operations: readonly Operation[] = [
   listKeys,
   rotateKey,
   revokeKey,
+  getStatus,
+  revokeLeases,
+  extendLeases,
+  reclaimLeases,
+  runGenerators,
+  runMaintenance,
+  purgeIdempotencyKeys,
 ] as unknown as readonly Operation[]

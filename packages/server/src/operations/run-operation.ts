@@ -3,7 +3,7 @@
  * Idempotency of ordinary operations lives here: the key is reserved first, the answer's bytes are kept in the transaction of the effect.
  */
 import { createHash } from 'node:crypto'
-import { holdsAbility, WorkError } from '@work-manager/contract'
+import { errorCatalogue, holdsAbility, WorkError } from '@work-manager/contract'
 import { LRUCache } from 'lru-cache'
 import type { Static, TObject } from 'typebox'
 import type { Principal, Provenance } from '../auth/principal.ts'
@@ -90,6 +90,7 @@ export function createOperationRunner(services: Services, options: { readonly id
     if (operation.http.method !== 'GET') await rememberProvenance(request)
     const scope: KeyScope | null = key && { principal: principal.name, operation: operation.name, keyHash: key.keyHash }
     let answerLater = false
+    let committed = false
 
     const context: OperationContext = {
       principal,
@@ -118,6 +119,7 @@ export function createOperationRunner(services: Services, options: { readonly id
             await keepAnswer(tx, scope, { fingerprint: key.fingerprint, ttlSeconds, status: answerLater ? null : done.status, body: answerLater ? null : bytesOf(done) })
           return done
         })
+        committed = true
         services.signal.wake(topics.facts)
         if (outcome instanceof Refused) throw outcome.error
         return outcome
@@ -143,18 +145,24 @@ export function createOperationRunner(services: Services, options: { readonly id
       return finish(await operation.resume(context, input as Static<TObject>))
     }
 
+    const keptAnswer = async (): Promise<KeptAnswer | undefined> =>
+      scope && !operation.keepsOwnKeys ? services.db.read(principal.tenantId, (q) => findAnswer(q, scope)) : undefined
+
+    // Before any work: a repeated request must not plan, verify or wait again.
+    const kept = await keptAnswer()
+    if (kept && key) {
+      assertSameRequest(kept, key)
+      return replay(kept)
+    }
     try {
-      // Before any work: a repeated request must not plan, verify or wait again.
-      if (scope && key && !operation.keepsOwnKeys) {
-        const kept = await services.db.read(principal.tenantId, (q) => findAnswer(q, scope))
-        if (kept) {
-          assertSameRequest(kept, key)
-          return await replay(kept)
-        }
-      }
       return await finish(await operation.handler(context, input as Static<TObject>))
     } catch (error) {
       if (error instanceof Replay) return replay(error.answer)
+      // What a handler looks at before it reserves the key may be the work of its own twin, committed since we looked for an answer.
+      if (key && !committed && error instanceof WorkError && errorCatalogue[error.code].retry !== 'later') {
+        const ofTwin = await keptAnswer()
+        if (ofTwin?.fingerprint.equals(key.fingerprint)) return replay(ofTwin)
+      }
       throw error
     }
   }

@@ -21,6 +21,10 @@ export interface OperationSettings {
   readonly approveWaitMs: number
   readonly idempotencyTtlSeconds: number
   readonly maxWaitSeconds: number
+  /** Signs order contexts for the direct-mutation guard; null when none is configured. */
+  readonly guardSecret: string | null
+  readonly deadLetterAfterHours: number
+  readonly staleThresholdHours: number
   /** Where the operations are mounted, for links: public URL (may be empty) and path. */
   readonly baseUrl: string
 }

@@ -104,10 +104,21 @@ export interface ApplyContext<Payload, Input, Result> {
   diff(before: Record<string, unknown>, after: Record<string, unknown>, summary?: string): Diff
 }
 
+export interface EffectContext {
+  readonly key: string
+  readonly orderId: string
+  readonly signal: AbortSignal
+  /**
+   * Headers for a route behind the direct-mutation guard (`createOrderContextGuard`): signed, for one request within a minute.
+   * Throws when the server has no `guard.secret`.
+   */
+  contextHeaders(): Record<string, string>
+}
+
 export interface EffectDefinition {
   /** True when the target ignores a second call with the same key; then an unknown outcome is retried, otherwise shown to people. */
   readonly deduplicates: boolean
-  run(input: unknown, context: { readonly key: string; readonly orderId: string; readonly signal: AbortSignal }): Promise<unknown>
+  run(input: unknown, context: EffectContext): Promise<unknown>
 }
 
 export interface RetryPolicy {

@@ -62,6 +62,14 @@ export async function lockOrder(tx: Tx, id: string): Promise<OrderRow | undefine
   return row
 }
 
+/** Several orders at once, locked in id order. */
+export async function lockOrders(tx: Tx, ids: readonly string[]): Promise<OrderRow[]> {
+  return tx.query<OrderRow>(
+    sql`select ${columns} from wm.orders o where o.tenant_id = ${tx.tenantId} and o.id = any(${ids as string[]}) order by o.id for no key update`,
+    'lock_orders',
+  )
+}
+
 /** As lockOrder, but gives up at once when somebody else holds it. */
 export async function tryLockOrder(tx: Tx, id: string): Promise<OrderRow | undefined> {
   const [row] = await tx.query<OrderRow>(

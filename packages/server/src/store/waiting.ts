@@ -16,6 +16,8 @@ export interface WaitingFacts {
   readonly retry_at: string | null
   readonly last_apply_error: { readonly message?: string } | null
   readonly apply_attempts: number
+  readonly created_at: string
+  readonly last_transitioned_at: string
   /** The auto-approver has looked at this revision and did not approve it. */
   readonly auto_approval_tried: boolean
 }
@@ -24,7 +26,8 @@ export interface WaitingFacts {
 export async function findWaitingFacts(q: Queryable, orderId: string): Promise<WaitingFacts | undefined> {
   const [row] = await q.query<WaitingFacts>(
     sql`
-    select i.*, o.last_apply_error, o.apply_attempts, o.auto_approval_tried_revision >= o.revision as auto_approval_tried
+    select i.*, to_char(o.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created_at,
+           to_char(o.last_transitioned_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as last_transitioned_at, o.last_apply_error, o.apply_attempts, o.auto_approval_tried_revision >= o.revision as auto_approval_tried
       from wm.orders o cross join lateral (
         select count(*) filter (where state = 'queued')::integer as ready,
                count(*) filter (where state in ('leased', 'in_progress'))::integer as leased,

@@ -35,7 +35,7 @@ export async function ensureReviewerKey({ manager, config, url }: RunningServer)
   const person = userInfo().username.replace(/[^\w.-]/g, '_') || 'local'
   await writePrivately(
     file,
-    `${await create(manager, { kind: 'person', principalId: person, name: `${person} at the terminal`, abilities: ['work:*', 'admin:keys'] })}\n`,
+    `${await create(manager, { kind: 'person', principalId: person, name: `${person} at the terminal`, abilities: ['work:*', 'admin:*'] })}\n`,
   )
 }
 

@@ -17,8 +17,8 @@ const snakeCase = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) =
  * Refuses with: validation_failed (an argument that the tool does not have, given twice, or an id that is missing),
  * idempotency_key_malformed.
  */
-export function translateArguments(tool: Tool, given: Readonly<Record<string, unknown>>): TranslatedCall {
-  const named = withOurNames(tool, given)
+export function translateArguments(tool: Tool, given: unknown): TranslatedCall {
+  const named = withOurNames(tool, asObject(given))
   const chosen = choose(tool, named)
   const input: Record<string, unknown> = {}
   const errors: FieldError[] = []
@@ -34,6 +34,14 @@ export function translateArguments(tool: Tool, given: Readonly<Record<string, un
   for (const id of chosen.ids) if (!named.has(id)) errors.push(missingId(tool, id))
   if (errors.length > 0) throw new WorkError('validation_failed', { detail: errors[0]!.message, errors, extra: { tool: tool.name } })
   return { chosen, input, idempotencyKey: readKey(tool, named.get(keyArgument)), claimedAgentId: typeof named.get(agentArgument) === 'string' ? String(named.get(agentArgument)) : undefined }
+}
+
+/** Models sometimes send the object as text. */
+function asObject(given: unknown): Readonly<Record<string, unknown>> {
+  if (given === undefined || given === null) return {}
+  if (typeof given === 'object' && !Array.isArray(given)) return given as Record<string, unknown>
+  const message = `The arguments are ${Array.isArray(given) ? 'a list' : `a ${typeof given}`}; send an object${typeof given === 'string' && given.trimStart().startsWith('{') ? ', not its text' : ''}.`
+  throw new WorkError('validation_failed', { detail: message, errors: [{ field: 'arguments', code: 'schema.type_mismatch', message }] })
 }
 
 /** `itemId` and `item` mean `item_id`, `partKey` means `part_key`: the predecessor's spelling and that of HTTP. */

@@ -1,24 +1,28 @@
 /** `tools/call`: arguments in, the operation's answer out as text and as structured content; a refusal is the problem object of HTTP. */
 import { nearestName, type FieldError, type Problem, WorkError } from '@work-manager/contract'
-import { type CallToolResult, ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/server'
+import { type CallToolResult, type InputRequiredResult, ProtocolError, ProtocolErrorCode, type ServerContext } from '@modelcontextprotocol/server'
 import { translateArguments, type TranslatedCall } from './arguments.ts'
 import type { Caller } from './caller.ts'
+import type { OperationAnswer } from '../../operations/run-operation.ts'
 import { mayCall, type Tool } from './tools.ts'
+import { beginWait, type Explained } from './waiting.ts'
+
+export const whyTool = 'work.why'
 
 /** Refuses with: invalid params for a tool that does not exist. Everything else is an answer with isError. */
-export async function callTool(caller: Caller, tools: readonly Tool[], name: string, given: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<CallToolResult> {
+export async function callTool(caller: Caller, tools: readonly Tool[], name: string, given: unknown, context: ServerContext): Promise<CallToolResult | InputRequiredResult> {
   const tool = tools.find((one) => one.name === name)
   if (!tool) throw unknownTool(name, tools.filter((one) => mayCall(caller.principal, one)).map((one) => one.name))
   let call: TranslatedCall | undefined
   try {
     call = translateArguments(tool, given)
-    const answer = await caller.run(call.chosen, { ...call, signal })
-    const value = JSON.parse(answer.bytes) as Record<string, unknown>
-    return {
-      content: [{ type: 'text', text: answer.bytes }, ...whatHappensNext(tool, value)],
-      structuredContent: value,
-      _meta: { 'work-manager/status': answer.status, 'work-manager/idempotent-replayed': answer.replayed },
+    const { signal } = context.mcpReq
+    if (tool.name === whyTool && Number(call.input['wait']) > 0) {
+      const { bytes } = await caller.run(call.chosen, { input: { ...call.input, wait: 0 }, signal })
+      const waiting = beginWait(caller, context, JSON.parse(bytes) as Explained)
+      if (waiting) return waiting
     }
+    return renderAnswer(caller, await caller.run(call.chosen, { ...call, signal }))
   } catch (error) {
     const problem = caller.problem(call ? inOurNames(error, call) : error, tool.name)
     return { isError: true, content: [{ type: 'text', text: asText(problem) }], structuredContent: problem }
@@ -48,9 +52,19 @@ function asText(problem: Problem): string {
   return `${problem.code}: ${problem.detail}\n${problem.fix}\n${retryAdvice[problem.retry]}`
 }
 
+/** The answer of an operation as a tool's: its very bytes, the same as structured content, and what a model should do about it. */
+export function renderAnswer(caller: Caller, answer: Pick<OperationAnswer, 'bytes' | 'status' | 'replayed'>): CallToolResult {
+  const value = JSON.parse(answer.bytes) as Record<string, unknown>
+  return {
+    content: [{ type: 'text', text: answer.bytes }, ...whatHappensNext(caller, value)],
+    structuredContent: value,
+    _meta: { 'work-manager/status': answer.status, 'work-manager/idempotent-replayed': answer.replayed },
+  }
+}
+
 /** After the last item is handed in it is no longer the agent's move; whose it is, work.why says. */
-function whatHappensNext(tool: Tool, value: Record<string, unknown>): CallToolResult['content'] {
-  if (tool.name === 'work.why' && typeof value['review_url'] === 'string') return [{ type: 'text', text: `A person decides. Give them this link: ${value['review_url']} (or: work-manager approve ${String(value['order_id'])})` }]
+function whatHappensNext(caller: Caller, value: Record<string, unknown>): CallToolResult['content'] {
+  if (typeof value['review_url'] === 'string') return [{ type: 'text', text: `A person decides. Give them this link: ${caller.absolute(value['review_url'])}` }]
   if (value['order_state'] !== 'submitted') return []
   return [{ type: 'text', text: 'The order is complete: every item is handed in. It now waits for its decision; work.why with its order_id tells whose move it is.' }]
 }

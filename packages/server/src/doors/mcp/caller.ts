@@ -12,10 +12,14 @@ export interface CallerParts {
   readonly headers: IncomingHttpHeaders
   readonly ip: string
   readonly anonymizeIp: boolean
+  /** Where this server was reached, such as http://127.0.0.1:7420: completes links where no public URL is configured. */
+  readonly origin: string
   readonly requestId: string
   readonly traceId: string | null
   /** True when the server's disk takes no writes. */
   readonly readOnly: boolean
+  /** Arguments that are no object: the SDK would refuse them as a protocol error, which no model gets to read. */
+  readonly oddArguments: unknown
   readonly runOperation: OperationRunner
   readonly log: Logger
 }
@@ -30,11 +34,13 @@ export interface OperationCall {
 /** One credential on one request. */
 export class Caller {
   readonly principal: Principal
+  readonly oddArguments: unknown
   private readonly parts: CallerParts
 
   constructor(parts: CallerParts) {
     this.parts = parts
     this.principal = parts.principal
+    this.oddArguments = parts.oddArguments
   }
 
   async run({ operation, source }: Pick<ToolOperation, 'operation' | 'source'>, call: OperationCall): Promise<OperationAnswer> {
@@ -51,6 +57,11 @@ export class Caller {
       fingerprintSource: source(call.input),
       traceId,
     })
+  }
+
+  /** A link of an answer as a whole address. */
+  absolute(link: string | null): string | null {
+    return link === null ? null : new URL(link, this.parts.origin).href
   }
 
   /** Whatever was thrown as the problem object of every door; what nobody knows is logged here, once, and its text stays inside. */

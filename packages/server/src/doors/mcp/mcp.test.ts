@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { operations } from '../../operations/index.ts'
-import { startStory, type Story } from '../../operations/work/fixtures/story.ts'
+import { startStory, type Story } from '../../../testing/story.ts'
 import { type ConnectedClient, connect, ways } from './fixtures/clients.ts'
 import { notTools, toolTable } from './tool-table.ts'
 
@@ -150,6 +150,7 @@ describe.each(ways)('a client of %s over %s', (era, transport) => {
   it('reads orders, timelines, items and types by address, and only those of its tenant', async () => {
     const order = await story.propose()
     expect((await agent.read(`work://orders/${order.id}`)).order.id).toBe(order.id)
+    await story.server.run('sequencer')
     const { order: full } = await agent.read(`work://orders/${order.id}`)
     expect((await agent.read(`work://items/${full.items[0].id}`)).item.id).toBe(full.items[0].id)
     expect((await agent.read(`work://orders/${order.id}/timeline`)).events.length).toBeGreaterThan(0)

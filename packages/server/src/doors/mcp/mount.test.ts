@@ -1,6 +1,6 @@
 import http from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startStory, type Story } from '../../operations/work/fixtures/story.ts'
+import { startStory, type Story } from '../../../testing/story.ts'
 
 let story: Story
 beforeAll(async () => {
@@ -91,6 +91,11 @@ describe('what is said', () => {
     expect(batch.body.error.message).toContain('one message per request')
     const twice = await send(key(), '{"jsonrpc":"2.0","id":1,"id":2,"method":"tools/list"}')
     expect([twice.status, twice.body.error.code, twice.body.error.data.code]).toEqual([400, -32600, 'duplicate_key'])
+  })
+
+  it('arguments as an object; their text is refused in words that a model reads', async () => {
+    const answer = await send({ ...key(), ...modern('tools/call', 'work.get') }, message('tools/call', { name: 'work.get', arguments: '{"order_id":"x"}' }))
+    expect(answer.body.result).toMatchObject({ isError: true, structuredContent: { code: 'validation_failed', detail: 'The arguments are a string; send an object, not its text.' } })
   })
 
   it('not more than a body may hold', async () => {

@@ -12,6 +12,7 @@ import type { Principal } from '../../auth/principal.ts'
 import type { Operation } from '../../operations/operation.ts'
 import type { OperationRunner } from '../../operations/run-operation.ts'
 import { Caller, headerValue } from './caller.ts'
+import { addReviewPage } from './review-page.ts'
 import { McpDoor } from './server.ts'
 import { assertWelcome, neighbourhoodOf } from './who-may-come.ts'
 
@@ -24,6 +25,8 @@ export interface McpMountOptions {
   readonly traceIdOf: (traceparent: string | undefined) => string | null
   /** Names that the server goes by: its public URL, the host it listens on. */
   readonly names: readonly (string | undefined)[]
+  /** Where the work routes are served: the review page is one of them. */
+  readonly mounts: readonly string[]
   readonly anonymizeIp: boolean
   readonly storage: () => 'ok' | 'low' | 'read_only'
   readonly draining: () => boolean
@@ -32,13 +35,13 @@ export interface McpMountOptions {
 }
 
 export const mcpPath = '/mcp'
-type Message = { readonly id?: unknown; readonly params?: { readonly _meta?: Record<string, unknown> } }
+type Message = { readonly method?: unknown; readonly params?: { readonly _meta?: Record<string, unknown>; readonly arguments?: unknown } }
 
 /** Adds the endpoint. Refusals before the protocol starts (host, origin, key, size) are the problem objects of HTTP. */
 export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
   const door = new McpDoor(options.operations, options.version)
   const neighbourhood = neighbourhoodOf(options.names)
-  const handler = createMcpHandler(({ authInfo }) => door.serverFor(authInfo?.extra?.['caller'] as Caller), {
+  const handler = createMcpHandler(({ authInfo, era }) => door.serverFor(authInfo?.extra?.['caller'] as Caller, era), {
     onerror: (error) => options.log.debug({ error: error.message }, 'mcp'),
   })
   const answer = toNodeHandler(handler, { onerror: (error) => options.log.error({ error: error.message, stack: error.stack }, 'mcp request failed') })
@@ -60,15 +63,19 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
         return
       }
     }
+    const oddArguments = oddArgumentsOf(message)
+    if (message && oddArguments !== undefined) message = { ...message, params: { ...message.params, arguments: {} } }
     const meta = message?.params?._meta
     const caller = new Caller({
       principal,
       headers: withClientInfo(request.headers, meta?.[CLIENT_INFO_META_KEY]),
       ip: request.ip,
       anonymizeIp: options.anonymizeIp,
+      origin: `${request.protocol}://${request.headers.host}`,
       requestId: request.id,
       traceId: options.traceIdOf(textOf(request.headers.traceparent) ?? textOf(meta?.[TRACEPARENT_META_KEY])),
       readOnly: options.storage() === 'read_only',
+      oddArguments,
       runOperation: options.runOperation,
       log: options.log,
     })
@@ -79,7 +86,13 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
     await answer(authorized, reply.raw, message ?? {})
   }
   app.route({ method: ['GET', 'POST', 'DELETE'], url: mcpPath, handler: serve })
+  addReviewPage(app, options.mounts)
   app.addHook('preClose', () => handler.close())
+}
+
+function oddArgumentsOf(message: Message | undefined): unknown {
+  const given = message?.method === 'tools/call' ? message.params?.arguments : undefined
+  return given === undefined || given === null || (typeof given === 'object' && !Array.isArray(given)) ? undefined : given
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)

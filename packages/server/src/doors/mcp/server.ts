@@ -1,11 +1,12 @@
 /** One MCP server per request, as the SDK wants it for the stateless protocol: everything heavy is made once, in `createMcpDoor`. */
 import { type ListToolsResult, ProtocolError, ProtocolErrorCode, Server } from '@modelcontextprotocol/server'
 import type { Operation } from '../../operations/operation.ts'
-import { callTool } from './call-tool.ts'
+import { callTool, renderAnswer, whyTool } from './call-tool.ts'
 import type { Caller } from './caller.ts'
 import { howToWork, workHere } from './how-to-work.ts'
 import { Resources } from './resources.ts'
-import { buildTools, mayCall, type Tool } from './tools.ts'
+import { buildTools, mayCall, type Tool, type ToolOperation } from './tools.ts'
+import { serveTasks, tasksExtension } from './waiting.ts'
 
 const prompt = {
   name: 'work_here',
@@ -20,11 +21,13 @@ const perCall = { ttlMs: 0, cacheScope: 'private' } as const
 export class McpDoor {
   readonly tools: readonly Tool[]
   private readonly resources: Resources
+  private readonly why: ToolOperation
   private readonly version: string
 
   constructor(operations: readonly Operation[], version: string) {
     this.tools = buildTools(operations)
     this.resources = new Resources(operations)
+    this.why = this.tools.find((tool) => tool.name === whyTool)!.operations[0]!
     this.version = version
   }
 
@@ -33,18 +36,19 @@ export class McpDoor {
     return { tools: this.tools.flatMap((tool) => (mayCall(caller.principal, tool) ? [tool.listed] : [])) }
   }
 
-  serverFor(caller: Caller): Server {
+  serverFor(caller: Caller, era: 'legacy' | 'modern'): Server {
     const { tools, resources } = this
     const server = new Server(
       { name: 'work-manager', title: 'Work Manager', version: this.version },
       {
-        capabilities: { tools: {}, resources: {}, prompts: {} },
+        capabilities: { tools: {}, resources: {}, prompts: {}, ...(era === 'modern' ? { extensions: { [tasksExtension]: {} } } : {}) },
         instructions: howToWork,
         cacheHints: { 'tools/list': listed, 'prompts/list': listed, 'resources/list': listed, 'resources/templates/list': listed, 'server/discover': listed, 'resources/read': perCall },
       },
     )
     server.setRequestHandler('tools/list', () => this.listTools(caller))
-    server.setRequestHandler('tools/call', ({ params }, { mcpReq }) => callTool(caller, tools, params.name, params.arguments ?? {}, mcpReq.signal))
+    server.setRequestHandler('tools/call', ({ params }, context) => callTool(caller, tools, params.name, caller.oddArguments ?? params.arguments, context))
+    if (era === 'modern') serveTasks(server, caller, this.why, (bytes) => renderAnswer(caller, { bytes, status: 200, replayed: false }))
     server.setRequestHandler('resources/list', async (_request, { mcpReq }) => ({ resources: await resources.list(caller, mcpReq.signal) }))
     server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: [...resources.templates] }))
     server.setRequestHandler('resources/read', ({ params }, { mcpReq }) => resources.read(caller, params.uri, mcpReq.signal))

@@ -25,7 +25,7 @@ export const toolTable: Readonly<Record<string, ToolEntry>> = {
   'work.propose': { title: 'Propose an order', operations: ['propose_order'] },
   'work.list': { title: 'List orders', operations: ['list_orders'] },
   'work.get': { title: 'Read an order', operations: ['get_order'] },
-  'work.why': { title: 'Why does it not move?', operations: ['explain_order'] },
+  'work.why': { title: 'Why does it not move?', operations: ['explain_order'], advice: 'With wait: answers when the order is settled, or after that many seconds; clients that know tasks get one.' },
   'work.checkout': {
     title: 'Take an item',
     operations: ['checkout_order_item', 'checkout_item'],
@@ -60,4 +60,11 @@ export const notTools: Readonly<Record<string, string>> = {
   list_keys: 'administration is not an agent’s work',
   rotate_key: 'secrets do not belong into a model’s context',
   revoke_key: 'administration is not an agent’s work',
+  get_status: 'for operators; agents ask work.why about one order',
+  revoke_leases: 'administration is not an agent’s work',
+  extend_leases: 'administration is not an agent’s work; an agent sends heartbeats',
+  reclaim_leases: 'administration is not an agent’s work',
+  run_generators: 'administration is not an agent’s work',
+  run_maintenance: 'administration is not an agent’s work',
+  purge_idempotency_keys: 'administration is not an agent’s work',
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCaller, type Caller } from '../../../testing/test-server.ts'
-import { startStory, type Story } from '../work/fixtures/story.ts'
+import { startStory, type Story } from '../../../testing/story.ts'
 
 let story: Story
 let admin: Caller
@@ -69,7 +69,7 @@ describe('keys', () => {
   it('rotate once when asked four times at once', async () => {
     const old = (await create({ abilities: ['work:view'] })).body
     const answers = await Promise.all(Array.from({ length: 4 }, () => admin.post(`/keys/${old.id}/rotate`)))
-    expect(answers.map((answer) => answer.status).sort()).toEqual([201, 401, 401, 401])
+    expect(answers.map((answer) => answer.status).sort((a, b) => a - b)).toEqual([201, 401, 401, 401])
   })
 
   it('end when revoked; once more changes nothing', async () => {

@@ -8,9 +8,9 @@ import { actorOf } from '../actor.ts'
 import { orderId, reason } from '../inputs.ts'
 import { defineOperation } from '../operation.ts'
 
-const cancellable = ['queued', 'leased', 'in_progress', 'submitted'] as const
+const cancellable = ['queued', 'leased', 'in_progress', 'submitted', 'failed', 'rejected'] as const
 
-/** Refuses with: not_found, illegal_state_transition (never from applied, completed or a state that a requeue could revive). */
+/** Refuses with: not_found, illegal_state_transition (never once it was applied, nor when it is set aside). */
 export const cancelOrder = defineOperation({
   name: 'cancel_order',
   summary: 'Withdraw an order before it is applied; every lease on its items ends at once.',

@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Caller, until } from '../../../testing/test-server.ts'
 import { defineOrderType } from '../../order-types/define-order-type.ts'
-import { startStory, type Story } from './fixtures/story.ts'
+import { startStory, type Story, whileApplying } from '../../../testing/story.ts'
 
 const openHouse = defineOrderType({
   type: 'test.open-house',
@@ -91,9 +91,8 @@ describe('approve', () => {
   it('replays the answer of the same key', async () => {
     const order = await full()
     const send = () => story.reviewer.post(`/orders/${order.id}/approve`, {}, { key: `approve-${order.id}` })
-    const first = send()
-    await until(async () => (await story.server.run('applier')) > 0, 'applied')
-    const [a, b] = [await first, await send()]
+    const a = await whileApplying(story.server, send())
+    const b = await send()
     expect(b.text).toBe(a.text)
     expect(await story.facts(order.id, 'order.applied')).toHaveLength(1)
   })
@@ -223,17 +222,12 @@ describe('reject', () => {
       await gate.connect()
       await gate.query('begin')
       await gate.query('select 1 from wm.orders where id = $1 for update', [order.id])
-      let settled = false
-      const both = Promise.all([story.reviewer.post(`/orders/${order.id}/approve`), reject(order.id, {}, other)]).finally(() => (settled = true))
+      const both = Promise.all([story.reviewer.post(`/orders/${order.id}/approve`), reject(order.id, {}, other)])
       await until(async () => Number((await story.server.database.sql<{ n: string }>(`select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`))[0]!.n) >= 2, 'both wait for the order')
       await gate.query('commit')
       await gate.end()
-      while (!settled) {
-        await story.server.run('applier')
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-      const [approved, rejected] = await both
-      expect([approved.status, rejected.status].sort()).toEqual([200, 409])
+      const [approved, rejected] = await whileApplying(story.server, both)
+      expect([approved.status, rejected.status].sort((a, b) => a - b)).toEqual([200, 409])
       expect((await story.kinds(order.id)).filter((kind) => kind === 'order.approved' || kind === 'order.rejected')).toHaveLength(1)
     }
   })
@@ -246,7 +240,7 @@ describe('cancel', () => {
     await story.submit(await story.take(order.id))
     const cancelled = await story.proposer.post(`/orders/${order.id}/cancel`, { reason: 'budget' })
     expect(cancelled.body.order.state).toBe('cancelled')
-    expect((await story.order(order.id)).items.map((item: any) => [item.state, item.leased_by_agent_id])).toEqual(Array(3).fill(['cancelled', null]))
+    expect((await story.order(order.id)).items.map((item: any) => [item.state, item.leased_by_agent_id])).toEqual(['a', 'b', 'c'].map(() => ['cancelled', null]))
     for (const [verb, body] of [['heartbeat', {}], ['submit', { result: { echoed: held.input.message, ok: true } }], ['release', {}]] as const) {
       const late = await story.agent.post(`/items/${held.id}/${verb}`, { lease_token: held.lease_token, ...body })
       expect([late.status, late.body.code, late.body.reason], verb).toEqual([409, 'lease_lost', 'cancelled'])
@@ -334,7 +328,7 @@ describe('requeue', () => {
   it('happens once when two people ask at the same moment', async () => {
     const { order } = await fileAway()
     const answers = await Promise.all([story.reviewer, other].map((who) => who.post(`/orders/${order.id}/requeue`, { reason: 'x' })))
-    expect(answers.map((answer) => answer.status).sort()).toEqual([200, 409])
+    expect(answers.map((answer) => answer.status).sort((a, b) => a - b)).toEqual([200, 409])
     expect((await story.facts(order.id, 'item.requeued')).length).toBe(1)
   })
 })

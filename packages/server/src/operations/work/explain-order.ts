@@ -1,10 +1,61 @@
 import { orderStates, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
-import { explainWaiting, movers } from '../../domain/waiting.ts'
+import { explainWaiting, isSettled, movers } from '../../domain/waiting.ts'
+import { topics } from '../../signals/work-signal.ts'
 import { findOrder } from '../../store/orders.ts'
+import type { Queryable } from '../../store/tx.ts'
 import { findWaitingFacts } from '../../store/waiting.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation } from '../operation.ts'
+import type { Services } from '../services.ts'
+
+const output = Type.Object({
+  order_id: Type.String({ format: 'uuid' }),
+  type: Type.String(),
+  state: Type.Enum(orderStates),
+  settled: Type.Boolean({ description: 'True once nothing more happens unless somebody decides anew.' }),
+  waits_for: Type.Enum(movers, { description: 'Whose move it is.' }),
+  sentence: Type.String({ description: 'What it waits for.' }),
+  next: Type.String({ description: 'What the one it waits for does.' }),
+  review_url: Type.Union([Type.Null(), Type.String()], { description: 'A page for the person who decides; null while there is nothing to decide.' }),
+  revision: Type.Integer(),
+  created_at: Type.String({ format: 'date-time' }),
+  last_transitioned_at: Type.String({ format: 'date-time' }),
+})
+
+async function explain(services: Services, q: Queryable, id: string): Promise<Type.Static<typeof output>> {
+  const order = await findOrder(q, id)
+  const facts = order && (await findWaitingFacts(q, order.id))
+  if (!order || !facts) throw new WorkError('not_found')
+  const automatic = services.types.get(order.type)?.autoApprove ?? false
+  const waiting = explainWaiting({
+    state: order.state,
+    itemsTotal: order.items_total,
+    ready: facts.ready,
+    leased: facts.leased,
+    submitted: facts.submitted,
+    retrying: facts.retrying,
+    stuck: facts.stuck,
+    holders: facts.holders ?? [],
+    leaseEndsAt: facts.lease_ends_at,
+    retryAt: facts.retry_at,
+    applyError: facts.last_apply_error?.message ?? null,
+    applyAttempts: facts.apply_attempts,
+    autoApprovalAhead: automatic && !facts.auto_approval_tried,
+    autoApprovalFailed: automatic && facts.auto_approval_tried,
+  })
+  return {
+    order_id: order.id,
+    type: order.type,
+    state: order.state,
+    settled: isSettled(order.state),
+    ...waiting,
+    review_url: order.state === 'submitted' && waiting.waits_for === 'person' ? `${services.settings.baseUrl}/orders/${order.id}/review` : null,
+    revision: order.revision,
+    created_at: facts.created_at,
+    last_transitioned_at: facts.last_transitioned_at,
+  }
+}
 
 /** Refuses with: not_found. */
 export const explainOrder = defineOperation({
@@ -13,40 +64,17 @@ export const explainOrder = defineOperation({
   http: { method: 'GET', path: '/orders/:order/why', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  input: Type.Object({ order: orderId }),
-  output: Type.Object({
-    order_id: Type.String({ format: 'uuid' }),
-    type: Type.String(),
-    state: Type.Enum(orderStates),
-    waits_for: Type.Enum(movers, { description: 'Whose move it is.' }),
-    sentence: Type.String({ description: 'What it waits for.' }),
-    next: Type.String({ description: 'What the one it waits for does.' }),
-    review_url: Type.Union([Type.Null(), Type.String()], { description: 'Where a person finds what there is to decide; null while there is nothing.' }),
-  }),
-  handler: (context, input) =>
-    context.read(async (q) => {
-      const order = await findOrder(q, input.order)
-      const facts = order && (await findWaitingFacts(q, order.id))
-      if (!order || !facts) throw new WorkError('not_found')
-      const { services } = context
-      const automatic = services.types.get(order.type)?.autoApprove ?? false
-      const waiting = explainWaiting({
-        state: order.state,
-        itemsTotal: order.items_total,
-        ready: facts.ready,
-        leased: facts.leased,
-        submitted: facts.submitted,
-        retrying: facts.retrying,
-        stuck: facts.stuck,
-        holders: facts.holders ?? [],
-        leaseEndsAt: facts.lease_ends_at,
-        retryAt: facts.retry_at,
-        applyError: facts.last_apply_error?.message ?? null,
-        applyAttempts: facts.apply_attempts,
-        autoApprovalAhead: automatic && !facts.auto_approval_tried,
-        autoApprovalFailed: automatic && facts.auto_approval_tried,
-      })
-      const review_url = order.state === 'submitted' && waiting.waits_for === 'person' ? `${services.settings.baseUrl}/orders/${order.id}` : null
-      return { status: 200, body: { order_id: order.id, type: order.type, state: order.state, ...waiting, review_url } }
-    }),
+  input: Type.Object({ order: orderId, wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds to wait for the order to settle before answering (long poll).' })) }),
+  output,
+  async handler(context, input) {
+    const { services } = context
+    const until = Date.now() + Math.min(input.wait ?? 0, services.settings.maxWaitSeconds) * 1000
+    for (;;) {
+      const body = await context.read((q) => explain(services, q, input.order))
+      const left = until - Date.now()
+      if (body.settled || left <= 0 || context.signal.aborted || services.isDraining()) return { status: 200, body }
+      // A wake-up only comes for what this process applied; the rest is seen half a second later.
+      await services.signal.wait(topics.settled(body.order_id), Math.min(left, 500), context.signal)
+    }
+  },
 })

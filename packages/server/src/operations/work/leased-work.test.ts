@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startStory, type Story } from './fixtures/story.ts'
+import { startStory, type Story } from '../../../testing/story.ts'
 
 let story: Story
 beforeAll(async () => {
@@ -163,7 +163,7 @@ describe('release', () => {
   it('happens once when sent four times at once', async () => {
     const item = await story.take((await story.propose()).id)
     const answers = await Promise.all(Array.from({ length: 4 }, () => story.agent.post(`/items/${item.id}/release`, { lease_token: item.lease_token })))
-    expect(answers.map((answer) => answer.status).sort()).toEqual([200, 409, 409, 409])
+    expect(answers.map((answer) => answer.status).sort((a, b) => a - b)).toEqual([200, 409, 409, 409])
   })
 })
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startStory, type Story } from './fixtures/story.ts'
+import { startStory, type Story } from '../../../testing/story.ts'
 
 let story: Story
 const ids: Record<string, string> = {}
@@ -113,9 +113,11 @@ describe('cursor paging', () => {
     const crowd = await startStory()
     try {
       const known = await Promise.all(Array.from({ length: 40 }, (_, n) => crowd.propose({ messages: [`m${n}`] }, { priority: n % 5 })))
-      let stop = false
+      // Many of one moment: only the id tells them apart.
+      await crowd.server.database.sql(`update wm.orders set created_at = (select min(created_at) from wm.orders)`)
+      const stop = new AbortController()
       const inserting = (async () => {
-        for (let n = 0; !stop; n++) await crowd.propose({ messages: ['late'] }, { priority: n % 5 })
+        for (let n = 0; !stop.signal.aborted; n++) await crowd.propose({ messages: ['late'] }, { priority: n % 5 })
       })()
       const seen: string[] = []
       let cursor: string | null = 'start'
@@ -125,7 +127,7 @@ describe('cursor paging', () => {
         cursor = page.next_cursor
         if (seen.length > 2000) break
       }
-      stop = true
+      stop.abort()
       await inserting
       expect(new Set(seen).size).toBe(seen.length)
       for (const order of known) expect(seen).toContain(order.id)

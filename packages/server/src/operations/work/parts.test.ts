@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { defineOrderType } from '../../order-types/define-order-type.ts'
-import { type Leased, startStory, type Story } from './fixtures/story.ts'
+import { type Leased, startStory, type Story } from '../../../testing/story.ts'
 
 const dossier = defineOrderType({
   type: 'test.dossier',

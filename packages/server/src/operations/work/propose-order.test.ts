@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { defineOrderType } from '../../order-types/define-order-type.ts'
-import { startStory, type Story } from './fixtures/story.ts'
+import { startStory, type Story } from '../../../testing/story.ts'
 
 const fragile = defineOrderType({
   type: 'test.fragile',
@@ -101,7 +101,7 @@ describe('plan', () => {
     expect((await story.reviewer.post(`/orders/${order.id}/approve`)).body.code).toBe('not_ready_for_approval')
 
     const answers = await Promise.all(Array.from({ length: 4 }, () => story.proposer.post(`/orders/${order.id}/plan`)))
-    expect(answers.map((answer) => answer.status).sort()).toEqual([200, 409, 409, 409])
+    expect(answers.map((answer) => answer.status).sort((a, b) => a - b)).toEqual([200, 409, 409, 409])
     expect(answers.find((answer) => answer.status === 200)!.body).toMatchObject({ items_count: 3, order: { items_total: 3 } })
     for (const answer of answers.filter((one) => one.status === 409)) expect(answer.body.code).toBe('already_planned')
     expect((await story.order(order.id)).items).toHaveLength(3)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startStory, type Story } from './fixtures/story.ts'
+import { startStory, type Story } from '../../../testing/story.ts'
 
 let story: Story
 beforeAll(async () => {

@@ -2,18 +2,18 @@ import { ItemShape } from '@work-manager/contract'
 import Type from 'typebox'
 import { topics } from '../../signals/work-signal.ts'
 import { appendEvents } from '../../store/events.ts'
-import { moveItems, renderItem } from '../../store/items.ts'
+import { renderItem } from '../../store/items.ts'
 import { lockOrder } from '../../store/orders.ts'
 import { actorOf } from '../actor.ts'
 import { itemId, leaseToken } from '../inputs.ts'
 import { defineOperation } from '../operation.ts'
-import { reopenIdleOrder } from './order-flow.ts'
+import { returnItem } from './return-item.ts'
 import { getItemBrief, lockHeldItem } from './verification.ts'
 
 /** Refuses with: not_found and the lease refusals. */
 export const releaseItem = defineOperation({
   name: 'release_item',
-  summary: 'Give an item back without having done it; it is ready for the next agent at once.',
+  summary: 'Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up.',
   http: { method: 'POST', path: '/items/:item/release', success: 200 },
   ability: 'work:submit',
   idempotency: 'accepted',
@@ -25,15 +25,15 @@ export const releaseItem = defineOperation({
     const reply = await context.write(async (tx) => {
       const order = await lockOrder(tx, order_id)
       const { item, at } = await lockHeldItem(tx, context, input.item, input.lease_token)
-      await moveItems(tx, [item.id], item.state, 'queued', at)
-      const reopened = await reopenIdleOrder(tx, order!, at, actor)
+      const following = await returnItem(tx, order!, item, at, actor, null)
       await appendEvents(tx, actor, at, [
         { kind: 'item.released', orderId: item.order_id, itemId: item.id, orderType: item.order_type, payload: { generation: Number(item.generation), lease_expires_at: item.lease_expires_at } },
-        ...reopened,
+        ...following,
       ])
       return { status: 200, json: `{"item":${await renderItem(tx, item.id)}}` }
     })
     context.services.signal.wake(topics.ready(context.principal.tenantId))
+    context.services.signal.wake(topics.failed)
     return reply
   },
 })

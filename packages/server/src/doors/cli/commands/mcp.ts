@@ -1,4 +1,6 @@
 /** `mcp`, `mcp install`: the way of AI agents to a server. */
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import { Option, type Command } from 'commander'
 import { nearestName } from '@work-manager/contract'
 import type { Context } from '../context.ts'
@@ -6,6 +8,7 @@ import { CliError, usageError } from '../cli-error.ts'
 import { withKeyStore } from '../key-store.ts'
 import { agentClients, clientNames, placeOf, type ClientName } from '../mcp/agent-clients.ts'
 import { runBridge } from '../mcp/bridge.ts'
+import { toolsOf } from '../mcp/tools-of.ts'
 import { install, uninstall, type Change } from '../mcp/install.ts'
 
 export function addMcp(program: Command, context: Context): void {
@@ -78,13 +81,27 @@ async function runInstall(context: Context, options: InstallOptions): Promise<vo
   const change = await install({
     ...asked,
     url: await context.url(),
-    keyFile: keyFile === undefined ? undefined : (await import('node:path')).resolve(context.cwd, keyFile),
-    obtainKey: async () => {
-      const named = await context.namedKey()
-      return named === undefined ? makeAgentKey(context, options) : { text: named.text, id: null }
-    },
+    keyFile: keyFile === undefined ? undefined : path.resolve(context.cwd, keyFile),
+    // A key in WORK_MANAGER_KEY is the one of whoever types: it makes the agent's key and is not given away.
+    obtainKey: async () => (context.options.key === undefined ? makeAgentKey(context, options) : { text: context.options.key, id: null }),
   })
   show(context, options, change)
+  if (options.dryRun !== true) await tellWhatWorks(context, change)
+}
+
+/** Asks the server with the agent's own key, so that whoever installs knows now and not in the client. */
+async function tellWhatWorks(context: Context, { key_file: keyFile }: Change): Promise<void> {
+  const endpoint = new URL('/mcp', await context.url()).href
+  const key = (await readFile(keyFile!, 'utf8')).trim()
+  let tools: readonly string[]
+  try {
+    tools = await toolsOf(endpoint, key, context.interrupt.signal)
+  } catch (error) {
+    context.out.note(`notice: ${endpoint} does not serve this key yet: ${(error as Error).message}`)
+    return
+  }
+  if (tools.includes('work.approve')) context.out.note('notice: this is a person’s key: the agent could approve and reject in that person’s name. Leave --key and --key-file out to get an agent’s key.')
+  if (!context.out.json) context.out.line(`Checked: ${endpoint} serves it ${tools.length} tools.`)
 }
 
 /** An agent's key: it can do the work and never decide. */
@@ -97,7 +114,7 @@ async function makeAgentKey(context: Context, { client, agent = client }: Instal
 function show(context: Context, options: InstallOptions, change: Change): void {
   const { out } = context
   out.answer(change, () => {
-    const { title, then } = agentClients[change.client]
+    const { title, afterwards } = agentClients[change.client]
     if (change.diff.length === 0) {
       out.line(`${change.file} already says it; nothing changed.`)
       return
@@ -115,6 +132,6 @@ function show(context: Context, options: InstallOptions, change: Change): void {
     out.line()
     if (change.backup !== null) out.line(`The file as it was: ${change.backup}`)
     out.line(`The key is in ${change.key_file} (only you can read it); the configuration only names that file.`)
-    out.line(`${then} To undo: work-manager mcp install --client ${change.client}${options.project === true ? ' --project' : ''} --undo`)
+    out.line(`${afterwards} To undo: work-manager mcp install --client ${change.client}${options.project === true ? ' --project' : ''} --undo`)
   })
 }

@@ -29,7 +29,7 @@ export interface AgentClient {
   projectFile?(place: Place): string
   entry(server: ServerEntry): Record<string, unknown>
   /** What to do so that it is seen. */
-  readonly then: string
+  readonly afterwards: string
 }
 
 /** The directory for applications' settings, as each system has it. */
@@ -50,7 +50,7 @@ export const agentClients: Readonly<Record<ClientName, AgentClient>> = {
     file: (place) => path.join(place.env['CLAUDE_CONFIG_DIR'] ?? place.home, '.claude.json'),
     projectFile: (place) => path.join(place.cwd, '.mcp.json'),
     entry: typed,
-    then: 'Start a new session; /mcp shows work-manager.',
+    afterwards: 'Start a new session; /mcp shows work-manager.',
   },
   'claude-desktop': {
     title: 'Claude Desktop',
@@ -58,7 +58,7 @@ export const agentClients: Readonly<Record<ClientName, AgentClient>> = {
     servers: 'mcpServers',
     file: (place) => path.join(settings(place), 'Claude', 'claude_desktop_config.json'),
     entry: plain,
-    then: 'Quit Claude Desktop and start it again.',
+    afterwards: 'Quit Claude Desktop and start it again.',
   },
   cursor: {
     title: 'Cursor',
@@ -67,7 +67,7 @@ export const agentClients: Readonly<Record<ClientName, AgentClient>> = {
     file: (place) => path.join(place.home, '.cursor', 'mcp.json'),
     projectFile: (place) => path.join(place.cwd, '.cursor', 'mcp.json'),
     entry: plain,
-    then: 'Open the settings, Tools & MCP, and switch work-manager on.',
+    afterwards: 'Open the settings, Tools & MCP, and switch work-manager on.',
   },
   vscode: {
     title: 'VS Code',
@@ -76,7 +76,7 @@ export const agentClients: Readonly<Record<ClientName, AgentClient>> = {
     file: (place) => path.join(settings(place), 'Code', 'User', 'mcp.json'),
     projectFile: (place) => path.join(place.cwd, '.vscode', 'mcp.json'),
     entry: typed,
-    then: 'Run the command "MCP: List Servers" and start work-manager.',
+    afterwards: 'Run the command "MCP: List Servers" and start work-manager.',
   },
   codex: {
     title: 'Codex',
@@ -85,7 +85,7 @@ export const agentClients: Readonly<Record<ClientName, AgentClient>> = {
     file: (place) => path.join(place.env['CODEX_HOME'] ?? path.join(place.home, '.codex'), 'config.toml'),
     projectFile: (place) => path.join(place.cwd, '.codex', 'config.toml'),
     entry: plain,
-    then: 'Start a new session; `codex mcp list` shows work-manager.',
+    afterwards: 'Start a new session; `codex mcp list` shows work-manager.',
   },
 }
 

@@ -19,7 +19,7 @@ export interface BridgeOptions {
 interface Message {
   readonly id?: string | number
   readonly method?: string
-  readonly params?: { readonly _meta?: Record<string, unknown>; readonly name?: unknown; readonly uri?: unknown; readonly requestId?: unknown }
+  readonly params?: { readonly _meta?: Record<string, unknown>; readonly name?: unknown; readonly uri?: unknown; readonly requestId?: unknown; readonly taskId?: unknown }
 }
 
 const versionKey = 'io.modelcontextprotocol/protocolVersion'
@@ -116,11 +116,11 @@ class Bridge {
   private protocolHeaders({ method, params }: Message): Record<string, string> {
     const version = params?._meta?.[versionKey]
     if (typeof version !== 'string') return this.agreedVersion === undefined ? {} : { 'mcp-protocol-version': this.agreedVersion }
-    const name = method === 'resources/read' ? params?.uri : params?.name
+    const name = method?.startsWith('tasks/') ? params?.taskId : method === 'resources/read' ? params?.uri : params?.name
     return {
       'mcp-protocol-version': version,
       ...(method === undefined ? {} : { 'mcp-method': method }),
-      ...(typeof name === 'string' && ['tools/call', 'prompts/get', 'resources/read'].includes(method ?? '') ? { 'mcp-name': headerText(name) } : {}),
+      ...(typeof name === 'string' && /^(tools\/call|prompts\/get|resources\/read|tasks\/\w+)$/.test(method ?? '') ? { 'mcp-name': headerText(name) } : {}),
     }
   }
 

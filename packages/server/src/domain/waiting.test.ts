@@ -1,0 +1,54 @@
+import { orderStates, type OrderState } from '@work-manager/contract'
+import { describe, expect, it } from 'vitest'
+import { explainWaiting, type Mover, type OrderSituation } from './waiting.ts'
+
+const calm: OrderSituation = {
+  state: 'queued',
+  itemsTotal: 3,
+  ready: 0,
+  leased: 0,
+  submitted: 0,
+  retrying: 0,
+  stuck: 0,
+  holders: [],
+  leaseEndsAt: null,
+  retryAt: null,
+  applyError: null,
+  applyAttempts: 0,
+  autoApprovalAhead: false,
+  autoApprovalFailed: false,
+}
+
+describe('what an order waits for', () => {
+  const cases: Array<[OrderState, Partial<OrderSituation>, Mover, RegExp]> = [
+    ['queued', { itemsTotal: 0 }, 'person', /not planned/],
+    ['queued', { ready: 3 }, 'agent', /check out 3 items \(0 being worked on, 0 of 3 items handed in\)/],
+    ['checked_out', { ready: 1, leased: 2 }, 'agent', /check out 1 item \(2 being worked on/],
+    ['in_progress', { leased: 1, submitted: 2, holders: ['magpie'], leaseEndsAt: '2026-01-01T00:00:00Z' }, 'agent', /magpie to hand in 1 item .*ends at 2026/],
+    ['in_progress', { retrying: 1, submitted: 2, retryAt: '2026-01-01T00:00:00Z' }, 'server', /next attempt at 1 item that failed; the first is due at 2026/],
+    ['in_progress', { stuck: 1, submitted: 2 }, 'person', /failed for good/],
+    ['in_progress', { submitted: 3 }, 'server', /settled/],
+    ['submitted', { submitted: 3 }, 'person', /waits for a person to approve or reject/],
+    ['submitted', { submitted: 3, autoApprovalAhead: true }, 'server', /approves by itself/],
+    ['submitted', { submitted: 3, autoApprovalFailed: true }, 'person', /automatic approval did not pass/],
+    ['submitted', { submitted: 3, applyError: 'disk full' }, 'person', /applying failed and changed nothing: disk full/],
+    ['approved', { applyAttempts: 2 }, 'server', /being applied \(2 attempts so far\)/],
+    ['applied', {}, 'server', /committed/],
+    ['completed', {}, 'nobody', /done/],
+    ['rejected', {}, 'person', /rejected/],
+    ['failed', { stuck: 1 }, 'server', /1 item could not be done/],
+    ['dead_lettered', {}, 'person', /set aside/],
+    ['cancelled', {}, 'nobody', /cancelled/],
+  ]
+
+  it.each(cases)('%s %o', (state, situation, mover, sentence) => {
+    const waiting = explainWaiting({ ...calm, ...situation, state })
+    expect(waiting.waits_for).toBe(mover)
+    expect(waiting.sentence).toMatch(sentence)
+    expect(waiting.next).not.toBe('')
+  })
+
+  it('has a sentence for every state', () => {
+    expect([...new Set(cases.map(([state]) => state))].toSorted()).toEqual(orderStates.toSorted())
+  })
+})
