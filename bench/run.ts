@@ -26,7 +26,7 @@ const usage = `npm run bench -- [options]
   --soak 200000     instead: that many cycles over HTTP at the largest number of clients, memory before and after
   --batched         also direct SQL with 32 items per call
   --json            one JSON object instead of the table
-  --server-node-args "--cpu-prof"   for the Node of the server process`
+  --server-node-args=--cpu-prof   more flags for the Node of the server process`
 
 function readOptions() {
   const { values } = parseArgs({
@@ -118,7 +118,16 @@ async function soak(server: ServerHandle, record: RecordReader, cycles: number, 
   printSoak(before.rssBytes, chunks, await record.hotShare())
 }
 
-const options = readOptions()
+function optionsOrExit(): Options {
+  try {
+    return readOptions()
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    process.exit(2)
+  }
+}
+
+const options = optionsOrExit()
 if (options.help) console.log(usage)
 else {
   const most = Math.max(...options.clients)

@@ -34,7 +34,7 @@ const proposer = await keyFor('service', 'bench-proposer', ['work:propose', 'wor
 const say = (message: object): void => void process.send!(message)
 const usage = (): Usage => ({ rssBytes: process.memoryUsage.rss(), cpuMicros: process.cpuUsage().user + process.cpuUsage().system })
 process.on('message', (asked) => {
-  if (asked === 'usage') { say({ usage: usage() }); if (process.env.BENCH_MEM) console.error(JSON.stringify(Object.fromEntries(Object.entries(process.memoryUsage()).map(([k,v])=>[k,Math.round(v/1048576)])))) }
+  if (asked === 'usage') say({ usage: usage() })
 })
 let stopping = false
 const stop = async (): Promise<void> => {

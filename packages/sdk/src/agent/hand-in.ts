@@ -70,12 +70,12 @@ export function openHandInDesk({ item, client, lease, emit, signal }: Surroundin
     part,
     async handIn(outcome) {
       const final = await finalOutcome(outcome)
-      void signal
+      signal.throwIfAborted()
       lease.handingIn(true)
       try {
         const receipt =
           'finalize' in final
-            ? await client.finalizeItem({ ...held, mode: final.finalize, notes: final.notes }, { retry: patient })
+            ? await client.finalizeItem({ ...held, mode: final.finalize, notes: final.notes }, { signal, retry: patient })
             : await client.submitItem(
                 { ...held, result: final.result, evidence: final.evidence, notes: final.notes },
                 { signal, retry: patient },

@@ -18,6 +18,11 @@ export interface ApiAnswer<T> {
   readonly body: T
 }
 
+export interface PostOptions {
+  readonly idempotencyKey?: string | undefined
+  readonly timeoutMs?: number
+}
+
 type Query = Readonly<Record<string, string | number | undefined>>
 
 export class ApiClient {
@@ -38,15 +43,17 @@ export class ApiClient {
     return (await this.#send<T>('GET', `${path}${search}`)).body
   }
 
-  async post<T>(path: string, body: unknown): Promise<ApiAnswer<T>> {
-    return this.#send<T>('POST', path, body)
+  /** Sends a new idempotency key unless one is given. */
+  async post<T>(path: string, body: unknown, options: PostOptions = {}): Promise<ApiAnswer<T>> {
+    return this.#send<T>('POST', path, body, options)
   }
 
   /**
    * One request. Refuses with: unreachable, timeout, not_work_manager (exit 7), or what the server said, by status.
    */
-  async #send<T>(method: string, path: string, body?: unknown): Promise<ApiAnswer<T>> {
-    const { base, key, signal, timeoutMs = 30_000 } = this.#target
+  async #send<T>(method: string, path: string, body?: unknown, options: PostOptions = {}): Promise<ApiAnswer<T>> {
+    const { base, key, signal } = this.#target
+    const timeoutMs = options.timeoutMs ?? this.#target.timeoutMs ?? 30_000
     const timeout = AbortSignal.timeout(timeoutMs)
     let response: Response
     let text: string
@@ -56,7 +63,7 @@ export class ApiClient {
         headers: {
           authorization: `Bearer ${key}`,
           accept: 'application/json',
-          ...(body === undefined ? {} : { 'content-type': 'application/json', 'idempotency-key': randomUUID() }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json', 'idempotency-key': options.idempotencyKey ?? randomUUID() }),
         },
         body: body === undefined ? undefined : JSON.stringify(body),
         // A redirect could carry the key to another host, or turn a POST into a GET.

@@ -9,8 +9,24 @@ export const exitCodes = {
   conflict: 6,
   unreachable: 7,
   unfit: 8,
+  damaged: 9,
   interrupted: 130,
 } as const
+
+/** What each exit code means; docs/cli.md says the same. */
+export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
+  done: 'Done.',
+  bug: 'A mistake in Work Manager or a failure inside the server.',
+  usage: 'The command line is wrong.',
+  configuration: 'The configuration is wrong.',
+  permission: 'No key, or one that may not do this.',
+  refused: 'The server refused, or what was asked for does not exist.',
+  conflict: 'What was asked for does not fit the present state: look again.',
+  unreachable: 'No server answers, or it is too busy: try again later.',
+  unfit: 'The place where it runs is not fit: database, disk, health.',
+  damaged: 'A ledger export does not verify.',
+  interrupted: 'Ended by Ctrl-C.',
+}
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
 /** A failure that is explained: what is wrong, and what to do. */

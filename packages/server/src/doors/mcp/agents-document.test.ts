@@ -13,7 +13,11 @@ import { toolTable } from './tool-table.ts'
 
 const bin = fileURLToPath(new URL('../../../bin/work-manager.mjs', import.meta.url))
 const text = await readFile(new URL('../../../../../docs/agents.md', import.meta.url), 'utf8')
-const blocks = [...text.matchAll(/^```(\w+)((?: [\w-]+)*)\n([\s\S]*?)^```$/gm)].map(([, language, tags, body]) => ({ language: language!, tags: tags!.trim().split(' '), body: body! }))
+const blocks = [...text.matchAll(/^```(\w+)((?: [\w-]+)*)\n([\s\S]*?)^```$/gm)].map(([, language, tags, body]) => ({
+  language: language!,
+  tags: tags!.trim().split(' '),
+  body: body!,
+}))
 const place = { platform: 'linux' as const, home: '~', env: {}, cwd: '.' }
 
 let story: Story
@@ -28,7 +32,10 @@ afterAll(async () => {
 })
 
 it('lists the tools with their routes', () => {
-  const rows = [...text.matchAll(/^\| `(work\.\w+)` \| .* \| (.*) \|$/gm)].map(([, name, routes]) => [name, [...routes!.matchAll(/`([^`]+)`/g)].map((match) => match[1]!).toSorted()])
+  const rows = [...text.matchAll(/^\| `(work\.\w+)` \| .* \| (.*) \|$/gm)].map(([, name, routes]) => [
+    name,
+    [...routes!.matchAll(/`([^`]+)`/g)].map((match) => match[1]!).toSorted(),
+  ])
   const routeOf = (name: string) => {
     const { method, path: route } = operations.find((operation) => operation.name === name)!.http
     return `${method} ${route.replace(/:(\w+)/g, '{$1}')}`
@@ -60,8 +67,16 @@ it('shows the entry that each client wants', () => {
 
 it('has commands that run as they stand', async () => {
   await writeFile(path.join(home, 'work-manager'), `#!/bin/sh\nexec "${process.execPath}" "${bin}" "$@"\n`, { mode: 0o755 })
-  const script = blocks.filter((block) => block.language === 'sh').map((block) => block.body).join('\n')
-  const env = { PATH: `${home}:${process.env['PATH']}`, HOME: home, WORK_MANAGER_URL: story.server.url, WORK_MANAGER_KEY: story.reviewer.key }
+  const script = blocks
+    .filter((block) => block.language === 'sh')
+    .map((block) => block.body)
+    .join('\n')
+  const env = {
+    PATH: `${home}:${process.env['PATH']}`,
+    HOME: home,
+    WORK_MANAGER_URL: story.server.url,
+    WORK_MANAGER_KEY: story.reviewer.key,
+  }
   const child = spawn('bash', ['-euo', 'pipefail', '-c', script], { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))

@@ -33,7 +33,12 @@ export function translateArguments(tool: Tool, given: unknown): TranslatedCall {
   }
   for (const id of chosen.ids) if (!named.has(id)) errors.push(missingId(tool, id))
   if (errors.length > 0) throw new WorkError('validation_failed', { detail: errors[0]!.message, errors, extra: { tool: tool.name } })
-  return { chosen, input, idempotencyKey: readKey(tool, named.get(keyArgument)), claimedAgentId: typeof named.get(agentArgument) === 'string' ? String(named.get(agentArgument)) : undefined }
+  return {
+    chosen,
+    input,
+    idempotencyKey: readKey(tool, named.get(keyArgument)),
+    claimedAgentId: typeof named.get(agentArgument) === 'string' ? String(named.get(agentArgument)) : undefined,
+  }
 }
 
 /** Models sometimes send the object as text. */
@@ -81,12 +86,18 @@ function unknownArgument(tool: Tool, argument: string, known: readonly string[])
 
 function missingId(tool: Tool, id: string): FieldError {
   const either = tool.operations.flatMap(({ ids }) => ids)
-  const message = either.length > 1 ? `Either ${either.join(' or ')} must be provided.` : `Field '${id}' is required; take it from the answer that named the ${id.replace(/_id$/, '')}.`
+  const message =
+    either.length > 1
+      ? `Either ${either.join(' or ')} must be provided.`
+      : `Field '${id}' is required; take it from the answer that named the ${id.replace(/_id$/, '')}.`
   return { field: id, code: 'schema.required', message }
 }
 
 function readKey(tool: Tool, value: unknown): string | undefined {
   if (!tool.takesKey || value === undefined || value === null) return undefined
-  if (typeof value !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(value)) throw new WorkError('idempotency_key_malformed', { detail: `${keyArgument} must be a string of 1–255 printable ASCII characters without spaces, such as a UUID.` })
+  if (typeof value !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(value))
+    throw new WorkError('idempotency_key_malformed', {
+      detail: `${keyArgument} must be a string of 1–255 printable ASCII characters without spaces, such as a UUID.`,
+    })
   return value
 }

@@ -1,6 +1,12 @@
 /** `tools/call`: arguments in, the operation's answer out as text and as structured content; a refusal is the problem object of HTTP. */
 import { nearestName, type FieldError, type Problem, WorkError } from '@work-manager/contract'
-import { type CallToolResult, type InputRequiredResult, ProtocolError, ProtocolErrorCode, type ServerContext } from '@modelcontextprotocol/server'
+import {
+  type CallToolResult,
+  type InputRequiredResult,
+  ProtocolError,
+  ProtocolErrorCode,
+  type ServerContext,
+} from '@modelcontextprotocol/server'
 import { translateArguments, type TranslatedCall } from './arguments.ts'
 import type { Caller } from './caller.ts'
 import type { OperationAnswer } from '../../operations/run-operation.ts'
@@ -10,9 +16,19 @@ import { beginWait, type Explained } from './waiting.ts'
 export const whyTool = 'work.why'
 
 /** Refuses with: invalid params for a tool that does not exist. Everything else is an answer with isError. */
-export async function callTool(caller: Caller, tools: readonly Tool[], name: string, given: unknown, context: ServerContext): Promise<CallToolResult | InputRequiredResult> {
+export async function callTool(
+  caller: Caller,
+  tools: readonly Tool[],
+  name: string,
+  given: unknown,
+  context: ServerContext,
+): Promise<CallToolResult | InputRequiredResult> {
   const tool = tools.find((one) => one.name === name)
-  if (!tool) throw unknownTool(name, tools.filter((one) => mayCall(caller.principal, one)).map((one) => one.name))
+  if (!tool)
+    throw unknownTool(
+      name,
+      tools.filter((one) => mayCall(caller.principal, one)).map((one) => one.name),
+    )
   let call: TranslatedCall | undefined
   try {
     call = translateArguments(tool, given)
@@ -31,7 +47,11 @@ export async function callTool(caller: Caller, tools: readonly Tool[], name: str
 
 function unknownTool(name: string, known: readonly string[]): ProtocolError {
   const near = nearestName(name, known)
-  return new ProtocolError(ProtocolErrorCode.InvalidParams, `There is no tool '${name.slice(0, 128)}'${near ? `; did you mean ${near}?` : `; tools: ${known.join(', ')}.`}`, { nearest: near ?? null, known })
+  return new ProtocolError(
+    ProtocolErrorCode.InvalidParams,
+    `There is no tool '${name.slice(0, 128)}'${near ? `; did you mean ${near}?` : `; tools: ${known.join(', ')}.`}`,
+    { nearest: near ?? null, known },
+  )
 }
 
 /** Field errors speak of the operation's members; the agent knows them by the names of the arguments. */
@@ -64,7 +84,13 @@ export function renderAnswer(caller: Caller, answer: Pick<OperationAnswer, 'byte
 
 /** After the last item is handed in it is no longer the agent's move; whose it is, work.why says. */
 function whatHappensNext(caller: Caller, value: Record<string, unknown>): CallToolResult['content'] {
-  if (typeof value['review_url'] === 'string') return [{ type: 'text', text: `A person decides. Give them this link: ${caller.absolute(value['review_url'])}` }]
+  if (typeof value['review_url'] === 'string')
+    return [{ type: 'text', text: `A person decides. Give them this link: ${caller.absolute(value['review_url'])}` }]
   if (value['order_state'] !== 'submitted') return []
-  return [{ type: 'text', text: 'The order is complete: every item is handed in. It now waits for its decision; work.why with its order_id tells whose move it is.' }]
+  return [
+    {
+      type: 'text',
+      text: 'The order is complete: every item is handed in. It now waits for its decision; work.why with its order_id tells whose move it is.',
+    },
+  ]
 }

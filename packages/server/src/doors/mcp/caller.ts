@@ -46,7 +46,10 @@ export class Caller {
   async run({ operation, source }: Pick<ToolOperation, 'operation' | 'source'>, call: OperationCall): Promise<OperationAnswer> {
     const { principal, headers, ip, anonymizeIp, requestId, traceId, runOperation, readOnly } = this.parts
     if (readOnly && operation.http.method !== 'GET') throw new WorkError('storage_low')
-    const claims = call.claimedAgentId === undefined || headers['x-agent-id'] !== undefined ? headers : { ...headers, 'x-agent-id': headerValue(call.claimedAgentId) }
+    const claims =
+      call.claimedAgentId === undefined || headers['x-agent-id'] !== undefined
+        ? headers
+        : { ...headers, 'x-agent-id': headerValue(call.claimedAgentId) }
     return runOperation(operation, {
       principal,
       provenance: readProvenance(claims, principal, ip, { anonymizeIp }),
@@ -68,7 +71,14 @@ export class Caller {
   problem(error: unknown, operation: string): Problem {
     const { requestId, log } = this.parts
     if (error instanceof WorkError) return toProblem(error, requestId)
-    log.error({ err: error instanceof Error ? { name: error.name, message: error.message, stack: error.stack } : String(error), request_id: requestId, operation }, 'request failed')
+    log.error(
+      {
+        err: error instanceof Error ? { name: error.name, message: error.message, stack: error.stack } : String(error),
+        request_id: requestId,
+        operation,
+      },
+      'request failed',
+    )
     return toProblem(new WorkError('internal'), requestId)
   }
 }

@@ -11,7 +11,22 @@ beforeAll(async () => {
 })
 afterAll(() => story.server.stop())
 
-const agentTools = ['work.types', 'work.propose', 'work.list', 'work.get', 'work.why', 'work.checkout', 'work.heartbeat', 'work.submit', 'work.submit_part', 'work.list_parts', 'work.finalize', 'work.release', 'work.fail', 'work.logs']
+const agentTools = [
+  'work.types',
+  'work.propose',
+  'work.list',
+  'work.get',
+  'work.why',
+  'work.checkout',
+  'work.heartbeat',
+  'work.submit',
+  'work.submit_part',
+  'work.list_parts',
+  'work.finalize',
+  'work.release',
+  'work.fail',
+  'work.logs',
+]
 const payload = { messages: ['hi'] }
 const key = () => randomUUID()
 
@@ -45,14 +60,22 @@ describe.each(ways)('a client of %s over %s', (era, transport) => {
     const tools = await agent.tools()
     expect(tools.map((tool) => tool.name)).toEqual(agentTools)
     expect((await person.tools()).map((tool) => tool.name)).toEqual([...agentTools, 'work.approve', 'work.reject'])
-    for (const tool of tools) expect([tool.inputSchema.additionalProperties, tool.outputSchema.type, tool.description!.length > 10], tool.name).toEqual([false, 'object', true])
+    for (const tool of tools)
+      expect([tool.inputSchema.additionalProperties, tool.outputSchema.type, tool.description!.length > 10], tool.name).toEqual([
+        false,
+        'object',
+        true,
+      ])
     const submit = tools.find((tool) => tool.name === 'work.submit')!
     expect(submit.inputSchema.required.toSorted()).toEqual(['idempotency_key', 'item_id', 'result'])
     expect(submit.annotations).toMatchObject({ readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false })
     expect(tools.find((tool) => tool.name === 'work.get')!.annotations).toMatchObject({ readOnlyHint: true, destructiveHint: false })
     const checkout = tools.find((tool) => tool.name === 'work.checkout')!.inputSchema
     expect([Object.keys(checkout.properties).toSorted(), checkout.required]).toEqual([['min_priority', 'order_id', 'type', 'wait'], []])
-    expect((await person.tools()).find((tool) => tool.name === 'work.approve')!.annotations).toMatchObject({ destructiveHint: true, openWorldHint: true })
+    expect((await person.tools()).find((tool) => tool.name === 'work.approve')!.annotations).toMatchObject({
+      destructiveHint: true,
+      openWorldHint: true,
+    })
   })
 
   it('carries an order from proposal to applied change', async () => {
@@ -61,21 +84,37 @@ describe.each(ways)('a client of %s over %s', (era, transport) => {
     const { order } = proposed.value
     const { item } = (await agent.call('work.checkout', { order_id: order.id })).value
     expect(item.input).toEqual({ message: 'hi' })
-    expect((await agent.call('work.heartbeat', { item_id: item.id, lease_token: item.lease_token })).value.lease_expires_at).toBeTypeOf('string')
+    expect((await agent.call('work.heartbeat', { item_id: item.id, lease_token: item.lease_token })).value.lease_expires_at).toBeTypeOf(
+      'string',
+    )
 
-    const wrong = await agent.call('work.submit', { item_id: item.id, lease_token: item.lease_token, result: { echoed: 'ho', ok: true }, idempotency_key: key() })
+    const wrong = await agent.call('work.submit', {
+      item_id: item.id,
+      lease_token: item.lease_token,
+      result: { echoed: 'ho', ok: true },
+      idempotency_key: key(),
+    })
     expect([wrong.isError, wrong.value.code, wrong.value.status]).toEqual([true, 'verification_failed', 422])
     expect(wrong.value.errors).toEqual({ echoed: ["echoed must be 'hi'"] })
 
-    const right = await agent.call('work.submit', { item_id: item.id, lease_token: item.lease_token, result: { echoed: 'hi', ok: true }, idempotency_key: key() })
+    const right = await agent.call('work.submit', {
+      item_id: item.id,
+      lease_token: item.lease_token,
+      result: { echoed: 'hi', ok: true },
+      idempotency_key: key(),
+    })
     expect([right.isError, right.value.order_state], right.text).toEqual([false, 'submitted'])
     const why = await agent.call('work.why', { order_id: order.id })
     expect(why.value).toMatchObject({ waits_for: 'person', state: 'submitted' })
     expect(why.value.review_url).toContain(order.id)
 
-    const approving = person.call('work.approve', { order_id: order.id, digest: (await person.call('work.get', { order_id: order.id })).value.order.digest, idempotency_key: key() })
+    const approving = person.call('work.approve', {
+      order_id: order.id,
+      digest: (await person.call('work.get', { order_id: order.id })).value.order.digest,
+      idempotency_key: key(),
+    })
     await story.server.run('applier').then(async (done) => {
-      for (let n = done; n === 0; ) n = await story.server.run('applier')
+      for (let n = done; n === 0;) n = await story.server.run('applier')
     })
     const approved = await approving
     expect([approved.isError, approved.value.order?.state], approved.text).toEqual([false, 'completed'])
@@ -99,8 +138,15 @@ describe.each(ways)('a client of %s over %s', (era, transport) => {
   it('refuses a late holder, and says to stop', async () => {
     const order = await story.propose()
     const item = await story.take(order.id)
-    await story.server.database.sql(`update wm.items set lease_expires_at = clock_timestamp() - interval '1 second' where id = $1`, [item.id])
-    const late = await agent.call('work.submit', { item_id: item.id, lease_token: item.lease_token, result: { echoed: 'hi', ok: true }, idempotency_key: key() })
+    await story.server.database.sql(`update wm.items set lease_expires_at = clock_timestamp() - interval '1 second' where id = $1`, [
+      item.id,
+    ])
+    const late = await agent.call('work.submit', {
+      item_id: item.id,
+      lease_token: item.lease_token,
+      result: { echoed: 'hi', ok: true },
+      idempotency_key: key(),
+    })
     expect([late.isError, late.value.code]).toEqual([true, 'lease_expired'])
     expect(late.text).toMatch(/^lease_expired: .*\nStop working on it/)
   })
@@ -122,7 +168,13 @@ describe.each(ways)('a client of %s over %s', (era, transport) => {
   it('takes the predecessor’s spellings', async () => {
     const order = await story.propose()
     const { item } = (await agent.call('work.checkout', { orderId: order.id })).value
-    const done = await agent.call('work.submit', { itemId: item.id, leaseToken: item.lease_token, result: { echoed: 'hi', ok: true }, idempotencyKey: key(), agentId: 'whoever' })
+    const done = await agent.call('work.submit', {
+      itemId: item.id,
+      leaseToken: item.lease_token,
+      result: { echoed: 'hi', ok: true },
+      idempotencyKey: key(),
+      agentId: 'whoever',
+    })
     expect(done.value.order_state, done.text).toBe('submitted')
     const logs = await agent.call('work.logs', { itemId: item.id, orderId: order.id })
     expect(logs.value.events.length).toBeGreaterThan(0)
@@ -143,7 +195,12 @@ describe.each(ways)('a client of %s over %s', (era, transport) => {
     const again = await agent.call('work.submit', { item_id: item.id, lease_token: item.lease_token, result, idempotency_key: second })
     expect([again.isError, again.text, again.meta['work-manager/idempotent-replayed']]).toEqual([false, overHttp.text, true])
     expect(again.value).toEqual(overHttp.body)
-    const other = await agent.call('work.submit', { item_id: item.id, lease_token: item.lease_token, result: { echoed: 'hi', ok: false }, idempotency_key: second })
+    const other = await agent.call('work.submit', {
+      item_id: item.id,
+      lease_token: item.lease_token,
+      result: { echoed: 'hi', ok: false },
+      idempotency_key: second,
+    })
     expect(other.value.code).toBe('idempotency_mismatch')
   })
 
@@ -158,7 +215,8 @@ describe.each(ways)('a client of %s over %s', (era, transport) => {
     const listed = await agent.raw.listResources()
     expect(listed.resources.map((one: { uri: string }) => one.uri)).toContain('work://types/test.echo')
     expect((await agent.raw.listResourceTemplates()).resourceTemplates).toHaveLength(4)
-    for (const uri of ['work://orders/../keys', 'file:///etc/passwd', `work://orders/${key()}`, 'work://types/no.such']) await expect(agent.read(uri), uri).rejects.toThrow()
+    for (const uri of ['work://orders/../keys', 'file:///etc/passwd', `work://orders/${key()}`, 'work://types/no.such'])
+      await expect(agent.read(uri), uri).rejects.toThrow()
     const stranger = await story.server.caller('agent', 'agent-1', { tenant: 'rival' })
     const other = await connect(era, transport, story.server.url, stranger.key)
     await expect(other.read(`work://orders/${order.id}`)).rejects.toThrow(/not_found/)

@@ -12,7 +12,6 @@ interface Answer {
   readonly status: number
   readonly headers: http.IncomingHttpHeaders
   readonly text: string
-  // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any
 }
 
@@ -20,33 +19,55 @@ interface Answer {
 function send(headers: Record<string, string>, body: string, target = '/mcp', method = 'POST'): Promise<Answer> {
   const { hostname, port } = new URL(story.server.url)
   return new Promise((resolve, reject) => {
-    const request = http.request({ hostname, port, path: target, method, headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers } }, (response) => {
-      let text = ''
-      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-      response.on('end', () => {
-        let parsed: unknown
-        try {
-          parsed = JSON.parse(text)
-        } catch {
-          parsed = undefined
-        }
-        resolve({ status: response.statusCode!, headers: response.headers, text, body: parsed })
-      })
-    })
+    const request = http.request(
+      {
+        hostname,
+        port,
+        path: target,
+        method,
+        headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+      },
+      (response) => {
+        let text = ''
+        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+        response.on('end', () => {
+          let parsed: unknown
+          try {
+            parsed = JSON.parse(text)
+          } catch {
+            parsed = undefined
+          }
+          resolve({ status: response.statusCode!, headers: response.headers, text, body: parsed })
+        })
+      },
+    )
     request.on('error', reject)
     request.end(body)
   })
 }
 const key = () => ({ authorization: `Bearer ${story.agent.key}` })
-const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {}, 'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '9' } }
-const message = (method: string, params: object = {}) => JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { _meta: meta, ...params } })
-const modern = (method: string, name?: string) => ({ 'mcp-protocol-version': '2026-07-28', 'mcp-method': method, ...(name === undefined ? {} : { 'mcp-name': name }) })
+const meta = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+  'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '9' },
+}
+const message = (method: string, params: object = {}) =>
+  JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { _meta: meta, ...params } })
+const modern = (method: string, name?: string) => ({
+  'mcp-protocol-version': '2026-07-28',
+  'mcp-method': method,
+  ...(name === undefined ? {} : { 'mcp-name': name }),
+})
 const list = message('tools/list')
 
 describe('who may come', () => {
   it('nobody without a key, and without a key there are no tools', async () => {
     const answer = await send(modern('tools/list'), list)
-    expect([answer.status, answer.body.code, answer.headers['www-authenticate']]).toEqual([401, 'auth_required', 'Bearer realm="work-manager"'])
+    expect([answer.status, answer.body.code, answer.headers['www-authenticate']]).toEqual([
+      401,
+      'auth_required',
+      'Bearer realm="work-manager"',
+    ])
     expect(answer.text).not.toContain('work.checkout')
     expect((await send({ authorization: 'Bearer wm_nonsense' }, list)).status).toBe(401)
     expect((await send({}, '', '/mcp', 'GET')).status).toBe(401)
@@ -94,20 +115,37 @@ describe('what is said', () => {
   })
 
   it('arguments as an object; their text is refused in words that a model reads', async () => {
-    const answer = await send({ ...key(), ...modern('tools/call', 'work.get') }, message('tools/call', { name: 'work.get', arguments: '{"order_id":"x"}' }))
-    expect(answer.body.result).toMatchObject({ isError: true, structuredContent: { code: 'validation_failed', detail: 'The arguments are a string; send an object, not its text.' } })
+    const answer = await send(
+      { ...key(), ...modern('tools/call', 'work.get') },
+      message('tools/call', { name: 'work.get', arguments: '{"order_id":"x"}' }),
+    )
+    expect(answer.body.result).toMatchObject({
+      isError: true,
+      structuredContent: { code: 'validation_failed', detail: 'The arguments are a string; send an object, not its text.' },
+    })
   })
 
   it('not more than a body may hold', async () => {
-    const answer = await send({ ...key(), ...modern('tools/call', 'work.submit') }, message('tools/call', { name: 'work.submit', arguments: { result: 'x'.repeat(1024 * 1024) } }))
+    const answer = await send(
+      { ...key(), ...modern('tools/call', 'work.submit') },
+      message('tools/call', { name: 'work.submit', arguments: { result: 'x'.repeat(1024 * 1024) } }),
+    )
     expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large'])
   })
 
   it('a version, a method and a name that agree with the body', async () => {
-    const unknown = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta: { ...meta, 'io.modelcontextprotocol/protocolVersion': '2027-01-01' } } })
+    const unknown = JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/list',
+      params: { _meta: { ...meta, 'io.modelcontextprotocol/protocolVersion': '2027-01-01' } },
+    })
     const version = await send({ ...key(), ...modern('tools/list'), 'mcp-protocol-version': '2027-01-01' }, unknown)
     expect([version.status, version.body.error.code, version.body.error.data.supported]).toEqual([400, -32022, ['2026-07-28']])
-    const name = await send({ ...key(), ...modern('tools/call', 'work.propose') }, message('tools/call', { name: 'work.list', arguments: {} }))
+    const name = await send(
+      { ...key(), ...modern('tools/call', 'work.propose') },
+      message('tools/call', { name: 'work.list', arguments: {} }),
+    )
     expect([name.status, name.body.error.code]).toEqual([400, -32020])
     const method = await send({ ...key(), ...modern('tools/cal') }, message('tools/cal'))
     expect([method.status, method.body.error.code]).toEqual([404, -32601])
@@ -118,7 +156,11 @@ describe('what is said', () => {
     expect(answer.body.result).toMatchObject({ cacheScope: 'private', ttlMs: 60_000 })
     expect(answer.headers['cache-control']).toBe('private, no-store')
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
-    const call = message('tools/call', { _meta: { ...meta, traceparent }, name: 'work.propose', arguments: { type: 'test.echo', payload: { messages: ['hi'] }, idempotency_key: 'once' } })
+    const call = message('tools/call', {
+      _meta: { ...meta, traceparent },
+      name: 'work.propose',
+      arguments: { type: 'test.echo', payload: { messages: ['hi'] }, idempotency_key: 'once' },
+    })
     const proposed = await send({ ...key(), ...modern('tools/call', 'work.propose') }, call)
     const { order } = proposed.body.result.structuredContent
     const [fact] = await story.server.database.sql<{ agent_name: string; agent_version: string; trace_id: string }>(

@@ -44,13 +44,18 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
   const handler = createMcpHandler(({ authInfo, era }) => door.serverFor(authInfo?.extra?.['caller'] as Caller, era), {
     onerror: (error) => options.log.debug({ error: error.message }, 'mcp'),
   })
-  const answer = toNodeHandler(handler, { onerror: (error) => options.log.error({ error: error.message, stack: error.stack }, 'mcp request failed') })
+  const answer = toNodeHandler(handler, {
+    onerror: (error) => options.log.error({ error: error.message, stack: error.stack }, 'mcp request failed'),
+  })
 
   const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     assertWelcome(neighbourhood, request.headers)
     if (options.draining()) throw new WorkError('draining')
     if (/[?&](access_token|token|key|api_key)=/i.test(request.url))
-      throw new WorkError('bad_request', { detail: 'The address holds a key; addresses end up in logs.', fix: 'Send Authorization: Bearer <key>, take the key out of the address, and rotate it.' })
+      throw new WorkError('bad_request', {
+        detail: 'The address holds a key; addresses end up in logs.',
+        fix: 'Send Authorization: Bearer <key>, take the key out of the address, and rotate it.',
+      })
     const principal = await options.authenticate(request.headers.authorization)
     const bytes = request.body as Buffer | undefined
     let message: Message | undefined
@@ -82,7 +87,9 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
     reply.hijack()
     reply.raw.setHeader('x-request-id', request.id)
     reply.raw.setHeader('cache-control', 'private, no-store')
-    const authorized = Object.assign(request.raw, { auth: { token: '', clientId: principal.name, scopes: [...principal.abilities], extra: { caller } } })
+    const authorized = Object.assign(request.raw, {
+      auth: { token: '', clientId: principal.name, scopes: [...principal.abilities], extra: { caller } },
+    })
     await answer(authorized, reply.raw, message ?? {})
   }
   app.route({ method: ['GET', 'POST', 'DELETE'], url: mcpPath, handler: serve })
@@ -104,13 +111,29 @@ function withClientInfo(headers: IncomingHttpHeaders, info: unknown): IncomingHt
     const value = (info as Record<string, unknown>)[name]
     return typeof value === 'string' && /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u.test(value) ? headerValue(value) : undefined
   }
-  return { ...headers, 'x-agent-name': headers['x-agent-name'] ?? claim('name'), 'x-agent-version': headers['x-agent-version'] ?? claim('version') }
+  return {
+    ...headers,
+    'x-agent-name': headers['x-agent-name'] ?? claim('name'),
+    'x-agent-version': headers['x-agent-version'] ?? claim('version'),
+  }
 }
 
 /** A body that is no JSON object: what JSON-RPC says for it, with our own object beside it. */
 function sendUnreadable(reply: FastifyReply, error: WorkError, requestId: string): void {
   const problem = toProblem(error, requestId)
   const code = error.code === 'json_syntax' || error.code === 'encoding' ? -32_700 : -32_600
-  reply.code(400).headers({ 'content-type': 'application/json; charset=utf-8', 'cache-control': 'private, no-store', 'x-request-id': requestId })
-  reply.send(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code, message: `${problem.detail} ${error.code === 'json_root' ? 'Send one message per request.' : problem.fix}`, data: problem } }))
+  reply
+    .code(400)
+    .headers({ 'content-type': 'application/json; charset=utf-8', 'cache-control': 'private, no-store', 'x-request-id': requestId })
+  reply.send(
+    JSON.stringify({
+      jsonrpc: '2.0',
+      id: null,
+      error: {
+        code,
+        message: `${problem.detail} ${error.code === 'json_root' ? 'Send one message per request.' : problem.fix}`,
+        data: problem,
+      },
+    }),
+  )
 }

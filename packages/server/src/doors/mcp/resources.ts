@@ -1,6 +1,13 @@
 /** Resources: what can be read by address. Each one is an operation of the list, with its abilities and refusals. */
 import { WorkError } from '@work-manager/contract'
-import { ProtocolError, ProtocolErrorCode, type ReadResourceResult, type Resource, ResourceNotFoundError, type ResourceTemplateType } from '@modelcontextprotocol/server'
+import {
+  ProtocolError,
+  ProtocolErrorCode,
+  type ReadResourceResult,
+  type Resource,
+  ResourceNotFoundError,
+  type ResourceTemplateType,
+} from '@modelcontextprotocol/server'
 import type { Operation } from '../../operations/operation.ts'
 import { requestSource } from '../../operations/request-source.ts'
 import type { Caller } from './caller.ts'
@@ -17,25 +24,49 @@ interface Kind {
 
 const kinds: readonly Kind[] = [
   {
-    template: { name: 'order', title: 'Order', uriTemplate: 'work://orders/{order_id}', mimeType: json, description: 'An order with its items, latest events and digest.' },
+    template: {
+      name: 'order',
+      title: 'Order',
+      uriTemplate: 'work://orders/{order_id}',
+      mimeType: json,
+      description: 'An order with its items, latest events and digest.',
+    },
     pattern: new RegExp(`^work://orders/${id}$`),
     operation: 'get_order',
     member: 'order',
   },
   {
-    template: { name: 'order-timeline', title: 'Timeline of an order', uriTemplate: 'work://orders/{order_id}/timeline', mimeType: json, description: 'Everything that happened to an order, oldest first.' },
+    template: {
+      name: 'order-timeline',
+      title: 'Timeline of an order',
+      uriTemplate: 'work://orders/{order_id}/timeline',
+      mimeType: json,
+      description: 'Everything that happened to an order, oldest first.',
+    },
     pattern: new RegExp(`^work://orders/${id}/timeline$`),
     operation: 'get_order_timeline',
     member: 'order',
   },
   {
-    template: { name: 'item', title: 'Item', uriTemplate: 'work://items/{item_id}', mimeType: json, description: 'An item with every submission it ever had.' },
+    template: {
+      name: 'item',
+      title: 'Item',
+      uriTemplate: 'work://items/{item_id}',
+      mimeType: json,
+      description: 'An item with every submission it ever had.',
+    },
     pattern: new RegExp(`^work://items/${id}$`),
     operation: 'get_item',
     member: 'item',
   },
   {
-    template: { name: 'order-type', title: 'Order type', uriTemplate: 'work://types/{type}', mimeType: json, description: 'The JSON Schemas of an order type: payload, item input, result, parts.' },
+    template: {
+      name: 'order-type',
+      title: 'Order type',
+      uriTemplate: 'work://types/{type}',
+      mimeType: json,
+      description: 'The JSON Schemas of an order type: payload, item input, result, parts.',
+    },
     pattern: /^work:\/\/types\/([\w.-]{1,120})$/,
     operation: 'list_order_types',
     member: 'type',
@@ -57,7 +88,8 @@ export class Resources {
     this.callable = new Map(
       kinds.map((kind) => {
         const operation = operations.find((one) => one.name === kind.operation)
-        if (!operation) throw new Error(`the resource ${kind.template.name} stands for the operation ${kind.operation}, which does not exist`)
+        if (!operation)
+          throw new Error(`the resource ${kind.template.name} stands for the operation ${kind.operation}, which does not exist`)
         return [kind.operation, { operation, source: requestSource(operation) }]
       }),
     )
@@ -85,10 +117,14 @@ export class Resources {
       const match = kind.pattern.exec(uri)
       if (!match) continue
       const { bytes } = await this.run(caller, kind, match[1]!, signal)
-      if (kind.operation === typesOperation && bytes === '{"types":[]}') throw new ResourceNotFoundError(uri, `The order type ${match[1]} is not registered.`)
+      if (kind.operation === typesOperation && bytes === '{"types":[]}')
+        throw new ResourceNotFoundError(uri, `The order type ${match[1]} is not registered.`)
       return { contents: [{ uri, mimeType: json, text: bytes }] }
     }
-    throw new ResourceNotFoundError(uri.slice(0, 200), `There is no such resource; resources are ${this.templates.map((one) => one.uriTemplate).join(', ')}.`)
+    throw new ResourceNotFoundError(
+      uri.slice(0, 200),
+      `There is no such resource; resources are ${this.templates.map((one) => one.uriTemplate).join(', ')}.`,
+    )
   }
 
   private async run(caller: Caller, kind: Kind, value: string, signal: AbortSignal): Promise<{ bytes: string }> {

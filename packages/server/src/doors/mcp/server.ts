@@ -43,20 +43,36 @@ export class McpDoor {
       {
         capabilities: { tools: {}, resources: {}, prompts: {}, ...(era === 'modern' ? { extensions: { [tasksExtension]: {} } } : {}) },
         instructions: howToWork,
-        cacheHints: { 'tools/list': listed, 'prompts/list': listed, 'resources/list': listed, 'resources/templates/list': listed, 'server/discover': listed, 'resources/read': perCall },
+        cacheHints: {
+          'tools/list': listed,
+          'prompts/list': listed,
+          'resources/list': listed,
+          'resources/templates/list': listed,
+          'server/discover': listed,
+          'resources/read': perCall,
+        },
       },
     )
     server.setRequestHandler('tools/list', () => this.listTools(caller))
-    server.setRequestHandler('tools/call', ({ params }, context) => callTool(caller, tools, params.name, caller.oddArguments ?? params.arguments, context))
+    server.setRequestHandler('tools/call', ({ params }, context) =>
+      callTool(caller, tools, params.name, caller.oddArguments ?? params.arguments, context),
+    )
     if (era === 'modern') serveTasks(server, caller, this.why, (bytes) => renderAnswer(caller, { bytes, status: 200, replayed: false }))
     server.setRequestHandler('resources/list', async (_request, { mcpReq }) => ({ resources: await resources.list(caller, mcpReq.signal) }))
     server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: [...resources.templates] }))
     server.setRequestHandler('resources/read', ({ params }, { mcpReq }) => resources.read(caller, params.uri, mcpReq.signal))
     server.setRequestHandler('prompts/list', () => ({ prompts: [prompt] }))
     server.setRequestHandler('prompts/get', async ({ params }, { mcpReq }) => {
-      if (params.name !== prompt.name) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `There is no prompt '${params.name.slice(0, 128)}'; the only one is ${prompt.name}.`)
+      if (params.name !== prompt.name)
+        throw new ProtocolError(
+          ProtocolErrorCode.InvalidParams,
+          `There is no prompt '${params.name.slice(0, 128)}'; the only one is ${prompt.name}.`,
+        )
       const types = await resources.types(caller, mcpReq.signal)
-      return { description: prompt.description, messages: [{ role: 'user', content: { type: 'text', text: workHere(types, params.arguments?.['type']) } }] }
+      return {
+        description: prompt.description,
+        messages: [{ role: 'user', content: { type: 'text', text: workHere(types, params.arguments?.['type']) } }],
+      }
     })
     return server
   }

@@ -21,19 +21,40 @@ interface ToolEntry {
 }
 
 export const toolTable: Readonly<Record<string, ToolEntry>> = {
-  'work.types': { title: 'Order types', operations: ['list_order_types'], advice: 'Look here first: it says what a payload and a result must look like.' },
+  'work.types': {
+    title: 'Order types',
+    operations: ['list_order_types'],
+    advice: 'Look here first: it says what a payload and a result must look like.',
+  },
   'work.propose': { title: 'Propose an order', operations: ['propose_order'] },
   'work.list': { title: 'List orders', operations: ['list_orders'] },
   'work.get': { title: 'Read an order', operations: ['get_order'] },
-  'work.why': { title: 'Why does it not move?', operations: ['explain_order'], advice: 'With wait: answers when the order is settled, or after that many seconds; clients that know tasks get one.' },
+  'work.why': {
+    title: 'Why does it not move?',
+    operations: ['explain_order'],
+    advice: 'With wait: answers when the order is settled, or after that many seconds; clients that know tasks get one.',
+  },
   'work.checkout': {
     title: 'Take an item',
     operations: ['checkout_order_item', 'checkout_item'],
-    advice: 'With order_id: the next item of that order. Keep item.id and item.lease_token; every later call on the item needs them. no_items_available means: nothing to do now.',
+    advice:
+      'With order_id: the next item of that order. Keep item.id and item.lease_token; every later call on the item needs them. no_items_available means: nothing to do now.',
   },
-  'work.heartbeat': { title: 'Keep the lease', operations: ['heartbeat_item'], advice: 'Call it every heartbeat_every_seconds while you work. lease_lost or lease_expired: stop working on the item.' },
-  'work.submit': { title: 'Hand in a result', operations: ['submit_item'], advice: 'verification_failed: correct what errors names and submit again under the same lease, with a new idempotency_key.' },
-  'work.submit_part': { title: 'Hand in a part', operations: ['submit_part'], advice: 'For results too large for one call; work.finalize assembles them.' },
+  'work.heartbeat': {
+    title: 'Keep the lease',
+    operations: ['heartbeat_item'],
+    advice: 'Call it every heartbeat_every_seconds while you work. lease_lost or lease_expired: stop working on the item.',
+  },
+  'work.submit': {
+    title: 'Hand in a result',
+    operations: ['submit_item'],
+    advice: 'verification_failed: correct what errors names and submit again under the same lease, with a new idempotency_key.',
+  },
+  'work.submit_part': {
+    title: 'Hand in a part',
+    operations: ['submit_part'],
+    advice: 'For results too large for one call; work.finalize assembles them.',
+  },
   'work.list_parts': { title: 'List parts', operations: ['list_parts'] },
   'work.finalize': { title: 'Assemble the parts', operations: ['finalize_item'] },
   'work.release': { title: 'Give an item back', operations: ['release_item'] },

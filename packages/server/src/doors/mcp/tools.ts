@@ -48,12 +48,27 @@ function inputSchema(operations: readonly ToolOperation[], takesKey: boolean, ne
     for (const [argument, member] of members) properties[argument] ??= schema.properties?.[member]
   }
   for (const [argument] of Object.entries(properties))
-    if (operations.every(({ operation, members }) => members.has(argument) && (plain(operation.input).required ?? []).includes(members.get(argument)!))) required.add(argument)
+    if (
+      operations.every(
+        ({ operation, members }) => members.has(argument) && (plain(operation.input).required ?? []).includes(members.get(argument)!),
+      )
+    )
+      required.add(argument)
   if (takesKey) {
-    properties[keyArgument] = { type: 'string', minLength: 1, maxLength: 255, description: 'A new UUID for each thing you want done; send the same one again when you retry the same call.' }
+    properties[keyArgument] = {
+      type: 'string',
+      minLength: 1,
+      maxLength: 255,
+      description: 'A new UUID for each thing you want done; send the same one again when you retry the same call.',
+    }
     if (needsKey) required.add(keyArgument)
   }
-  return { type: 'object', properties: properties as NonNullable<ListedTool['inputSchema']['properties']>, required: [...required], additionalProperties: false }
+  return {
+    type: 'object',
+    properties: properties as NonNullable<ListedTool['inputSchema']['properties']>,
+    required: [...required],
+    additionalProperties: false,
+  }
 }
 
 /** An answer, or a refusal: clients of 2025 check the structured content of errors too. */
@@ -72,7 +87,8 @@ export function buildTools(operations: readonly Operation[]): readonly Tool[] {
     const main = own.at(-1)!.operation
     const writes = main.http.method !== 'GET'
     const takesKey = main.idempotency !== 'none'
-    const summary = own.length === 1 || main.name.startsWith('checkout') ? main.summary : 'Read the events of an item or of an order, newest first.'
+    const summary =
+      own.length === 1 || main.name.startsWith('checkout') ? main.summary : 'Read the events of an item or of an order, newest first.'
     return {
       name,
       operations: own,
@@ -99,5 +115,9 @@ export function buildTools(operations: readonly Operation[]): readonly Tool[] {
 
 /** True when the credential may call it: what `tools/list` shows. */
 export function mayCall(principal: Principal, { operations }: Tool): boolean {
-  return operations.every(({ operation }) => holdsAbility(principal.abilities, operation.ability) && (!operation.peopleOnly || principal.kind === 'person' || principal.kind === 'system'))
+  return operations.every(
+    ({ operation }) =>
+      holdsAbility(principal.abilities, operation.ability) &&
+      (!operation.peopleOnly || principal.kind === 'person' || principal.kind === 'system'),
+  )
 }

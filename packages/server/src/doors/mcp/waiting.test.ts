@@ -16,9 +16,12 @@ afterAll(() => story.server.stop())
 const tasks = { extensions: { 'io.modelcontextprotocol/tasks': {} } }
 const pages = { elicitation: { url: {} } }
 
-// oxlint-disable-next-line typescript/no-explicit-any
 async function send(method: string, params: Record<string, any>, capabilities: object, url = story.server.url): Promise<any> {
-  const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': capabilities, 'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '9' } }
+  const meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': capabilities,
+    'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '9' },
+  }
   const response = await fetch(new URL('/mcp', url), {
     method: 'POST',
     headers: {
@@ -33,22 +36,37 @@ async function send(method: string, params: Record<string, any>, capabilities: o
   })
   return response.json()
 }
-const waitFor = (order: string, capabilities: object, more: object = {}, wait = 30) => send('tools/call', { name: 'work.why', arguments: { order_id: order, wait }, ...more }, capabilities)
+const waitFor = (order: string, capabilities: object, more: object = {}, wait = 30) =>
+  send('tools/call', { name: 'work.why', arguments: { order_id: order, wait }, ...more }, capabilities)
 
 describe('a client that knows tasks', () => {
   it('gets the order as a task, and its settling as the result', async () => {
     const order = await story.propose()
     const { result: task } = await waitFor(order.id, { ...tasks, ...pages })
-    expect(task).toMatchObject({ resultType: 'task', taskId: order.id, status: 'working', ttlMs: null, pollIntervalMs: 2000, statusMessage: expect.stringContaining('check out 1 item') })
+    expect(task).toMatchObject({
+      resultType: 'task',
+      taskId: order.id,
+      status: 'working',
+      ttlMs: null,
+      pollIntervalMs: 2000,
+      statusMessage: expect.stringContaining('check out 1 item'),
+    })
     const poll = async (url?: string) => (await send('tasks/get', { taskId: order.id }, { ...tasks, ...pages }, url)).result
     expect(await poll()).toMatchObject({ resultType: 'complete', status: 'working', createdAt: task.createdAt })
 
     await story.fill(order.id)
     const asked = await poll()
     expect(asked).toMatchObject({ status: 'input_required', pollIntervalMs: 10_000 })
-    expect(asked.inputRequests).toEqual({ 'decide-1': { method: 'elicitation/create', params: { mode: 'url', message: expect.stringContaining(order.id), url: `${story.server.url}/api/work/orders/${order.id}/review` } } })
+    expect(asked.inputRequests).toEqual({
+      'decide-1': {
+        method: 'elicitation/create',
+        params: { mode: 'url', message: expect.stringContaining(order.id), url: `${story.server.url}/api/work/orders/${order.id}/review` },
+      },
+    })
     // The client says that its person accepted: that decides nothing.
-    expect((await send('tasks/update', { taskId: order.id, inputResponses: { 'decide-1': { action: 'accept' } } }, tasks)).result).toMatchObject({ resultType: 'complete' })
+    expect(
+      (await send('tasks/update', { taskId: order.id, inputResponses: { 'decide-1': { action: 'accept' } } }, tasks)).result,
+    ).toMatchObject({ resultType: 'complete' })
     expect((await story.order(order.id)).state).toBe('submitted')
 
     const second = await startTestServer({ types: [echoType], background: false, database: story.server.database })
@@ -94,13 +112,20 @@ describe('a client that can show a page but knows no tasks', () => {
     const order = await story.propose()
     await story.fill(order.id)
     const shown: unknown[] = []
-    const client = new Client({ name: 'pages', version: '1' }, { capabilities: { elicitation: { url: {} } }, versionNegotiation: { mode: { pin: '2026-07-28' } } })
+    const client = new Client(
+      { name: 'pages', version: '1' },
+      { capabilities: { elicitation: { url: {} } }, versionNegotiation: { mode: { pin: '2026-07-28' } } },
+    )
     client.setRequestHandler('elicitation/create', (request) => {
       shown.push(request.params)
       void story.approve(order.id)
       return { action: 'accept' }
     })
-    await client.connect(new StreamableHTTPClientTransport(new URL('/mcp', story.server.url), { requestInit: { headers: { authorization: `Bearer ${story.agent.key}` } } }))
+    await client.connect(
+      new StreamableHTTPClientTransport(new URL('/mcp', story.server.url), {
+        requestInit: { headers: { authorization: `Bearer ${story.agent.key}` } },
+      }),
+    )
     const answer = await client.callTool({ name: 'work.why', arguments: { order_id: order.id, wait: 20 } })
     expect(answer.structuredContent).toMatchObject({ state: 'completed', settled: true })
     expect(shown).toEqual([expect.objectContaining({ mode: 'url', url: `${story.server.url}/api/work/orders/${order.id}/review` })])

@@ -39,12 +39,18 @@ export interface Explained {
 
 /** What a client said that it can do, in this very request. Clients of 2025 say it elsewhere, and get plain answers. */
 export function abilitiesOfClient(context: ServerContext): { readonly tasks: boolean; readonly showsPages: boolean } {
-  const declared = (context.mcpReq.envelope as Record<string, unknown> | undefined)?.[CLIENT_CAPABILITIES_META_KEY] as { extensions?: Record<string, unknown>; elicitation?: { url?: unknown } } | undefined
+  const declared = (context.mcpReq.envelope as Record<string, unknown> | undefined)?.[CLIENT_CAPABILITIES_META_KEY] as
+    | { extensions?: Record<string, unknown>; elicitation?: { url?: unknown } }
+    | undefined
   return { tasks: declared?.extensions?.[tasksExtension] !== undefined, showsPages: declared?.elicitation?.url !== undefined }
 }
 
 /** A call of work.why that asked to wait: a task, a page to show, or undefined where the plain long poll is the way. */
-export function beginWait(caller: Caller, context: ServerContext, now: Explained): (CallToolResult & Record<string, unknown>) | InputRequiredResult | undefined {
+export function beginWait(
+  caller: Caller,
+  context: ServerContext,
+  now: Explained,
+): (CallToolResult & Record<string, unknown>) | InputRequiredResult | undefined {
   if (now.settled) return undefined
   const client = abilitiesOfClient(context)
   if (client.tasks) return { content: [], resultType: 'task', ...taskOf(now), status: 'working' }
@@ -56,7 +62,9 @@ export function beginWait(caller: Caller, context: ServerContext, now: Explained
 
 function pageToShow(caller: Caller, now: Explained): InputRequest | undefined {
   const url = caller.absolute(now.review_url)
-  return url === null ? undefined : inputRequired.elicitUrl({ url, message: `Work order ${now.order_id} waits for a person to approve or reject it.` })
+  return url === null
+    ? undefined
+    : inputRequired.elicitUrl({ url, message: `Work order ${now.order_id} waits for a person to approve or reject it.` })
 }
 
 function taskOf(now: Explained): Record<string, unknown> {
@@ -70,26 +78,37 @@ function taskOf(now: Explained): Record<string, unknown> {
   }
 }
 
-const taskParams = fromJsonSchema<{ taskId: string }>({ type: 'object', properties: { taskId: { type: 'string', minLength: 1, maxLength: 64 } }, required: ['taskId'] })
+const taskParams = fromJsonSchema<{ taskId: string }>({
+  type: 'object',
+  properties: { taskId: { type: 'string', minLength: 1, maxLength: 64 } },
+  required: ['taskId'],
+})
 
 /** Adds tasks/get, tasks/update and tasks/cancel. `result` renders the final answer exactly as the tool would have given it. */
 export function serveTasks(server: Server, caller: Caller, explain: ToolOperation, result: (bytes: string) => CallToolResult): void {
   const look = async (taskId: string, context: ServerContext): Promise<{ bytes: string; now: Explained }> => {
-    if (!abilitiesOfClient(context).tasks) throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { extensions: { [tasksExtension]: {} } } })
+    if (!abilitiesOfClient(context).tasks)
+      throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { extensions: { [tasksExtension]: {} } } })
     try {
       const { bytes } = await caller.run(explain, { input: { order: taskId }, signal: context.mcpReq.signal })
       return { bytes, now: JSON.parse(bytes) as Explained }
     } catch (error) {
       if (!(error instanceof WorkError)) throw error
       const problem = caller.problem(error, 'tasks/get')
-      throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Failed to retrieve task: ${problem.detail} A task's id is the id of the order that it waits for.`, problem)
+      throw new ProtocolError(
+        ProtocolErrorCode.InvalidParams,
+        `Failed to retrieve task: ${problem.detail} A task's id is the id of the order that it waits for.`,
+        problem,
+      )
     }
   }
   server.setRequestHandler('tasks/get', { params: taskParams }, async ({ taskId }, context) => {
     const { bytes, now } = await look(taskId, context)
     if (now.settled) return { ...taskOf(now), status: 'completed', result: result(bytes) }
     const page = abilitiesOfClient(context).showsPages ? pageToShow(caller, now) : undefined
-    return page ? { ...taskOf(now), status: 'input_required', inputRequests: { [decisionKey(now.revision)]: page } } : { ...taskOf(now), status: 'working' }
+    return page
+      ? { ...taskOf(now), status: 'input_required', inputRequests: { [decisionKey(now.revision)]: page } }
+      : { ...taskOf(now), status: 'working' }
   })
   // That the page was shown is good to know and decides nothing.
   server.setRequestHandler('tasks/update', { params: taskParams }, async ({ taskId }, context) => {

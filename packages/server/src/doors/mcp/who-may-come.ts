@@ -28,11 +28,18 @@ export function assertWelcome({ hosts }: Neighbourhood, headers: IncomingHttpHea
   const host = hostnameOf(`http://${headers.host ?? ''}`)
   // A name can be made to point here by anybody; an address cannot.
   if (host === undefined || !(hosts.has(host) || isIP(host.replace(/^\[|\]$/g, '')) !== 0))
-    throw new WorkError('host_refused', { detail: `This server does not answer for the host '${(headers.host ?? '').slice(0, 100)}'.`, extra: { accepted: [...hosts] } })
+    throw new WorkError('host_refused', {
+      detail: `This server does not answer for the host '${(headers.host ?? '').slice(0, 100)}'.`,
+      extra: { accepted: [...hosts] },
+    })
   const { origin } = headers
   if (origin === undefined) return
   const from = hostnameOf(origin)
-  if (from === undefined || !hosts.has(from)) throw new WorkError('origin_refused', { detail: `A page of ${origin.slice(0, 100)} may not use this endpoint.`, extra: { accepted: [...hosts] } })
+  if (from === undefined || !hosts.has(from))
+    throw new WorkError('origin_refused', {
+      detail: `A page of ${origin.slice(0, 100)} may not use this endpoint.`,
+      extra: { accepted: [...hosts] },
+    })
 }
 
 function hostnameOf(url: string): string | undefined {

@@ -17,7 +17,9 @@ const output = Type.Object({
   waits_for: Type.Enum(movers, { description: 'Whose move it is.' }),
   sentence: Type.String({ description: 'What it waits for.' }),
   next: Type.String({ description: 'What the one it waits for does.' }),
-  review_url: Type.Union([Type.Null(), Type.String()], { description: 'A page for the person who decides; null while there is nothing to decide.' }),
+  review_url: Type.Union([Type.Null(), Type.String()], {
+    description: 'A page for the person who decides; null while there is nothing to decide.',
+  }),
   revision: Type.Integer(),
   created_at: Type.String({ format: 'date-time' }),
   last_transitioned_at: Type.String({ format: 'date-time' }),
@@ -50,7 +52,8 @@ async function explain(services: Services, q: Queryable, id: string): Promise<Ty
     state: order.state,
     settled: isSettled(order.state),
     ...waiting,
-    review_url: order.state === 'submitted' && waiting.waits_for === 'person' ? `${services.settings.baseUrl}/orders/${order.id}/review` : null,
+    review_url:
+      order.state === 'submitted' && waiting.waits_for === 'person' ? `${services.settings.baseUrl}/orders/${order.id}/review` : null,
     revision: order.revision,
     created_at: facts.created_at,
     last_transitioned_at: facts.last_transitioned_at,
@@ -64,7 +67,12 @@ export const explainOrder = defineOperation({
   http: { method: 'GET', path: '/orders/:order/why', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  input: Type.Object({ order: orderId, wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds to wait for the order to settle before answering (long poll).' })) }),
+  input: Type.Object({
+    order: orderId,
+    wait: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds to wait for the order to settle before answering (long poll).' }),
+    ),
+  }),
   output,
   async handler(context, input) {
     const { services } = context

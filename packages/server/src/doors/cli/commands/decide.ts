@@ -1,45 +1,76 @@
 /** `approve`, `reject`: a person's decision, on exactly what was shown. */
-import { createInterface } from 'node:readline/promises'
-import { isatty } from 'node:tty'
 import type { Command } from 'commander'
 import type { Diff, Order } from '../answers.ts'
 import { several } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { CliError, usageError } from '../cli-error.ts'
+import { confirmed, someoneThere } from '../confirm.ts'
 import { inertJson, inertLine } from '../inert-text.ts'
 import { contentLines, orderLines } from '../order-view.ts'
 import { getOrder } from './orders.ts'
 
+/** `approve` and `reject` stand alone and under `orders`; `orders review` is the predecessor's form of both. */
 export function addDecisions(program: Command, context: Context): void {
-  program
-    .command('approve')
+  const orders = program.commands.find((one) => one.name() === 'orders')!
+  for (const parent of [program, orders]) {
+    const words = parent === orders ? 'orders ' : ''
+    parent
+      .command('approve')
+      .argument('<order>', 'order id')
+      .summary('look at an order and apply it')
+      .description('Show what an order would change, ask, and approve exactly that.')
+      .option('--digest <digest>', 'approve only if this is still what would be applied')
+      .option('-y, --yes', 'do not ask (needed when nobody sits at the terminal)')
+      .addHelpText('after', `\nExample:\n  work-manager ${words}approve 01890a5d-ac96-774b-bcce-b302099a8057\n`)
+      .action((id: string, options: ApproveOptions) => approve(context, id, options))
+    parent
+      .command('reject')
+      .argument('<order>', 'order id')
+      .summary('refuse an order, or send items back')
+      .description('Refuse an order, or send its items back to be done again.')
+      .requiredOption('--reason <text>', 'why; the agents read it')
+      .option('--rework', 'put the items back into the queue')
+      .option('--item <item>', 'an item that the reason is about (may be repeated; default: all)', several)
+      .option('--code <code>', 'short stable word for the reason', 'rejected_by_reviewer')
+      .addHelpText('after', `\nExample:\n  work-manager ${words}reject 01890a5d-ac96-774b-bcce-b302099a8057 --reason "The quote is from another version" --rework\n`)
+      .action((id: string, options: RejectOptions) => reject(context, id, options))
+  }
+  orders
+    .command('review')
     .argument('<order>', 'order id')
-    .summary('look at an order and apply it')
-    .description('Show what an order would change, ask, and approve exactly that.')
-    .option('--digest <digest>', 'approve only if this is still what would be applied')
-    .option('-y, --yes', 'do not ask (needed when nobody sits at the terminal)')
-    .addHelpText('after', '\nExample:\n  work-manager approve 01890a5d-ac96-774b-bcce-b302099a8057\n')
-    .action((id: string, options: { digest?: string; yes?: boolean }) => approve(context, id, options))
-  program
-    .command('reject')
-    .argument('<order>', 'order id')
-    .summary('refuse an order, or send items back')
-    .description('Refuse an order, or send its items back to be done again.')
-    .requiredOption('--reason <text>', 'why; the agents read it')
-    .option('--rework', 'put the items back into the queue')
-    .option('--item <item>', 'an item that the reason is about (may be repeated; default: all)', several)
-    .option('--code <code>', 'short stable word for the reason', 'rejected_by_reviewer')
-    .addHelpText(
-      'after',
-      '\nExample:\n  work-manager reject 01890a5d-ac96-774b-bcce-b302099a8057 --reason "The quote is from another version" --rework\n',
-    )
-    .action((id: string, options: RejectOptions) => reject(context, id, options))
+    .summary('approve or reject, as the predecessor spelled it')
+    .description('Approve or reject an order: the predecessor’s spelling of `orders approve` and `orders reject`.')
+    .option('--approve', 'apply it')
+    .option('--reject', 'refuse it; needs --reason')
+    .option('--reason <text>', 'why')
+    .option('--allow-rework', 'with --reject: put the items back into the queue')
+    .option('--digest <digest>', 'with --approve: only if this is still what would be applied')
+    .option('-y, --yes', 'do not ask')
+    .action((id: string, options: ReviewOptions) => review(context, id, options))
 }
 
-async function approve(context: Context, id: string, options: { digest?: string; yes?: boolean }): Promise<void> {
+interface ApproveOptions {
+  readonly digest?: string
+  readonly yes?: boolean
+}
+interface ReviewOptions extends ApproveOptions {
+  readonly approve?: boolean
+  readonly reject?: boolean
+  readonly reason?: string
+  readonly allowRework?: boolean
+}
+
+async function review(context: Context, id: string, options: ReviewOptions): Promise<void> {
+  if ((options.approve === true) === (options.reject === true))
+    throw usageError('Say either --approve or --reject.', `For example: work-manager orders review ${inertLine(id)} --reject --reason "…"`)
+  if (options.approve === true) return approve(context, id, options)
+  if (options.reason === undefined) throw usageError('A rejection needs a reason.', 'Say in one sentence what is wrong: --reason "…".')
+  return reject(context, id, { reason: options.reason, rework: options.allowRework === true, code: 'manual_rejection' })
+}
+
+async function approve(context: Context, id: string, options: ApproveOptions): Promise<void> {
   const { out } = context
-  const someoneThere = out.isTerminal && isatty(0)
-  if (!someoneThere && options.yes !== true) {
+  if (!someoneThere(context) && options.yes !== true) {
     throw usageError(
       'Nobody sits at this terminal, so nobody can be asked.',
       `Look at the order first (work-manager orders show ${inertLine(id)}), then approve what you saw: --yes --digest <digest>.`,
@@ -84,18 +115,6 @@ function approvable(order: Order, expected: string | undefined): string {
     )
   }
   return order.digest
-}
-
-async function confirmed(context: Context, question: string): Promise<boolean> {
-  const { stdin, stdout } = context.out.streams
-  const terminal = createInterface({ input: stdin, output: stdout })
-  terminal.on('SIGINT', () => context.interrupt.abort())
-  try {
-    const text = await terminal.question(`${question} [y/N] `, { signal: context.interrupt.signal })
-    return /^y(es)?$/i.test(text.trim())
-  } finally {
-    terminal.close()
-  }
 }
 
 interface RejectOptions {

@@ -15,7 +15,9 @@ export function addMcp(program: Command, context: Context): void {
   const mcp = program
     .command('mcp')
     .summary('serve MCP over stdio, for an AI agent')
-    .description('Serve MCP over stdio: a client such as Claude Code starts this. It needs WORK_MANAGER_KEY or --key-file, and a running server (WORK_MANAGER_URL).')
+    .description(
+      'Serve MCP over stdio: a client such as Claude Code starts this. It needs WORK_MANAGER_KEY or --key-file, and a running server (WORK_MANAGER_URL).',
+    )
     .action(() => serveStdio(context))
   mcp
     .command('install')
@@ -62,7 +64,10 @@ function clientNamed(text: string): ClientName {
   const found = clientNames.find((name) => name === text)
   if (found !== undefined) return found
   const near = nearestName(text, clientNames)
-  throw usageError(`There is no client '${text}'${near === undefined ? '' : `; did you mean ${near}?`}`, `Known are ${clientNames.join(', ')}.`)
+  throw usageError(
+    `There is no client '${text}'${near === undefined ? '' : `; did you mean ${near}?`}`,
+    `Known are ${clientNames.join(', ')}.`,
+  )
 }
 
 async function runInstall(context: Context, options: InstallOptions): Promise<void> {
@@ -100,14 +105,19 @@ async function tellWhatWorks(context: Context, { key_file: keyFile }: Change): P
     context.out.note(`notice: ${endpoint} does not serve this key yet: ${(error as Error).message}`)
     return
   }
-  if (tools.includes('work.approve')) context.out.note('notice: this is a person’s key: the agent could approve and reject in that person’s name. Leave --key and --key-file out to get an agent’s key.')
+  if (tools.includes('work.approve'))
+    context.out.note(
+      'notice: this is a person’s key: the agent could approve and reject in that person’s name. Leave --key and --key-file out to get an agent’s key.',
+    )
   if (!context.out.json) context.out.line(`Checked: ${endpoint} serves it ${tools.length} tools.`)
 }
 
 /** An agent's key: it can do the work and never decide. */
 async function makeAgentKey(context: Context, { client, agent = client }: InstallOptions): Promise<{ text: string; id: string }> {
   const abilities = ['work:propose', 'work:view', 'work:checkout', 'work:heartbeat', 'work:submit']
-  const made = await withKeyStore(context, undefined, (keys) => keys.create({ kind: 'agent', principalId: agent, name: `${agentClients[client].title} (mcp install)`, abilities }))
+  const made = await withKeyStore(context, undefined, (keys) =>
+    keys.create({ kind: 'agent', principalId: agent, name: `${agentClients[client].title} (mcp install)`, abilities }),
+  )
   return { text: made.key, id: made.id }
 }
 
@@ -120,7 +130,8 @@ function show(context: Context, options: InstallOptions, change: Change): void {
       return
     }
     out.line(change.file)
-    for (const line of change.diff) out.line(line.startsWith('+') ? out.paint.green(line) : line.startsWith('-') ? out.paint.red(line) : line)
+    for (const line of change.diff)
+      out.line(line.startsWith('+') ? out.paint.green(line) : line.startsWith('-') ? out.paint.red(line) : line)
     if (options.dryRun === true) {
       out.line('\nNothing was written (--dry-run).')
       return
@@ -132,6 +143,8 @@ function show(context: Context, options: InstallOptions, change: Change): void {
     out.line()
     if (change.backup !== null) out.line(`The file as it was: ${change.backup}`)
     out.line(`The key is in ${change.key_file} (only you can read it); the configuration only names that file.`)
-    out.line(`${afterwards} To undo: work-manager mcp install --client ${change.client}${options.project === true ? ' --project' : ''} --undo`)
+    out.line(
+      `${afterwards} To undo: work-manager mcp install --client ${change.client}${options.project === true ? ' --project' : ''} --undo`,
+    )
   })
 }

@@ -5,8 +5,8 @@ import type { Event } from '../answers.ts'
 import type { ApiClient } from '../api-client.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { Context } from '../context.ts'
-import { inertJson, inertLine } from '../inert-text.ts'
-import { moment } from './orders.ts'
+import { eventLine } from '../answer-view.ts'
+import { inertJson } from '../inert-text.ts'
 
 const pollEveryMs = 1000
 /** Of 100 each: a burst above 2,000 facts a second is shown with a gap rather than never caught up with. */
@@ -37,7 +37,7 @@ async function tail(context: Context, options: { order?: string; follow?: boolea
   for (;;) {
     for (const event of events.toReversed()) {
       shown.add(event.id)
-      out.line(out.json ? inertJson(event) : lineOf(event))
+      out.line(out.json ? inertJson(event) : eventLine(event))
     }
     if (options.follow !== true) return
     await sleep(pollEveryMs, undefined, { signal: context.interrupt.signal })
@@ -57,17 +57,4 @@ async function newEvents(client: ApiClient, path: string, shown: ReadonlySet<str
     cursor = page.next_cursor
   }
   return fresh
-}
-
-function lineOf(event: Event): string {
-  const who = event.actor_id === null ? (event.actor_type ?? '') : `${event.actor_type} ${inertLine(event.actor_id)}`
-  return [
-    moment(event.created_at),
-    event.kind.padEnd(24),
-    who.padEnd(20),
-    event.item_id ?? event.order_id ?? '',
-    event.message === null ? '' : inertLine(event.message),
-  ]
-    .join('  ')
-    .trimEnd()
 }

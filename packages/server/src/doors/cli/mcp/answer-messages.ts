@@ -16,8 +16,13 @@ export async function* answerMessages(response: Response, id: string | number | 
     yield id !== null && body['id'] === null ? { ...body, id } : body
     return
   }
-  const said = body === undefined ? `HTTP ${response.status}` : [body['detail'], body['fix']].filter((part) => typeof part === 'string').join(' ')
-  yield { jsonrpc: '2.0', id, error: { code: -32_000, message: said === '' ? `HTTP ${response.status}` : said, ...(body === undefined ? {} : { data: body }) } }
+  const said =
+    body === undefined ? `HTTP ${response.status}` : [body['detail'], body['fix']].filter((part) => typeof part === 'string').join(' ')
+  yield {
+    jsonrpc: '2.0',
+    id,
+    error: { code: -32_000, message: said === '' ? `HTTP ${response.status}` : said, ...(body === undefined ? {} : { data: body }) },
+  }
 }
 
 async function* eventMessages(stream: ReadableStream<Uint8Array>): AsyncGenerator<Message> {

@@ -22,7 +22,11 @@ function run(lines: readonly string[], env: Record<string, string>): Promise<{ c
     child.on('close', (code) => resolve({ ...ended, code }))
   })
 }
-const frames = (stdout: string) => stdout.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line))
+const frames = (stdout: string) =>
+  stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line))
 const list = '{"jsonrpc":"2.0","id":7,"method":"tools/list"}'
 const here = () => ({ WORK_MANAGER_URL: story.server.url, WORK_MANAGER_KEY: story.agent.key })
 
@@ -36,12 +40,18 @@ describe('work-manager mcp', () => {
   it('tells a person who types, on stderr and once', async () => {
     const { code, stdout, stderr } = await run(['hello', 'is anybody there?', ''], here())
     expect([code, stdout]).toEqual([0, ''])
-    expect(stderr).toBe('This is an MCP server: a client starts it and talks JSON to it. To connect one, run `work-manager mcp install --client claude-code`.\n')
+    expect(stderr).toBe(
+      'This is an MCP server: a client starts it and talks JSON to it. To connect one, run `work-manager mcp install --client claude-code`.\n',
+    )
   })
 
   it('answers broken frames as JSON-RPC does', async () => {
     const { stdout } = await run(['{"jsonrpc":', `[${list}]`, '{"jsonrpc":"2.0","id":1,"id":2,"method":"tools/list"}'], here())
-    expect(frames(stdout).map((frame) => frame.error.code).toSorted()).toEqual([-32600, -32600, -32700])
+    expect(
+      frames(stdout)
+        .map((frame) => String(frame.error.code))
+        .toSorted(),
+    ).toEqual(['-32600', '-32600', '-32700'])
   })
 
   it('passes a refusal of the server on, and never shows the key', async () => {
@@ -64,7 +74,12 @@ describe('work-manager mcp', () => {
   })
 
   it('ends a request that the client cancels', async () => {
-    const checkout = JSON.stringify({ jsonrpc: '2.0', id: 'slow', method: 'tools/call', params: { name: 'work.checkout', arguments: { type: 'test.none', wait: 30 } } })
+    const checkout = JSON.stringify({
+      jsonrpc: '2.0',
+      id: 'slow',
+      method: 'tools/call',
+      params: { name: 'work.checkout', arguments: { type: 'test.none', wait: 30 } },
+    })
     const cancel = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'slow' } })
     const { code, stdout } = await run([checkout, cancel], here())
     expect([code, stdout]).toEqual([0, ''])

@@ -19,7 +19,13 @@ export interface BridgeOptions {
 interface Message {
   readonly id?: string | number
   readonly method?: string
-  readonly params?: { readonly _meta?: Record<string, unknown>; readonly name?: unknown; readonly uri?: unknown; readonly requestId?: unknown; readonly taskId?: unknown }
+  readonly params?: {
+    readonly _meta?: Record<string, unknown>
+    readonly name?: unknown
+    readonly uri?: unknown
+    readonly requestId?: unknown
+    readonly taskId?: unknown
+  }
 }
 
 const versionKey = 'io.modelcontextprotocol/protocolVersion'
@@ -89,24 +95,40 @@ class Bridge {
     try {
       const response = await fetch(endpoint, {
         method: 'POST',
-        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...this.protocolHeaders(message) },
+        headers: {
+          authorization: `Bearer ${key}`,
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          ...this.protocolHeaders(message),
+        },
         body: text,
         redirect: 'error',
         signal: AbortSignal.any([signal, controller.signal]),
       })
       for await (const answer of answerMessages(response, isRequest ? id : null)) {
-        if (message.method === 'initialize') this.agreedVersion ??= (answer as { result?: { protocolVersion?: string } }).result?.protocolVersion
+        if (message.method === 'initialize')
+          this.agreedVersion ??= (answer as { result?: { protocolVersion?: string } }).result?.protocolVersion
         if ('id' in answer && answer['id'] === id) answered = true
         // What is said about a message that asked for no answer has nowhere to go.
         if (isRequest) write(JSON.stringify(answer))
         else if ('error' in answer) note(`work-manager mcp: ${JSON.stringify(answer['error'])}`)
       }
-      if (isRequest && !answered) this.refuse(id, bridgeFailed, 'The server ended its answer before it was complete. Send the request again; with the same idempotency_key nothing is done twice.')
+      if (isRequest && !answered)
+        this.refuse(
+          id,
+          bridgeFailed,
+          'The server ended its answer before it was complete. Send the request again; with the same idempotency_key nothing is done twice.',
+        )
     } catch (error) {
       if (controller.signal.aborted || signal.aborted || answered) return
       const why = error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : String(error)
       note(`work-manager mcp: the server at ${endpoint} does not answer (${why}).`)
-      if (isRequest) this.refuse(id, bridgeFailed, `The Work Manager server at ${endpoint} does not answer (${why}). Start it (work-manager serve), or correct WORK_MANAGER_URL; then send the same request again.`)
+      if (isRequest)
+        this.refuse(
+          id,
+          bridgeFailed,
+          `The Work Manager server at ${endpoint} does not answer (${why}). Start it (work-manager serve), or correct WORK_MANAGER_URL; then send the same request again.`,
+        )
     } finally {
       if (isRequest) this.running.delete(id)
     }
@@ -120,7 +142,9 @@ class Bridge {
     return {
       'mcp-protocol-version': version,
       ...(method === undefined ? {} : { 'mcp-method': method }),
-      ...(typeof name === 'string' && /^(tools\/call|prompts\/get|resources\/read|tasks\/\w+)$/.test(method ?? '') ? { 'mcp-name': headerText(name) } : {}),
+      ...(typeof name === 'string' && /^(tools\/call|prompts\/get|resources\/read|tasks\/\w+)$/.test(method ?? '')
+        ? { 'mcp-name': headerText(name) }
+        : {}),
     }
   }
 
@@ -129,7 +153,10 @@ class Bridge {
       this.refuse(null, -32_700, 'The line is not valid JSON.')
       return
     }
-    if (!this.spokenTo) this.options.note('This is an MCP server: a client starts it and talks JSON to it. To connect one, run `work-manager mcp install --client claude-code`.')
+    if (!this.spokenTo)
+      this.options.note(
+        'This is an MCP server: a client starts it and talks JSON to it. To connect one, run `work-manager mcp install --client claude-code`.',
+      )
     this.spokenTo = true
   }
 

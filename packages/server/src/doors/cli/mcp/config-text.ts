@@ -19,7 +19,8 @@ export function withoutEntry(client: AgentClient, text: string): string {
 function jsonWith(client: AgentClient, text: string, entry: Record<string, unknown> | undefined): string {
   const config = readObject(text)
   const before = config[client.servers] ?? {}
-  if (typeof before !== 'object' || before === null || Array.isArray(before)) throw new UnreadableConfig(`its member ${client.servers} is not an object`)
+  if (typeof before !== 'object' || before === null || Array.isArray(before))
+    throw new UnreadableConfig(`its member ${client.servers} is not an object`)
   const servers = { ...(before as Record<string, unknown>) }
   if (entry === undefined) delete servers[entryName]
   else servers[entryName] = entry

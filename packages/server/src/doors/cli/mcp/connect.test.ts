@@ -36,7 +36,9 @@ function cli(...args: string[]): Promise<{ code: number | null; stdout: string; 
 it('connects Claude Code with a key of its own that cannot decide, and disconnects it', async () => {
   const installed = await cli('mcp', 'install', '--client', 'claude-code', '--agent', 'scribe')
   expect([installed.code, installed.stderr]).toEqual([0, ''])
-  const { mcpServers } = JSON.parse(await readFile(path.join(home, '.claude.json'), 'utf8')) as { mcpServers: Record<string, { command: string; args: string[] }> }
+  const { mcpServers } = JSON.parse(await readFile(path.join(home, '.claude.json'), 'utf8')) as {
+    mcpServers: Record<string, { command: string; args: string[] }>
+  }
   const { command, args } = mcpServers['work-manager']!
   expect(JSON.stringify(mcpServers) + installed.stdout).not.toContain(story.reviewer.key)
 

@@ -26,8 +26,12 @@ const request = (client: ClientName, more: Partial<InstallRequest> = {}): Instal
   ...more,
 })
 const revoked: string[] = []
-const undo = (client: ClientName, more: object = {}) => uninstall({ client, place, project: false, dryRun: false, revokeKey: async (id) => void revoked.push(id), ...more })
-const everyFile = async () => ((await readdir(home, { recursive: true, withFileTypes: true })) as Array<{ isFile(): boolean; name: string }>).filter((one) => one.isFile()).map((one) => one.name)
+const undo = (client: ClientName, more: object = {}) =>
+  uninstall({ client, place, project: false, dryRun: false, revokeKey: async (id) => void revoked.push(id), ...more })
+const everyFile = async () =>
+  ((await readdir(home, { recursive: true, withFileTypes: true })) as Array<{ isFile(): boolean; name: string }>)
+    .filter((one) => one.isFile())
+    .map((one) => one.name)
 
 const existing: Record<ClientName, string> = {
   'claude-code': '{\n    "numStartups": 7,\n    "mcpServers": { "other": { "command": "x" } }\n}',
@@ -115,7 +119,8 @@ describe('what it does not touch', () => {
 })
 
 describe('where clients keep their files', () => {
-  const at = (platform: NodeJS.Platform, env: Record<string, string> = {}) => Object.fromEntries(clientNames.map((name) => [name, agentClients[name].file({ platform, home: '/h', env, cwd: '/p' })]))
+  const at = (platform: NodeJS.Platform, env: Record<string, string> = {}) =>
+    Object.fromEntries(clientNames.map((name) => [name, agentClients[name].file({ platform, home: '/h', env, cwd: '/p' })]))
   it('on Linux, macOS and Windows', () => {
     expect(at('linux')).toEqual({
       'claude-code': '/h/.claude.json',
@@ -127,7 +132,10 @@ describe('where clients keep their files', () => {
     expect(at('darwin')['claude-desktop']).toBe('/h/Library/Application Support/Claude/claude_desktop_config.json')
     expect(at('darwin').vscode).toBe('/h/Library/Application Support/Code/User/mcp.json')
     expect(at('win32', { APPDATA: '/roaming' })['claude-desktop']).toBe('/roaming/Claude/claude_desktop_config.json')
-    expect(at('linux', { CODEX_HOME: '/codex', CLAUDE_CONFIG_DIR: '/claude' })).toMatchObject({ codex: '/codex/config.toml', 'claude-code': '/claude/.claude.json' })
+    expect(at('linux', { CODEX_HOME: '/codex', CLAUDE_CONFIG_DIR: '/claude' })).toMatchObject({
+      codex: '/codex/config.toml',
+      'claude-code': '/claude/.claude.json',
+    })
   })
 })
 

@@ -41,7 +41,8 @@ export interface InstallRequest {
 }
 
 const bin = fileURLToPath(new URL('../../../../bin/work-manager.mjs', import.meta.url))
-const recordOf = (place: Place, client: ClientName, file: string): string => path.join(installDirectory(place), `${client}${file.startsWith(place.cwd + path.sep) ? '-project' : ''}.json`)
+const recordOf = (place: Place, client: ClientName, file: string): string =>
+  path.join(installDirectory(place), `${client}${file.startsWith(place.cwd + path.sep) ? '-project' : ''}.json`)
 const fileOf = (client: AgentClient, place: Place, project: boolean): string => (project ? client.projectFile!(place) : client.file(place))
 
 /** Refuses with: no_project_config, config_unreadable. */
@@ -89,7 +90,12 @@ export async function uninstall({ client: name, place, project, dryRun, revokeKe
   const record = recordOf(place, name, fileOf(client, place, project))
   const installed = await readRecord(record)
   if (installed === undefined)
-    throw new CliError('refused', 'nothing_to_undo', `work-manager was not installed into ${client.title}${project ? ' for this project' : ''} from here.`, 'Nothing to do. To see what an installation would write: --dry-run.')
+    throw new CliError(
+      'refused',
+      'nothing_to_undo',
+      `work-manager was not installed into ${client.title}${project ? ' for this project' : ''} from here.`,
+      'Nothing to do. To see what an installation would write: --dry-run.',
+    )
   const { file, backup } = installed
   const now = (await readIfThere(file)) ?? ''
   const original = backup === null ? '' : ((await readIfThere(backup)) ?? '')
@@ -97,7 +103,13 @@ export async function uninstall({ client: name, place, project, dryRun, revokeKe
   // Ours is the only difference: give back the very bytes that were there.
   const untouched = edited(file, () => withoutEntry(client, withEntry(client, original, {}))) === bare
   const after = untouched ? original : bare
-  const change: Change = { client: name, file, backup, key_file: installed.owns_key_file ? installed.key_file : null, diff: lineDiff(now, after) }
+  const change: Change = {
+    client: name,
+    file,
+    backup,
+    key_file: installed.owns_key_file ? installed.key_file : null,
+    diff: lineDiff(now, after),
+  }
   if (dryRun) return change
   if (backup === null && untouched) await rm(file, { force: true })
   else if (now !== after) await writeAs(file, after)
@@ -118,7 +130,12 @@ function edited(file: string, edit: () => string): string {
     return edit()
   } catch (error) {
     if (!(error instanceof UnreadableConfig)) throw error
-    throw new CliError('refused', 'config_unreadable', `${file} cannot be changed safely: ${error.message}.`, 'Nothing was changed. Add the entry by hand; docs/agents.md shows it for every client.')
+    throw new CliError(
+      'refused',
+      'config_unreadable',
+      `${file} cannot be changed safely: ${error.message}.`,
+      'Nothing was changed. Add the entry by hand; docs/agents.md shows it for every client.',
+    )
   }
 }
 
