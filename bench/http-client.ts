@@ -16,7 +16,9 @@ export async function openHttpClient(server: ServerHandle, key: string): Promise
     async cycle(timed) {
       const checkout = expectStatus(await timed('checkout', () => connection.post('/api/work/checkout', '{}')), 200, 'checkout')
       const { item } = JSON.parse(checkout.body) as { item: { id: string; lease_token: string; input: { number: number } } }
-      const heartbeat = await timed('heartbeat', () => connection.post(`/api/work/items/${item.id}/heartbeat`, `{"lease_token":"${item.lease_token}"}`))
+      const heartbeat = await timed('heartbeat', () =>
+        connection.post(`/api/work/items/${item.id}/heartbeat`, `{"lease_token":"${item.lease_token}"}`),
+      )
       expectStatus(heartbeat, 200, 'heartbeat')
       const body = JSON.stringify({ lease_token: item.lease_token, result: resultFor(item.input) })
       expectStatus(await timed('submit', () => connection.post(`/api/work/items/${item.id}/submit`, body, randomUUID())), 202, 'submit')

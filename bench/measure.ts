@@ -34,7 +34,10 @@ function latencyOf(samples: Float64Array): Latency {
 
 /** Runs `cycles` cycles in all; each client starts its next one when the last has ended (closed loop). */
 export async function measure(clients: readonly Client[], cycles: number): Promise<Measured> {
-  const samples = Object.fromEntries(verbs.map((verb) => [verb, { times: new Float64Array(cycles), count: 0 }])) as Record<Verb, { times: Float64Array; count: number }>
+  const samples = Object.fromEntries(verbs.map((verb) => [verb, { times: new Float64Array(cycles), count: 0 }])) as Record<
+    Verb,
+    { times: Float64Array; count: number }
+  >
   const errorTexts: string[] = []
   let errors = 0
   let started = 0
@@ -66,7 +69,10 @@ export async function measure(clients: readonly Client[], cycles: number): Promi
     cycles: done,
     seconds,
     cyclesPerSecond: done / seconds,
-    latencyMs: Object.fromEntries(verbs.map((verb) => [verb, latencyOf(samples[verb].times.subarray(0, samples[verb].count))])) as Record<Verb, Latency>,
+    latencyMs: Object.fromEntries(verbs.map((verb) => [verb, latencyOf(samples[verb].times.subarray(0, samples[verb].count))])) as Record<
+      Verb,
+      Latency
+    >,
     errors,
     errorTexts,
   }

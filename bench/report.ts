@@ -4,7 +4,16 @@ import type { Run } from './run.ts'
 
 const names: Record<Run['kind'], string> = { http: 'HTTP', sql: 'direct SQL', 'sql-batched': 'direct SQL ×32' }
 const megabytes = (bytes: number) => Math.round(bytes / 1024 / 1024)
-const columns = ['', 'clients', 'cycles/s', ...verbs.map((verb) => `${verb} p50/p95/p99 ms`), 'errors', 'server RSS', 'server CPU', 'facts behind'] as const
+const columns = [
+  '',
+  'clients',
+  'cycles/s',
+  ...verbs.map((verb) => `${verb} p50/p95/p99 ms`),
+  'errors',
+  'server RSS',
+  'server CPU',
+  'facts behind',
+] as const
 
 function cells({ kind, measured, lag, rssBytes, serverCpuMsPerCycle }: Run): string[] {
   const ms = (value: number) => value.toFixed(1)
@@ -25,7 +34,11 @@ function cells({ kind, measured, lag, rssBytes, serverCpuMsPerCycle }: Run): str
 
 /** One line while the benchmark runs. */
 export function printRun(run: Run): void {
-  console.log(cells(run).map((cell, n) => (n === 0 ? cell : `${columns[n]} ${cell}`)).join(' · '))
+  console.log(
+    cells(run)
+      .map((cell, n) => (n === 0 ? cell : `${columns[n]} ${cell}`))
+      .join(' · '),
+  )
   for (const text of run.measured.errorTexts) console.log(`  ${text}`)
 }
 
@@ -41,8 +54,18 @@ export function printResult(runs: readonly Run[], hotShare: number, asJson: bool
   if (asJson) return console.log(JSON.stringify({ ratios, hotUpdateShareOfItems: hotShare, runs }, null, 2))
   const rows = [[...columns], ...runs.map(cells)]
   const widths = columns.map((_, n) => Math.max(...rows.map((row) => row[n]!.length)))
-  console.log(`\n${rows.map((row) => row.map((cell, n) => cell.padEnd(widths[n]!)).join('  ').trimEnd()).join('\n')}\n`)
-  for (const { clients, httpOverSql } of ratios) console.log(`HTTP / direct SQL at ${clients} clients: ${httpOverSql === null ? '–' : httpOverSql.toFixed(2)}`)
+  console.log(
+    `\n${rows
+      .map((row) =>
+        row
+          .map((cell, n) => cell.padEnd(widths[n]!))
+          .join('  ')
+          .trimEnd(),
+      )
+      .join('\n')}\n`,
+  )
+  for (const { clients, httpOverSql } of ratios)
+    console.log(`HTTP / direct SQL at ${clients} clients: ${httpOverSql === null ? '–' : httpOverSql.toFixed(2)}`)
   console.log(`HOT share of the updates of items: ${(hotShare * 100).toFixed(0)} %`)
 }
 
@@ -51,7 +74,9 @@ export function printSoak(rssBefore: number, chunks: readonly Run[], hotShare: n
   const errors = chunks.reduce((sum, { measured }) => sum + measured.errors, 0)
   const rate = (run: Run | undefined) => Math.round(run?.measured.cyclesPerSecond ?? 0)
   console.log(`\n${cycles.toLocaleString('en')} cycles, ${errors} errors`)
-  console.log(`server RSS: ${megabytes(rssBefore)} MB before, ${megabytes(chunks.at(-1)?.rssBytes ?? 0)} MB after, ${megabytes(Math.max(...chunks.map((run) => run.rssBytes)))} MB at most`)
+  console.log(
+    `server RSS: ${megabytes(rssBefore)} MB before, ${megabytes(chunks.at(-1)?.rssBytes ?? 0)} MB after, ${megabytes(Math.max(...chunks.map((run) => run.rssBytes)))} MB at most`,
+  )
   console.log(`cycles/s: ${rate(chunks[0])} in the first ${chunks[0]?.measured.cycles}, ${rate(chunks.at(-1))} in the last`)
   console.log(`HOT share of the updates of items: ${(hotShare * 100).toFixed(0)} %`)
 }

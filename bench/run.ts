@@ -74,7 +74,8 @@ async function withClients<T>(opening: Array<Promise<Client>>, work: (clients: C
 async function runOne(server: ServerHandle, record: RecordReader, kind: Run['kind'], clientCount: number, cycles: number): Promise<Run> {
   const agents = server.agents.slice(0, clientCount)
   const batch = kind === 'sql-batched' ? batchOfSql : 1
-  const open = (agent: (typeof agents)[number]) => (kind === 'http' ? openHttpClient(server, agent.key) : openSqlClient(server, agent.id, batch))
+  const open = (agent: (typeof agents)[number]) =>
+    kind === 'http' ? openHttpClient(server, agent.key) : openSqlClient(server, agent.id, batch)
   const calls = Math.ceil(cycles / batch)
   await fillQueue(server, (calls + warmUpCycles) * batch)
   await record.lag()
@@ -85,7 +86,13 @@ async function runOne(server: ServerHandle, record: RecordReader, kind: Run['kin
     const after = await server.usage()
     const measured = { ...perCall, cycles: perCall.cycles * batch, cyclesPerSecond: perCall.cyclesPerSecond * batch }
     const lag = await record.lag()
-    return { kind, measured, lag, rssBytes: after.rssBytes, serverCpuMsPerCycle: (after.cpuMicros - before.cpuMicros) / 1000 / measured.cycles }
+    return {
+      kind,
+      measured,
+      lag,
+      rssBytes: after.rssBytes,
+      serverCpuMsPerCycle: (after.cpuMicros - before.cpuMicros) / 1000 / measured.cycles,
+    }
   })
 }
 

@@ -45,8 +45,12 @@ function nextMessage<T>(child: ChildProcess, name: string): Promise<T> {
       const value = (message as Record<string, T>)[name]
       if (value !== undefined) end(() => resolve(value))
     }
-    const onExit = (code: number | null): void => end(() => reject(new Error(`The server process ended with code ${code}; its messages are above.`)))
-    const timer = setTimeout(() => end(() => reject(new Error(`The server process did not say '${name}' within ${startWithinMs / 1000} s.`))), startWithinMs)
+    const onExit = (code: number | null): void =>
+      end(() => reject(new Error(`The server process ended with code ${code}; its messages are above.`)))
+    const timer = setTimeout(
+      () => end(() => reject(new Error(`The server process did not say '${name}' within ${startWithinMs / 1000} s.`))),
+      startWithinMs,
+    )
     child.on('message', onMessage)
     child.on('exit', onExit)
   })

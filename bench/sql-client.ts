@@ -17,7 +17,11 @@ interface Leased {
 }
 
 export async function openSqlClient(server: ServerHandle, agentId: string, batch = 1): Promise<Client> {
-  const connection = new pg.Client({ connectionString: server.runtimeUrl, options: `-c role=wm_app ${hotSessionOptions}`, application_name: 'work-manager bench' })
+  const connection = new pg.Client({
+    connectionString: server.runtimeUrl,
+    options: `-c role=wm_app ${hotSessionOptions}`,
+    application_name: 'work-manager bench',
+  })
   await connection.connect()
   const { rows } = await connection.query<{ epoch: number }>('select epoch from wm.cluster')
   const { epoch } = rows[0]!
@@ -32,7 +36,8 @@ export async function openSqlClient(server: ServerHandle, agentId: string, batch
     provenance_id: provenanceId,
     trace_id: null,
   })
-  const call = async <Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<Row[]> => (await connection.query<Row>({ name, text, values })).rows
+  const call = async <Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<Row[]> =>
+    (await connection.query<Row>({ name, text, values })).rows
 
   return {
     async cycle(timed) {
@@ -56,15 +61,15 @@ export async function openSqlClient(server: ServerHandle, agentId: string, batch
       })
       const held = leased.map(({ item_id, body }, slot) => {
         const item = JSON.parse(body) as { lease_token: string; input: { number: number } }
-        return { slot, ...asker(), item_id, token: item.lease_token, input: item.input }
+        return { request: { slot, ...asker(), item_id, token: item.lease_token }, input: item.input }
       })
-      const beats = held.map(({ input: _, ...slot }) => slot)
+      const beats = held.map(({ request }) => request)
       const beaten = await timed('heartbeat', () =>
         call<{ held: boolean }>('heartbeat_items', 'select * from wm.heartbeat_items($1, $2)', [tenantId, JSON.stringify(beats)]),
       )
       if (!beaten.every((row) => row.held)) throw new Error('heartbeat_items refused')
-      const submits = held.map(({ input, ...slot }) => ({
-        ...slot,
+      const submits = held.map(({ request, input }) => ({
+        ...request,
         submission_id: uuidv7(),
         result: resultFor(input),
         evidence: null,
@@ -75,7 +80,11 @@ export async function openSqlClient(server: ServerHandle, agentId: string, batch
         fingerprint: '0'.repeat(64),
       }))
       const done = await timed('submit', () =>
-        call<{ verdict: string }>('submit_items', 'select * from wm.submit_items($1, $2, $3)', [tenantId, idempotencyTtlSeconds, JSON.stringify(submits)]),
+        call<{ verdict: string }>('submit_items', 'select * from wm.submit_items($1, $2, $3)', [
+          tenantId,
+          idempotencyTtlSeconds,
+          JSON.stringify(submits),
+        ]),
       )
       if (!done.every((row) => row.verdict === 'done')) throw new Error(`submit_items answered ${done[0]!.verdict}`)
     },

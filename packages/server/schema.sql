@@ -181,7 +181,7 @@ CREATE INDEX idempotency_created_idx ON wm.idempotency USING brin (created_at);
 alter table wm.idempotency enable row level security, force row level security;
 create policy app on wm.idempotency for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.idempotency for all to wm_system using (true) with check (true);
-grant delete, insert, select on wm.idempotency to wm_app;
+grant insert, select on wm.idempotency to wm_app;
 grant delete, select on wm.idempotency to wm_system;
 grant update (status, body, expires_at) on wm.idempotency to wm_app;
 

@@ -435,7 +435,7 @@ grant select, insert on wm.submissions, wm.parts, wm.approvals to wm_app, wm_sys
 grant select, insert, update (state, attempts, available_at, receipt, last_error, updated_at) on wm.effects to wm_app, wm_system;
 grant select, insert, update, delete on wm.records to wm_app;
 grant select on wm.records to wm_system;
-grant select, insert, update (status, body, expires_at), delete on wm.idempotency to wm_app;
+grant select, insert, update (status, body, expires_at) on wm.idempotency to wm_app;
 grant select, delete on wm.idempotency to wm_system;
 grant select, insert, update on wm.generator_runs to wm_app, wm_system;
 grant select, insert on wm.events to wm_app, wm_system;

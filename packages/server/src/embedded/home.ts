@@ -82,12 +82,14 @@ async function refuseNetworkFilesystem(directory: string): Promise<void> {
 }
 
 async function refuseForeign(directory: string): Promise<void> {
-  const names = await readdir(directory)
+  let names = await readdir(directory)
+  const strangers = names.filter((name) => !BEFORE_MARKER.has(name))
+  // Another first start may be filling the directory while it is read: the marker comes first, so a second look finds it.
+  if (strangers.length > 0 && !names.includes(MARKER)) names = await readdir(directory)
   if (names.includes(MARKER)) {
     await readMarker(directory)
     return
   }
-  const strangers = names.filter((name) => !BEFORE_MARKER.has(name))
   if (strangers.length === 0) return
   throw new EmbeddedStartError(
     'foreign_directory',

@@ -2,6 +2,7 @@
  * Requests of one kind share a statement: while one is in flight the next ones collect, and the first free turn takes them all.
  * No timer: a lone request goes out at once. One transaction of 32 costs little more than one of 1, so the limit is rows, not commits.
  */
+
 /** The answer of a request that is to go out again with a later batch of its lane. */
 export const again: unique symbol = Symbol('again')
 

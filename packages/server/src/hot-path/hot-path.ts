@@ -86,7 +86,7 @@ const factsOf = (row: FactsRow): LeaseFacts => ({
 
 const maxBatch = 128
 const maxCheckoutTurns = 10
-/** Two, so that one batch is on the wire while another commits; measured against 1, 3 and 4 in bench/README.md. */
+/** Two, so that one batch is on the wire while another commits; measured against one in bench/README.md. */
 const inFlightPerLane = 2
 
 const isCommon = (error: unknown): boolean => error instanceof WorkError && error.code === 'database_unavailable'

@@ -76,18 +76,18 @@ export async function deleteExpiredAnswers(q: Queryable, limit: number): Promise
 }
 
 /** Keys of the tenant older than the age. Those of generated work stay: they are what keeps found work from being proposed twice. */
-const oldKeys = (ageSeconds: number) =>
-  sql`tenant_id = wm.current_tenant() and operation <> 'generate' and created_at < clock_timestamp() - make_interval(secs => ${ageSeconds})`
+const oldKeys = (tenantId: string, ageSeconds: number) =>
+  sql`tenant_id = ${tenantId} and operation <> 'generate' and created_at < clock_timestamp() - make_interval(secs => ${ageSeconds})`
 
-export async function countOldAnswers(q: Queryable, ageSeconds: number): Promise<number> {
-  const [row] = await q.query<{ n: number }>(sql`select count(*)::int as n from wm.idempotency where ${oldKeys(ageSeconds)}`)
+export async function countOldAnswers(q: Queryable, tenantId: string, ageSeconds: number): Promise<number> {
+  const [row] = await q.query<{ n: number }>(sql`select count(*)::int as n from wm.idempotency where ${oldKeys(tenantId, ageSeconds)}`)
   return row!.n
 }
 
-/** Deletes a bounded number of the tenant's old keys; returns how many. */
-export async function deleteOldAnswers(tx: Tx, ageSeconds: number, limit: number): Promise<number> {
-  const rows = await tx.query(sql`
-    delete from wm.idempotency where tenant_id = ${tx.tenantId} and ctid = any(array(
-      select ctid from wm.idempotency where ${oldKeys(ageSeconds)} order by created_at limit ${limit})) returning 1`)
+/** Deletes a bounded number of the tenant's old keys; returns how many. On the system pool: the role of requests may not forget keys. */
+export async function deleteOldAnswers(system: Queryable, tenantId: string, ageSeconds: number, limit: number): Promise<number> {
+  const rows = await system.query(sql`
+    delete from wm.idempotency where tenant_id = ${tenantId} and ctid = any(array(
+      select ctid from wm.idempotency where ${oldKeys(tenantId, ageSeconds)} order by created_at limit ${limit})) returning 1`)
   return rows.length
 }

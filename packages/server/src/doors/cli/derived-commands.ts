@@ -44,7 +44,7 @@ export function deriveCommand(command: Command, context: Context, operation: Com
   if (options.length > 0) command.option('--input <file>', 'a JSON file with members of the input, or - for standard input; options win over it')
   if (operation.method === 'POST') command.option('--idempotency-key <key>', 'repeat a call with the same key and it happens once (default: a new key)')
   const who = operation.peopleOnly ? ' Only a person’s key may do this.' : ''
-  command.summary(operation.summary.replace(/\.$/, '')).description(`${operation.summary} It needs the ability ${operation.ability}.${who}`)
+  command.summary(`${operation.summary.charAt(0).toLowerCase()}${operation.summary.slice(1).replace(/\.$/, "")}`).description(`${operation.summary} It needs the ability ${operation.ability}.${who}`)
   if (options.some((member) => member.kind === 'json')) command.addHelpText('after', '\n<json> is JSON text, @file, or - for standard input.')
   return command.action(async (...given: unknown[]) => {
     const values = command.opts<Record<string, unknown>>()

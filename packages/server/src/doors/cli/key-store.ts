@@ -6,7 +6,7 @@ import type { KeyRequest, ListedKey } from '../../auth/key-admin.ts'
 import type { Context } from './context.ts'
 import { usageError } from './cli-error.ts'
 import { localTenant } from './local-tenant.ts'
-import { withManager } from './opened-manager.ts'
+import { opensDatabase, withManager } from './opened-manager.ts'
 
 export type NewKey = Omit<KeyRequest, 'tenant'>
 
@@ -19,8 +19,7 @@ export interface KeyStore {
 
 /** Runs `use` with the keys of a tenant. Over HTTP the tenant is the one of the credential. */
 export async function withKeyStore<T>(context: Context, tenant: string | undefined, use: (keys: KeyStore) => Promise<T>): Promise<T> {
-  const named = context.options.url !== undefined || (context.env.WORK_MANAGER_URL ?? '') !== ''
-  const direct = !named && ((await context.config()).database.url !== undefined || !(await answers(await context.url())))
+  const direct = await opensDatabase(context)
   if (direct) return inDatabase(context, tenant ?? localTenant.slug, use)
   if (tenant !== undefined)
     throw usageError(
@@ -58,16 +57,5 @@ async function overHttp(context: Context): Promise<KeyStore> {
     list: async () => (await client.get<{ keys: ListedKey[] }>('/keys')).keys,
     rotate: async (id) => (await client.post<{ key: string; id: string }>(path(id, 'rotate'), {})).body,
     revoke: async (id) => void (await client.post(path(id, 'revoke'), {})),
-  }
-}
-
-/** True when something listens there; whether it is Work Manager, the first request will tell. */
-async function answers(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(new URL('/livez', url), { signal: AbortSignal.timeout(2000), redirect: 'manual' })
-    await response.arrayBuffer()
-    return true
-  } catch {
-    return false
   }
 }

@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { Context } from './context.ts'
 import { exitCodes } from './cli-error.ts'
+import { withNewSpelling } from './command-names.ts'
 import { explain } from './explain.ts'
+import { operationTable } from './generated/operations.ts'
 import { Output } from './output.ts'
 import { Answered, buildProgram } from './program.ts'
 
@@ -14,7 +16,7 @@ async function run(): Promise<number> {
   const onInterrupt = () => context.interrupt.abort()
   process.once('SIGINT', onInterrupt)
   try {
-    await buildProgram(context, version).parseAsync(process.argv)
+    await buildProgram(context, version, operationTable).parseAsync(withNewSpelling(process.argv.slice(2)), { from: 'user' })
     return exitCodes.done
   } catch (thrown) {
     if (thrown instanceof Answered) return exitCodes.done

@@ -14,3 +14,20 @@ export async function withManager<T>(context: Context, use: (manager: WorkManage
     await manager.stop()
   }
 }
+
+/** Whether administration opens the database itself: no server was named, and the database is ours to open or no server runs. */
+export async function opensDatabase(context: Context): Promise<boolean> {
+  const named = context.options.url !== undefined || (context.env.WORK_MANAGER_URL ?? '') !== ''
+  return !named && ((await context.config()).database.url !== undefined || !(await answers(await context.url())))
+}
+
+/** True when something listens there; whether it is Work Manager, the first request will tell. */
+export async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(new URL('/livez', url), { signal: AbortSignal.timeout(2000), redirect: 'manual' })
+    await response.arrayBuffer()
+    return true
+  } catch {
+    return false
+  }
+}

@@ -2,15 +2,25 @@
 import { Command, CommanderError } from 'commander'
 import { nearestName } from '@work-manager/contract'
 import { addChecks } from './commands/checks.ts'
+import { addCompletion } from './commands/completion.ts'
 import { addDecisions } from './commands/decide.ts'
+import { addDev } from './commands/dev.ts'
+import { addItems } from './commands/items.ts'
 import { addKeys } from './commands/keys.ts'
+import { addLease } from './commands/lease.ts'
+import { addLedger } from './commands/ledger.ts'
 import { addMaintenance } from './commands/maintenance.ts'
+import { addMake } from './commands/make.ts'
 import { addMcp } from './commands/mcp.ts'
+import { addOps } from './commands/ops.ts'
 import { addOrders } from './commands/orders.ts'
 import { addServing } from './commands/serving.ts'
 import { addTail } from './commands/tail.ts'
+import { addTypes } from './commands/types.ts'
 import type { Context, GlobalOptions } from './context.ts'
 import { usageError, type CliError } from './cli-error.ts'
+import { addCall, addDerived } from './derived-commands.ts'
+import type { CommandOperation } from './operation-table.ts'
 
 const firstSteps = `Work Manager: the work-order control plane for AI agents.
 
@@ -23,8 +33,8 @@ work-manager --help lists every command.`
 /** Parsing ended without a command to run: help or the version was asked for and is printed. */
 export class Answered extends Error {}
 
-/** Builds the program. Its actions run within `context`. */
-export function buildProgram(context: Context, version: string): Command {
+/** Builds the program. Its actions run within `context`; `table` is what the operations ask for. */
+export function buildProgram(context: Context, version: string, table: readonly CommandOperation[]): Command {
   const program = new Command('work-manager')
     .description('Work Manager: the work-order control plane for AI agents.')
     .version(version, '-V, --version', 'print the version')
@@ -44,12 +54,22 @@ export function buildProgram(context: Context, version: string): Command {
     })
   addServing(program, context)
   addOrders(program, context)
+  addItems(program, context)
   addDecisions(program, context)
+  addTypes(program, context)
   addTail(program, context)
+  addDerived(program, context, table)
+  addLedger(program, context)
   addMcp(program, context)
   addKeys(program, context)
+  addLease(program, context)
   addMaintenance(program, context)
+  addOps(program, context)
   addChecks(program, context)
+  addMake(program, context)
+  addDev(program, context)
+  addCompletion(program, context)
+  addCall(program, context, table)
   for (const command of everyCommand(program)) {
     command.exitOverride((end) => {
       throw explained(end, command, context)

@@ -214,6 +214,11 @@ describe.each(ways)('a client of %s over %s', (era, transport) => {
     expect((await agent.read('work://types/test.echo')).types[0].schemas.result.properties.echoed).toBeDefined()
     const listed = await agent.raw.listResources()
     expect(listed.resources.map((one: { uri: string }) => one.uri)).toContain('work://types/test.echo')
+    const completed = await agent.raw.complete({
+      ref: { type: 'ref/resource', uri: 'work://types/{type}' },
+      argument: { name: 'type', value: 'test.e' },
+    })
+    expect(completed.completion.values).toEqual(['test.echo'])
     expect((await agent.raw.listResourceTemplates()).resourceTemplates).toHaveLength(4)
     for (const uri of ['work://orders/../keys', 'file:///etc/passwd', `work://orders/${key()}`, 'work://types/no.such'])
       await expect(agent.read(uri), uri).rejects.toThrow()

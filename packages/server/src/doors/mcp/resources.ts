@@ -72,6 +72,8 @@ const kinds: readonly Kind[] = [
     member: 'type',
   },
 ]
+/** As many as the protocol allows in one answer. */
+const mostCompletions = 100
 const typesOperation = 'list_order_types'
 
 export interface DescribedType {
@@ -109,6 +111,12 @@ export class Resources {
   async list(caller: Caller, signal: AbortSignal): Promise<Resource[]> {
     const types = await this.types(caller, signal)
     return types.map(({ type, title, description }) => ({ name: type, title, description, uri: `work://types/${type}`, mimeType: json }))
+  }
+
+  /** Names of order types that begin so, for clients that complete what a person types. */
+  async completeType(caller: Caller, begun: string, signal: AbortSignal): Promise<string[]> {
+    const types = await this.types(caller, signal)
+    return types.flatMap(({ type }) => (type.startsWith(begun) ? [type] : [])).slice(0, mostCompletions)
   }
 
   /** Refuses with: invalid params, with the problem object of the refusal as its data. */

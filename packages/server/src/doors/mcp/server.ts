@@ -41,7 +41,13 @@ export class McpDoor {
     const server = new Server(
       { name: 'work-manager', title: 'Work Manager', version: this.version },
       {
-        capabilities: { tools: {}, resources: {}, prompts: {}, ...(era === 'modern' ? { extensions: { [tasksExtension]: {} } } : {}) },
+        capabilities: {
+          tools: {},
+          resources: {},
+          prompts: {},
+          completions: {},
+          ...(era === 'modern' ? { extensions: { [tasksExtension]: {} } } : {}),
+        },
         instructions: howToWork,
         cacheHints: {
           'tools/list': listed,
@@ -73,6 +79,10 @@ export class McpDoor {
         description: prompt.description,
         messages: [{ role: 'user', content: { type: 'text', text: workHere(types, params.arguments?.['type']) } }],
       }
+    })
+    server.setRequestHandler('completion/complete', async ({ params }, { mcpReq }) => {
+      const { name, value } = params.argument
+      return { completion: { values: name === 'type' ? await resources.completeType(caller, value, mcpReq.signal) : [] } }
     })
     return server
   }

@@ -20,12 +20,16 @@ export const purgeIdempotencyKeys = defineOperation({
   }),
   output: Type.Object({ keys: Type.Integer({ minimum: 0 }), more: Type.Boolean({ description: 'There are others: call again.' }), dry_run: Type.Boolean() }),
   async handler(context, input) {
+    const { services, principal } = context
     const age = input.older_than_seconds
-    if (input.dry_run) return { status: 200, body: { keys: await context.read((q) => countOldAnswers(q, age)), more: false, dry_run: true } }
-    return context.write(async (tx) => {
-      const keys = await deleteOldAnswers(tx, age, batch)
-      if (keys > 0) await appendEvents(tx, actorOf(context), await tx.clock(), [{ kind: 'idempotency.purged', orderId: null, payload: { keys, older_than_seconds: age } }])
-      return { status: 200, body: { keys, more: keys === batch, dry_run: false } }
+    const old = await context.read((q) => countOldAnswers(q, principal.tenantId, age))
+    if (input.dry_run || old === 0) return { status: 200, body: { keys: old, more: false, dry_run: input.dry_run ?? false } }
+    // The fact first: a deletion that is not on the record would be worse than a record of one that broke off.
+    await context.write(async (tx) => {
+      await appendEvents(tx, actorOf(context), await tx.clock(), [{ kind: 'idempotency.purged', orderId: null, payload: { keys: Math.min(old, batch), older_than_seconds: age } }])
+      return { status: 200, body: null }
     })
+    const keys = await deleteOldAnswers(services.system, principal.tenantId, age, batch)
+    return { status: 200, body: { keys, more: keys === batch, dry_run: false } }
   },
 })

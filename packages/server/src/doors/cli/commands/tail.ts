@@ -12,6 +12,7 @@ const pollEveryMs = 1000
 /** Of 100 each: a burst above 2,000 facts a second is shown with a gap rather than never caught up with. */
 const mostPages = 20
 
+type Query = Readonly<Record<string, string | undefined>>
 interface EventPage {
   readonly events: Event[]
   readonly next_cursor: string | null
@@ -23,34 +24,53 @@ export function addTail(program: Command, context: Context): void {
     .summary('show the latest facts on record')
     .description('Show the latest facts on record, oldest first.')
     .option('--order <order>', 'only this order')
+    .option('--item <item>', 'only this item')
+    .option('--event <kind>', 'only this kind of fact, such as item.submitted')
     .option('-f, --follow', 'go on showing new ones until Ctrl-C')
     .option('--limit <n>', 'how many to begin with', wholeNumber(1, 100), 20)
-    .action((options: { order?: string; follow?: boolean; limit: number }) => tail(context, options))
+    .action((options: TailOptions) => tail(context, options))
 }
 
-async function tail(context: Context, options: { order?: string; follow?: boolean; limit: number }): Promise<void> {
+interface TailOptions {
+  readonly order?: string
+  readonly item?: string
+  readonly event?: string
+  readonly follow?: boolean
+  readonly limit: number
+}
+
+/** Where the facts are read; what the route does not select by itself, `wanted` does. */
+function sourceOf({ order, item, event }: TailOptions): { path: string; query: Query; wanted: (fact: Event) => boolean } {
+  const isOfKind = (fact: Event) => event === undefined || fact.kind === event
+  if (item !== undefined) return { path: `/items/${encodeURIComponent(item)}/logs`, query: {}, wanted: (fact) => fact.item_id === item.toLowerCase() && isOfKind(fact) }
+  if (order !== undefined) return { path: `/orders/${encodeURIComponent(order)}/logs`, query: {}, wanted: isOfKind }
+  return { path: '/events', query: { kind: event }, wanted: () => true }
+}
+
+async function tail(context: Context, options: TailOptions): Promise<void> {
   const { out } = context
   const client = await context.client()
-  const path = options.order === undefined ? '/events' : `/orders/${encodeURIComponent(options.order)}/logs`
+  const { path, query, wanted } = sourceOf(options)
   const shown = new Set<string>()
-  let events = (await client.get<EventPage>(path, { limit: options.limit })).events
+  let events = (await client.get<EventPage>(path, { ...query, limit: options.limit })).events
   for (;;) {
     for (const event of events.toReversed()) {
       shown.add(event.id)
+      if (!wanted(event)) continue
       out.line(out.json ? inertJson(event) : eventLine(event))
     }
     if (options.follow !== true) return
     await sleep(pollEveryMs, undefined, { signal: context.interrupt.signal })
-    events = await newEvents(client, path, shown)
+    events = await newEvents(client, path, query, shown)
   }
 }
 
 /** What is not shown yet, newest first: the server pages backwards, so it goes back until a page holds something known. */
-async function newEvents(client: ApiClient, path: string, shown: ReadonlySet<string>): Promise<Event[]> {
+async function newEvents(client: ApiClient, path: string, query: Query, shown: ReadonlySet<string>): Promise<Event[]> {
   const fresh: Event[] = []
   let cursor: string | undefined
   for (let pages = 0; pages < mostPages; pages++) {
-    const page: EventPage = await client.get<EventPage>(path, { limit: 100, cursor })
+    const page: EventPage = await client.get<EventPage>(path, { ...query, limit: 100, cursor })
     const unknown = page.events.filter((event) => !shown.has(event.id))
     fresh.push(...unknown)
     if (unknown.length < page.events.length || page.next_cursor === null) break
