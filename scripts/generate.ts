@@ -6,6 +6,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { renderConfigDocs } from '../packages/server/src/config/index.ts'
+import { readOperationTable, renderOperationTable } from '../packages/server/src/doors/cli/operation-table.ts'
+import { renderCliDocs } from '../packages/server/src/doors/cli/render-docs.ts'
 import { operations } from '../packages/server/src/operations/index.ts'
 import { readServiceNames } from './generate/background-services.ts'
 import { renderErrors } from './generate/errors.ts'
@@ -30,6 +32,8 @@ const files: Record<string, () => string | Promise<string>> = {
   'docs/operations.md': () => renderOperations(operations, path.join(server, 'src/operations')),
   'docs/openapi.json': () => renderOpenApi(operations),
   'packages/sdk/src/generated/api.ts': async () => renderSdkTypes(await renderOpenApi(operations)),
+  'packages/server/src/doors/cli/generated/operations.ts': () => renderOperationTable(operations),
+  'docs/cli.md': () => renderCliDocs(readOperationTable(operations)),
   'packages/server/schema.sql': () => withFreshDatabase(dumpSchema),
 }
 

@@ -83,7 +83,8 @@ begin
         select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
            and l.state in ('queued', 'checked_out', 'in_progress')
          order by l.id for no key update) o;
-      v_contended := v_locked is not null;
+      -- Orders that took their last item while we waited are no longer ready: others may be.
+      v_contended := v_locked is not null or p_order is null;
       -- While we waited, others may have taken the candidates: look again inside the orders that we now hold.
       select array_agg(c.id) into v_candidates
         from (select i.id from wm.items i

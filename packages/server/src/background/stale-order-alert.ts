@@ -9,7 +9,10 @@ import { type ServiceDefinition, sweep } from './service.ts'
 const batch = 100
 const actor = systemActor('stale-order-alert')
 
-export function staleOrderAlert(services: Services, settings: { readonly thresholdHours: number; readonly logAlerts: boolean }): ServiceDefinition {
+export function staleOrderAlert(
+  services: Services,
+  settings: { readonly thresholdHours: number; readonly logAlerts: boolean },
+): ServiceDefinition {
   const { system, signal, log } = services
   return {
     name: 'stale-order-alert',

@@ -12,7 +12,10 @@ export interface LeaseFilter {
   readonly expired?: boolean
 }
 
-export type LeaseRow = Pick<ItemRow, 'id' | 'order_id' | 'order_type' | 'state' | 'generation' | 'leased_by_agent_id' | 'leased_by_principal'> & {
+export type LeaseRow = Pick<
+  ItemRow,
+  'id' | 'order_id' | 'order_type' | 'state' | 'generation' | 'leased_by_agent_id' | 'leased_by_principal'
+> & {
   readonly tenant_id: string
   readonly lease_expires_at: Instant
   readonly last_heartbeat_at: Instant | null
@@ -24,8 +27,10 @@ function matching(filter: LeaseFilter): Sql {
   if (filter.agentId !== undefined) wheres.push(sql`i.leased_by_agent_id = ${filter.agentId}`)
   if (filter.orderId !== undefined) wheres.push(sql`i.order_id = ${filter.orderId}`)
   if (filter.orderType !== undefined) wheres.push(sql`i.order_type = ${filter.orderType}`)
-  if (filter.silentForSeconds !== undefined) wheres.push(sql`i.last_heartbeat_at <= clock_timestamp() - make_interval(secs => ${filter.silentForSeconds})`)
-  if (filter.expired !== undefined) wheres.push(filter.expired ? sql`i.lease_expires_at < clock_timestamp()` : sql`i.lease_expires_at >= clock_timestamp()`)
+  if (filter.silentForSeconds !== undefined)
+    wheres.push(sql`i.last_heartbeat_at <= clock_timestamp() - make_interval(secs => ${filter.silentForSeconds})`)
+  if (filter.expired !== undefined)
+    wheres.push(filter.expired ? sql`i.lease_expires_at < clock_timestamp()` : sql`i.lease_expires_at >= clock_timestamp()`)
   return join(wheres, ' and ')
 }
 
@@ -36,7 +41,9 @@ export function findLeases(q: Queryable, filter: LeaseFilter, limit: number): Pr
 
 /** Those of the items that still match, locked in id order. Their orders are locked before, when they are to move. */
 export function lockLeases(tx: Tx, filter: LeaseFilter, ids: readonly string[]): Promise<LeaseRow[]> {
-  return tx.query(sql`select ${columns} from wm.items i where ${matching(filter)} and i.id = any(${ids as string[]}) order by i.id for no key update`)
+  return tx.query(
+    sql`select ${columns} from wm.items i where ${matching(filter)} and i.id = any(${ids as string[]}) order by i.id for no key update`,
+  )
 }
 
 /** Gives the leases until `at` plus `ttlSeconds`; one that lasts longer already keeps its end. The caller holds the items' locks. */
@@ -44,6 +51,6 @@ export async function extendLeases(tx: Tx, ids: readonly string[], at: Instant, 
   if (ids.length === 0) return new Map()
   const rows = await tx.query<{ id: string; lease_expires_at: Instant }>(sql`
     update wm.items set lease_expires_at = greatest(lease_expires_at, ${at}::timestamptz + make_interval(secs => ${ttlSeconds})), updated_at = ${at}
-     where tenant_id = ${tx.tenantId} and id = any(${ids as string[]}) and state in ('leased', 'in_progress') returning id, lease_expires_at`)
+     where tenant_id = ${tx.tenantId} and id = any(${ids}) and state in ('leased', 'in_progress') returning id, lease_expires_at`)
   return new Map(rows.map((row) => [row.id, row.lease_expires_at]))
 }

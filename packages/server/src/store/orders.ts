@@ -65,7 +65,7 @@ export async function lockOrder(tx: Tx, id: string): Promise<OrderRow | undefine
 /** Several orders at once, locked in id order. */
 export async function lockOrders(tx: Tx, ids: readonly string[]): Promise<OrderRow[]> {
   return tx.query<OrderRow>(
-    sql`select ${columns} from wm.orders o where o.tenant_id = ${tx.tenantId} and o.id = any(${ids as string[]}) order by o.id for no key update`,
+    sql`select ${columns} from wm.orders o where o.tenant_id = ${tx.tenantId} and o.id = any(${ids}) order by o.id for no key update`,
     'lock_orders',
   )
 }

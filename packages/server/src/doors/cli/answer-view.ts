@@ -34,32 +34,52 @@ export function moment(time: string): string {
 /** One fact on one line. */
 export function eventLine(event: Event): string {
   const who = event.actor_id === null ? (event.actor_type ?? '') : `${event.actor_type} ${inertLine(event.actor_id)}`
-  return [moment(event.created_at), event.kind.padEnd(24), who.padEnd(20), event.item_id ?? event.order_id ?? '', event.message === null ? '' : inertLine(event.message)]
+  return [
+    moment(event.created_at),
+    event.kind.padEnd(24),
+    who.padEnd(20),
+    event.item_id ?? event.order_id ?? '',
+    event.message === null ? '' : inertLine(event.message),
+  ]
     .join('  ')
     .trimEnd()
 }
 
 type Row = Readonly<Record<string, unknown>>
 const isRow = (value: unknown): value is Row => typeof value === 'object' && value !== null && !Array.isArray(value)
-const cell = (value: unknown): string | null => (value === null || value === undefined ? null : typeof value === 'string' ? (/^\d{4}-\d\d-\d\dT/.test(value) ? moment(value) : value) : inertJson(value))
+const cell = (value: unknown): string | null =>
+  value === null || value === undefined
+    ? null
+    : typeof value === 'string'
+      ? /^\d{4}-\d\d-\d\dT/.test(value)
+        ? moment(value)
+        : value
+      : inertJson(value)
 const hasColumns = (row: Row, ...names: string[]) => names.every((name) => name in row)
 
 /** Any answer: JSON in a pipe; on a terminal orders, items, facts and lists in their usual form, everything else member by member. */
 export function showAnswer(context: Context, body: unknown): void {
   context.out.answer(body, () => {
-    for (const [name, value] of Object.entries(isRow(body) ? body : { answer: body })) showMember(context, name, value)
+    const members = Object.entries(isRow(body) ? body : { answer: body }).filter(
+      ([name, value]) => !(name.startsWith('next_') && value === null),
+    )
+    // The page object of the predecessor: its links are for browsers.
+    const shown = isRow(body) && 'links' in body ? members.filter(([name]) => ['data', 'total'].includes(name)) : members
+    const width = Math.max(13, ...shown.map(([name, value]) => (Array.isArray(value) || isRow(value) ? 0 : name.length)))
+    for (const [name, value] of shown) showMember(context, name, value, width)
   })
 }
 
-function showMember(context: Context, name: string, value: unknown): void {
+function showMember(context: Context, name: string, value: unknown, width: number): void {
   const { out } = context
   if (Array.isArray(value)) showList(context, name, value)
   else if (isRow(value) && hasColumns(value, 'items_total', 'type_version')) {
     for (const line of orderLines(value as unknown as Order, out.paint)) out.line(line)
   } else if (isRow(value)) {
     out.line(out.paint.dim(name))
-    for (const [member, inner] of Object.entries(value)) if (inner !== null) out.line(`  ${out.paint.dim(member.padEnd(22))} ${inertLine(cell(inner) ?? '–').slice(0, 400)}`)
-  } else if (value !== null || !/^next_/.test(name)) out.line(`${out.paint.dim(name.padEnd(13))} ${inertLine(cell(value) ?? '–')}`)
+    for (const [member, inner] of Object.entries(value))
+      if (inner !== null) out.line(`  ${out.paint.dim(member.padEnd(22))} ${inertLine(cell(inner) ?? '–').slice(0, 400)}`)
+  } else out.line(`${out.paint.dim(name.padEnd(width))} ${inertLine(cell(value) ?? '–')}`)
 }
 
 function showList(context: Context, name: string, list: readonly unknown[]): void {
@@ -76,7 +96,11 @@ function showList(context: Context, name: string, list: readonly unknown[]): voi
     const columns = Object.keys(first)
       .filter((column) => rows.some((row) => row[column] !== null && row[column] !== undefined))
       .slice(0, 8)
-      .map((column): Column<Row> => ({ title: column.toUpperCase().replaceAll('_', ' '), value: (row) => cell(row[column]), elastic: !/(^|_)id$/.test(column) }))
+      .map((column): Column<Row> => ({
+        title: column.toUpperCase().replaceAll('_', ' '),
+        value: (row) => cell(row[column]),
+        elastic: !/(^|_)id$/.test(column),
+      }))
     out.table(columns, rows, `No ${name}.`)
   }
 }

@@ -9,7 +9,12 @@ import type { CommandOperation, Member } from './operation-table.ts'
 export type Input = Record<string, unknown>
 
 /** Refuses with: whatever the server says (exit code by status), unreachable. */
-export async function callOperation<T>(context: Context, operation: CommandOperation, input: Input, idempotencyKey?: string): Promise<ApiAnswer<T>> {
+export async function callOperation<T>(
+  context: Context,
+  operation: CommandOperation,
+  input: Input,
+  idempotencyKey?: string,
+): Promise<ApiAnswer<T>> {
   const client = await context.client()
   const inPath = new Set(operation.members.filter((member) => member.inPath).map((member) => member.name))
   const route = operation.path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(input[name])))
@@ -41,7 +46,10 @@ async function textOf(context: Context, source: string, option: string): Promise
   try {
     return await readFile(path.resolve(context.cwd, source), 'utf8')
   } catch (cause) {
-    throw usageError(`${option}: the file ${source} cannot be read (${(cause as NodeJS.ErrnoException).code}).`, 'Name a readable file, or - for standard input.')
+    throw usageError(
+      `${option}: the file ${source} cannot be read (${(cause as NodeJS.ErrnoException).code}).`,
+      'Name a readable file, or - for standard input.',
+    )
   }
 }
 
@@ -49,7 +57,10 @@ function parsed(text: string, option: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw usageError(`${option} is not JSON: ${(cause as Error).message}.`, 'Write JSON in single quotes, or put it into a file: @file.json, or - for standard input.')
+    throw usageError(
+      `${option} is not JSON: ${(cause as Error).message}.`,
+      'Write JSON in single quotes, or put it into a file: @file.json, or - for standard input.',
+    )
   }
 }
 
@@ -63,7 +74,8 @@ export async function jsonValue(context: Context, text: string, option: string):
 export async function inputFile(context: Context, source: string | undefined): Promise<Input> {
   if (source === undefined) return {}
   const value = parsed(await textOf(context, source, '--input'), '--input')
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw usageError('--input holds no JSON object.', 'Its members are the members of the operation.')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw usageError('--input holds no JSON object.', 'Its members are the members of the operation.')
   return value as Input
 }
 

@@ -19,7 +19,11 @@ export const commandNames: Readonly<Record<string, CommandName>> = {
   checkout_order_item: { words: 'items checkout', byHand: true },
   heartbeat_item: { words: 'items heartbeat' },
   submit_item: { words: 'items submit', example: `${item} --lease-token wl.1.1.… --result @result.json` },
-  submit_part: { words: 'items part', arguments: ['part_key'], example: `${item} chapter-1 --lease-token wl.1.1.… --payload @chapter-1.json` },
+  submit_part: {
+    words: 'items part',
+    arguments: ['part_key'],
+    example: `${item} chapter-1 --lease-token wl.1.1.… --payload @chapter-1.json`,
+  },
   finalize_item: { words: 'items finalize' },
   release_item: { words: 'items release' },
   fail_item: { words: 'items fail', example: `${item} --class transient --error '{"code":"site_down","message":"It answers 503."}'` },

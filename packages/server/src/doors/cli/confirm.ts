@@ -25,7 +25,11 @@ export const inProduction = (context: Context): boolean => context.env.NODE_ENV 
 /** Asks before something that hurts in production; --force answers. False: do nothing. Refuses with: usage when nobody can be asked. */
 export async function allowedInProduction(context: Context, what: string, force: boolean): Promise<boolean> {
   if (force || !inProduction(context)) return true
-  if (!someoneThere(context)) throw usageError(`NODE_ENV is production and nobody sits at this terminal to be asked: ${what}`, 'Say --force, or look first with --dry-run.')
+  if (!someoneThere(context))
+    throw usageError(
+      `NODE_ENV is production and nobody sits at this terminal to be asked: ${what}`,
+      'Say --force, or look first with --dry-run.',
+    )
   if (await confirmed(context, `This is production. ${what}`)) return true
   context.out.line('Nothing was done.')
   return false

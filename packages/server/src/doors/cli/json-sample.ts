@@ -1,6 +1,6 @@
 /** A small value that fits a JSON Schema, for trying things out: the first choice, the shortest list, the lowest number. */
 
-export interface Schema {
+interface Schema {
   readonly type?: string | readonly string[]
   readonly const?: unknown
   readonly enum?: readonly unknown[]

@@ -38,7 +38,7 @@ interface Node {
 function kindOf(node: Node): { kind: MemberKind; choices?: readonly string[] } {
   const ways = (node.anyOf ?? [node]).filter((way) => way.type !== 'null')
   const [way] = ways
-  if (way?.enum?.every((value) => typeof value === 'string')) return { kind: 'text', choices: way.enum as string[] }
+  if (way?.enum?.every((value) => typeof value === 'string')) return { kind: 'text', choices: way.enum }
   if (ways.some((one) => one.type === 'string')) return { kind: 'text' }
   for (const kind of ['integer', 'number', 'boolean'] as const) if (way?.type === kind && ways.length === 1) return { kind }
   return { kind: 'json' }

@@ -39,7 +39,8 @@ export async function requeueEach(context: Context, noun: 'order' | 'item', foun
     return
   }
   const { reason } = options
-  if (reason === undefined || reason.trim() === '') throw usageError(`Bringing work back needs a reason.`, 'Say why; it stands on the record: --reason "…". To look first: --dry-run.')
+  if (reason === undefined || reason.trim() === '')
+    throw usageError(`Bringing work back needs a reason.`, 'Say why; it stands on the record: --reason "…". To look first: --dry-run.')
   if (!(await allowedInProduction(context, `Bring ${many(found.length)} back?`, options.force === true))) return
   const client = await context.client()
   const results: Result[] = []
@@ -53,7 +54,14 @@ export async function requeueEach(context: Context, noun: 'order' | 'item', foun
     }
   }
   const refused = results.filter((one) => !one.requeued)
-  out.answer({ requeued: results.filter((one) => one.requeued).map((one) => one.id), refused }, () => out.line(`${many(results.length - refused.length)} brought back.`))
+  out.answer({ requeued: results.filter((one) => one.requeued).map((one) => one.id), refused }, () =>
+    out.line(`${many(results.length - refused.length)} brought back.`),
+  )
   if (refused.length > 0)
-    throw new CliError('refused', 'some_refused', `${many(refused.length)} could not be brought back:${refused.map((one) => `\n  - ${one.id}: ${one.detail}`).join('')}`, 'Look at each of them; the others are done.')
+    throw new CliError(
+      'refused',
+      'some_refused',
+      `${many(refused.length)} could not be brought back:${refused.map((one) => `\n  - ${one.id}: ${one.detail}`).join('')}`,
+      'Look at each of them; the others are done.',
+    )
 }

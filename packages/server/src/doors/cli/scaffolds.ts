@@ -23,7 +23,9 @@ export function orderTypeFiles(name: string, options: { type: string; parts: boo
   return [{ name: file, text: type }, ...(options.test ? [{ name: `${fileName(name)}.test.ts`, text: test }] : [])]
 }
 
-const plain = (type: string) => `/** An order type: what is asked for, what agents hand in, what is checked, and what an approved order changes. */
+const plain = (
+  type: string,
+) => `/** An order type: what is asked for, what agents hand in, what is checked, and what an approved order changes. */
 import { defineOrderType } from '@work-manager/server/order-type'
 
 export default defineOrderType({
@@ -72,7 +74,9 @@ export default defineOrderType({
 })
 `
 
-const withParts = (type: string) => `/** An order type: what is asked for, what agents hand in, what is checked, and what an approved order changes. */
+const withParts = (
+  type: string,
+) => `/** An order type: what is asked for, what agents hand in, what is checked, and what an approved order changes. */
 import { defineOrderType } from '@work-manager/server/order-type'
 
 const section = {

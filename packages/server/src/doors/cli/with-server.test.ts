@@ -213,3 +213,14 @@ test('Ctrl-C stops it in good order', async () => {
   expect(await ended).toBe(0)
   expect((await run('orders')).code).toBe(7)
 })
+
+test('without a server, housekeeping and generators run in the database itself', async () => {
+  expect(await json('maintain')).toEqual({ 'lease-reclaimer': 0, 'dead-letterer': 0, 'stale-order-alert': 0 })
+  expect(await json('generate')).toEqual({ proposed: 0 })
+})
+
+test('dev reset asks, then deletes the database of the directory', async () => {
+  expect((await run('dev', 'reset')).stderr).toContain('--force')
+  expect(await json('dev', 'reset', '--force')).toEqual({ deleted: path.join(cwd, '.work-manager') })
+  await expect(stat(path.join(cwd, '.work-manager'))).rejects.toThrow('ENOENT')
+})

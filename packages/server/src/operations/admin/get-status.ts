@@ -22,7 +22,13 @@ export const getStatus = defineOperation({
     database: Type.Object({ status: Type.Literal('ok'), version: Type.String() }),
     orders: byState(orderStates),
     items: byState(itemStates),
-    leases: Type.Object({ active: count, expired: Type.Integer({ minimum: 0, description: 'Run out and not yet reclaimed; more than a few for more than seconds: nothing reclaims.' }) }),
+    leases: Type.Object({
+      active: count,
+      expired: Type.Integer({
+        minimum: 0,
+        description: 'Run out and not yet reclaimed; more than a few for more than seconds: nothing reclaims.',
+      }),
+    }),
     ledger: Type.Object({ unnumbered: Type.Integer({ minimum: 0, description: 'Facts that the sequencer has not numbered yet.' }) }),
   }),
   async handler(context) {

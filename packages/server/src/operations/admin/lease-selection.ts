@@ -11,7 +11,13 @@ export const selection = {
   agent: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'Only leases that this agent id holds.' })),
   order: Type.Optional(Type.String({ format: 'uuid', description: 'Only leases on items of this order.' })),
   type: Type.Optional(Type.String({ minLength: 1, maxLength: 120, description: 'Only leases on items of orders of this type.' })),
-  silent_for_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 31_536_000, description: 'Only leases whose holder gave no sign of life (checkout or heartbeat) for this long.' })),
+  silent_for_seconds: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 31_536_000,
+      description: 'Only leases whose holder gave no sign of life (checkout or heartbeat) for this long.',
+    }),
+  ),
   all: Type.Optional(Type.Boolean({ description: 'Every lease of the tenant; needed when nothing else selects.' })),
   dry_run: Type.Optional(Type.Boolean({ description: 'Only say which leases it would be.' })),
   reason,

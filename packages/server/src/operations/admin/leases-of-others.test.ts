@@ -10,10 +10,12 @@ beforeAll(async () => {
 afterAll(() => story.server.stop())
 
 const leaseOf = async (item: Leased) =>
-  (await story.server.database.sql<{ state: string; lease_token: string | null; seconds: number | null }>(
-    `select state, lease_token, extract(epoch from lease_expires_at - clock_timestamp())::int as seconds from wm.items where id = $1`,
-    [item.id],
-  ))[0]!
+  (
+    await story.server.database.sql<{ state: string; lease_token: string | null; seconds: number | null }>(
+      `select state, lease_token, extract(epoch from lease_expires_at - clock_timestamp())::int as seconds from wm.items where id = $1`,
+      [item.id],
+    )
+  )[0]!
 const heartbeat = (item: Leased) => story.agent.post(`/items/${item.id}/heartbeat`, { lease_token: item.lease_token })
 
 describe('revoke_leases', () => {
@@ -22,10 +24,16 @@ describe('revoke_leases', () => {
     const item = await story.take(order.id)
     const answer = await story.reviewer.post('/leases/revoke', { agent: 'agent-1', order: order.id, reason: 'The agent runs wild' })
     expect(answer.status, answer.text).toBe(200)
-    expect(answer.body).toMatchObject({ leases: [{ item_id: item.id, order_id: order.id, agent_id: 'agent-1' }], more: false, dry_run: false })
+    expect(answer.body).toMatchObject({
+      leases: [{ item_id: item.id, order_id: order.id, agent_id: 'agent-1' }],
+      more: false,
+      dry_run: false,
+    })
     expect(await leaseOf(item)).toMatchObject({ state: 'queued', lease_token: null })
     expect((await story.order(order.id)).state).toBe('queued')
-    expect(await story.facts(order.id, 'item.lease_revoked')).toMatchObject([{ actor_type: 'user', actor_id: 'rita', payload: { reason: 'The agent runs wild', agent_id: 'agent-1', generation: 1 } }])
+    expect(await story.facts(order.id, 'item.lease_revoked')).toMatchObject([
+      { actor_type: 'user', actor_id: 'rita', payload: { reason: 'The agent runs wild', agent_id: 'agent-1', generation: 1 } },
+    ])
     expect((await story.submit(item)).body.code).toBe('lease_lost')
     const again = await story.take(order.id)
     expect(again.lease_token).not.toBe(item.lease_token)
@@ -45,7 +53,9 @@ describe('revoke_leases', () => {
     const item = await story.take(order.id)
     const silent = () => story.reviewer.post('/leases/revoke', { order: order.id, silent_for_seconds: 600, reason: 'silent' })
     expect((await silent()).body.leases).toEqual([])
-    await story.server.database.sql(`update wm.items set last_heartbeat_at = clock_timestamp() - interval '11 minutes' where id = $1`, [item.id])
+    await story.server.database.sql(`update wm.items set last_heartbeat_at = clock_timestamp() - interval '11 minutes' where id = $1`, [
+      item.id,
+    ])
     expect((await silent()).body.leases).toMatchObject([{ item_id: item.id }])
     const none = await story.reviewer.post('/leases/revoke', { reason: 'which?' })
     expect([none.status, none.body.code]).toEqual([422, 'validation_failed'])
@@ -67,7 +77,10 @@ describe('revoke_leases', () => {
     const order = await story.propose()
     const item = await story.take(order.id)
     const stranger = await story.server.caller('person', 'zoe', { tenant: 'globex' })
-    for (const [path, more] of [['/leases/revoke', {}], ['/leases/extend', { ttl_seconds: 60 }]] as const)
+    for (const [path, more] of [
+      ['/leases/revoke', {}],
+      ['/leases/extend', { ttl_seconds: 60 }],
+    ] as const)
       expect((await stranger.post(path, { all: true, reason: 'x', ...more })).body.leases).toEqual([])
     expect((await stranger.post('/leases/reclaim', { reason: 'x' })).body.leases).toEqual([])
     expect((await heartbeat(item)).status).toBe(200)
@@ -110,7 +123,9 @@ describe('extend_leases', () => {
     const beat = await heartbeat(item)
     expect(beat.body.lease_expires_at).toBe(answer.body.leases[0].lease_expires_at)
     expect((await leaseOf(item)).seconds).toBeGreaterThan(7000)
-    expect(await story.facts(order.id, 'item.lease_extended')).toMatchObject([{ actor_id: 'rita', payload: { reason: 'A long download', agent_id: 'agent-1' } }])
+    expect(await story.facts(order.id, 'item.lease_extended')).toMatchObject([
+      { actor_id: 'rita', payload: { reason: 'A long download', agent_id: 'agent-1' } },
+    ])
     // Less time than is left changes nothing.
     await story.reviewer.post('/leases/extend', { order: order.id, ttl_seconds: 5, reason: 'x' })
     expect((await leaseOf(item)).seconds).toBeGreaterThan(7000)
@@ -137,7 +152,9 @@ describe('reclaim_leases', () => {
     expect(answer.body.leases).toMatchObject([{ item_id: silent.id }])
     expect((await leaseOf(silent)).state).toBe('queued')
     expect((await heartbeat(busy)).status).toBe(200)
-    expect(await story.facts(order.id, 'item.lease_expired')).toMatchObject([{ actor_type: 'user', actor_id: 'rita', payload: { reason: 'Night shift', agent_id: 'agent-1' } }])
+    expect(await story.facts(order.id, 'item.lease_expired')).toMatchObject([
+      { actor_type: 'user', actor_id: 'rita', payload: { reason: 'Night shift', agent_id: 'agent-1' } },
+    ])
     expect((await story.reviewer.post('/leases/reclaim', { order: order.id })).body.leases).toEqual([])
   })
 })

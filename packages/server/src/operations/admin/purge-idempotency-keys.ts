@@ -15,10 +15,18 @@ export const purgeIdempotencyKeys = defineOperation({
   peopleOnly: true,
   idempotency: 'none',
   input: Type.Object({
-    older_than_seconds: Type.Integer({ minimum: 3600, maximum: 315_360_000, description: 'Age; at least an hour, because younger ones are in use by retries.' }),
+    older_than_seconds: Type.Integer({
+      minimum: 3600,
+      maximum: 315_360_000,
+      description: 'Age; at least an hour, because younger ones are in use by retries.',
+    }),
     dry_run: Type.Optional(Type.Boolean({ description: 'Only count them.' })),
   }),
-  output: Type.Object({ keys: Type.Integer({ minimum: 0 }), more: Type.Boolean({ description: 'There are others: call again.' }), dry_run: Type.Boolean() }),
+  output: Type.Object({
+    keys: Type.Integer({ minimum: 0 }),
+    more: Type.Boolean({ description: 'There are others: call again.' }),
+    dry_run: Type.Boolean(),
+  }),
   async handler(context, input) {
     const { services, principal } = context
     const age = input.older_than_seconds
@@ -26,7 +34,9 @@ export const purgeIdempotencyKeys = defineOperation({
     if (input.dry_run || old === 0) return { status: 200, body: { keys: old, more: false, dry_run: input.dry_run ?? false } }
     // The fact first: a deletion that is not on the record would be worse than a record of one that broke off.
     await context.write(async (tx) => {
-      await appendEvents(tx, actorOf(context), await tx.clock(), [{ kind: 'idempotency.purged', orderId: null, payload: { keys: Math.min(old, batch), older_than_seconds: age } }])
+      await appendEvents(tx, actorOf(context), await tx.clock(), [
+        { kind: 'idempotency.purged', orderId: null, payload: { keys: Math.min(old, batch), older_than_seconds: age } },
+      ])
       return { status: 200, body: null }
     })
     const keys = await deleteOldAnswers(services.system, principal.tenantId, age, batch)

@@ -27,6 +27,13 @@ export const reclaimLeases = defineOperation({
     const actor = actorOf(context)
     for (const lease of input.dry_run ? [] : wanted) if (await reclaimLease(services, lease, actor, input.reason)) taken.push(lease)
     if (taken.length > 0) for (const topic of [topics.facts, topics.failed, topics.ready(principal.tenantId)]) services.signal.wake(topic)
-    return { status: 200, body: { leases: (input.dry_run ? wanted : taken).map((lease) => shown(lease)), more: found.length > mostLeases, dry_run: input.dry_run === true } }
+    return {
+      status: 200,
+      body: {
+        leases: (input.dry_run ? wanted : taken).map((lease) => shown(lease)),
+        more: found.length > mostLeases,
+        dry_run: input.dry_run === true,
+      },
+    }
   },
 })

@@ -23,23 +23,41 @@ export const revokeLeases = defineOperation({
     const filter = filterOf(input)
     if (input.dry_run) {
       const found = await context.read((q) => findLeases(q, filter, mostLeases + 1))
-      return { status: 200, body: { leases: found.slice(0, mostLeases).map((lease) => shown(lease)), more: found.length > mostLeases, dry_run: true } }
+      return {
+        status: 200,
+        body: { leases: found.slice(0, mostLeases).map((lease) => shown(lease)), more: found.length > mostLeases, dry_run: true },
+      }
     }
     const actor = actorOf(context)
     const reply = await context.write(async (tx) => {
       const candidates = await findLeases(tx, filter, mostLeases + 1)
       const wanted = candidates.slice(0, mostLeases)
       const orders = await lockOrders(tx, [...new Set(wanted.map((lease) => lease.order_id))])
-      const leases = await lockLeases(tx, filter, wanted.map((lease) => lease.id))
+      const leases = await lockLeases(
+        tx,
+        filter,
+        wanted.map((lease) => lease.id),
+      )
       const at = await tx.clock()
       for (const state of ['leased', 'in_progress'] as const)
-        await moveItems(tx, leases.filter((lease) => lease.state === state).map((lease) => lease.id), state, 'queued', at)
+        await moveItems(
+          tx,
+          leases.filter((lease) => lease.state === state).map((lease) => lease.id),
+          state,
+          'queued',
+          at,
+        )
       const facts: Fact[] = leases.map((lease) => ({
         kind: 'item.lease_revoked',
         orderId: lease.order_id,
         itemId: lease.id,
         orderType: lease.order_type,
-        payload: { reason: input.reason, generation: Number(lease.generation), agent_id: lease.leased_by_agent_id, lease_expires_at: lease.lease_expires_at },
+        payload: {
+          reason: input.reason,
+          generation: Number(lease.generation),
+          agent_id: lease.leased_by_agent_id,
+          lease_expires_at: lease.lease_expires_at,
+        },
         message: input.reason.slice(0, 500),
       }))
       for (const order of orders) facts.push(...(await reopenIdleOrder(tx, order, at, actor)))

@@ -13,8 +13,13 @@ function wanted(context: OperationContext, name: string | undefined): readonly G
   if (name === undefined) return mine
   const found = mine.filter((one) => one.name === name)
   if (found.length > 0) return found
-  const near = nearestName(name, mine.map((one) => one.name))
-  throw new WorkError('not_found', { detail: `There is no generator '${name.slice(0, 120)}'${near ? `; did you mean '${near}'?` : mine.length > 0 ? `; there are: ${mine.map((one) => one.name).join(', ')}.` : ' and no other one.'}` })
+  const near = nearestName(
+    name,
+    mine.map((one) => one.name),
+  )
+  throw new WorkError('not_found', {
+    detail: `There is no generator '${name.slice(0, 120)}'${near ? `; did you mean '${near}'?` : mine.length > 0 ? `; there are: ${mine.map((one) => one.name).join(', ')}.` : ' and no other one.'}`,
+  })
 }
 
 /** Refuses with: not_found (a generator that is not there), agents_cannot_decide. */
@@ -57,11 +62,23 @@ export const runGenerators = defineOperation({
       const now = new Date()
       const next = generator.nextRun(now)
       const claim = { tenantId: tenant.id, generator: generator.name, now, next: next ?? never }
-      const ran = dryRun || input.generator !== undefined || (await services.db.transaction(tenant.id, (tx) => claimGeneratorRun(tx, claim)))
+      const ran =
+        dryRun || input.generator !== undefined || (await services.db.transaction(tenant.id, (tx) => claimGeneratorRun(tx, claim)))
       const outcome = ran ? await runGenerator(services, generator, tenant, { dryRun }) : { found: 0, proposed: 0, error: null, orders: [] }
-      if (ran && !dryRun) await services.db.transaction(tenant.id, (tx) => noteGeneratorRun(tx, { tenantId: tenant.id, generator: generator.name, proposed: outcome.proposed, error: outcome.error }))
+      if (ran && !dryRun)
+        await services.db.transaction(tenant.id, (tx) =>
+          noteGeneratorRun(tx, { tenantId: tenant.id, generator: generator.name, proposed: outcome.proposed, error: outcome.error }),
+        )
       const { found, proposed, error, orders } = outcome
-      runs.push({ generator: generator.name, ran, found, proposed, error, next_run: next?.toISOString() ?? null, ...(dryRun ? { orders } : {}) })
+      runs.push({
+        generator: generator.name,
+        ran,
+        found,
+        proposed,
+        error,
+        next_run: next?.toISOString() ?? null,
+        ...(dryRun ? { orders } : {}),
+      })
     }
     return { status: 200, body: { proposed: runs.reduce((sum, run) => sum + run.proposed, 0), generators: runs, dry_run: dryRun } }
   },

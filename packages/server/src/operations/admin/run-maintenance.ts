@@ -11,10 +11,15 @@ import { fileDeadLetter } from '../upkeep/file-dead-letter.ts'
 import { reclaimLease } from '../upkeep/reclaim-lease.ts'
 
 const batch = 100
-const count = (description: string) => Type.Union([Type.Null(), Type.Integer({ minimum: 0 })], { description: `${description}; null: not asked for.` })
+const count = (description: string) =>
+  Type.Union([Type.Null(), Type.Integer({ minimum: 0 })], { description: `${description}; null: not asked for.` })
 
 /** Handles what is found, batch by batch, until a batch brings nothing new: what is in use is left to the server. */
-async function sweep<T>(context: OperationContext, find: (q: Queryable) => Promise<T[]>, handle: (one: T) => Promise<boolean>): Promise<number> {
+async function sweep<T>(
+  context: OperationContext,
+  find: (q: Queryable) => Promise<T[]>,
+  handle: (one: T) => Promise<boolean>,
+): Promise<number> {
   let done = 0
   for (;;) {
     const found = await context.read(find)
@@ -39,18 +44,44 @@ export const runMaintenance = defineOperation({
     dead_letter: Type.Optional(Type.Boolean({ description: 'Set aside what failed for good.' })),
     check_stale: Type.Optional(Type.Boolean({ description: 'Report orders that do not move.' })),
   }),
-  output: Type.Object({ leases_reclaimed: count('Leases taken back'), dead_lettered: count('Failures set aside'), stale_reported: count('Orders reported') }),
+  output: Type.Object({
+    leases_reclaimed: count('Leases taken back'),
+    dead_lettered: count('Failures set aside'),
+    stale_reported: count('Orders reported'),
+  }),
   async handler(context, input) {
     const { services } = context
     const { deadLetterAfterHours, staleThresholdHours } = services.settings
     const everything = !input.reclaim_leases && !input.dead_letter && !input.check_stale
     const actor = actorOf(context)
     const body = {
-      leases_reclaimed: everything || input.reclaim_leases ? await sweep(context, (q) => findExpiredLeases(q, batch), (lease) => reclaimLease(services, lease, actor)) : null,
-      dead_lettered: everything || input.dead_letter ? await sweep(context, (q) => findFinalFailures(q, deadLetterAfterHours, batch), (failure) => fileDeadLetter(services, failure, actor)) : null,
-      stale_reported: everything || input.check_stale ? await sweep(context, (q) => findStaleOrders(q, staleThresholdHours, batch), (order) => alertStaleOrder(services, order, staleThresholdHours, systemActor('stale-order-alert'))) : null,
+      leases_reclaimed:
+        everything || input.reclaim_leases
+          ? await sweep(
+              context,
+              (q) => findExpiredLeases(q, batch),
+              (lease) => reclaimLease(services, lease, actor),
+            )
+          : null,
+      dead_lettered:
+        everything || input.dead_letter
+          ? await sweep(
+              context,
+              (q) => findFinalFailures(q, deadLetterAfterHours, batch),
+              (failure) => fileDeadLetter(services, failure, actor),
+            )
+          : null,
+      stale_reported:
+        everything || input.check_stale
+          ? await sweep(
+              context,
+              (q) => findStaleOrders(q, staleThresholdHours, batch),
+              (order) => alertStaleOrder(services, order, staleThresholdHours, systemActor('stale-order-alert')),
+            )
+          : null,
     }
-    for (const topic of [topics.facts, topics.failed, topics.submitted, topics.ready(context.principal.tenantId)]) services.signal.wake(topic)
+    for (const topic of [topics.facts, topics.failed, topics.submitted, topics.ready(context.principal.tenantId)])
+      services.signal.wake(topic)
     return { status: 200, body }
   },
 })

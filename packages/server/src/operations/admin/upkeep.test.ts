@@ -33,7 +33,11 @@ const sql = (text: string, values?: unknown[]) => story.server.database.sql<any>
 it('agents and services do none of it, and it takes the ability', async () => {
   const agent = await story.server.caller('agent', 'agent-9', { abilities: ['*'] })
   const clerk = await story.server.caller('person', 'clerk', { abilities: ['work:*'] })
-  for (const [path, body] of [['/generators/run', {}], ['/maintenance', {}], ['/idempotency-keys/purge', { older_than_seconds: 3600 }]] as const) {
+  for (const [path, body] of [
+    ['/generators/run', {}],
+    ['/maintenance', {}],
+    ['/idempotency-keys/purge', { older_than_seconds: 3600 }],
+  ] as const) {
     expect((await agent.post(path, body)).body.code).toBe('agents_cannot_decide')
     expect((await clerk.post(path, body)).body.code).toBe('scope_missing')
   }
@@ -46,11 +50,20 @@ describe('get_status', () => {
     await story.take(order.id)
     await expireLease(story.server.database, item.id)
     const { body } = await story.agent.get('/status')
-    expect(body).toMatchObject({ database: { status: 'ok' }, orders: { total: 1, checked_out: 1, queued: 0 }, items: { total: 2, leased: 2 }, leases: { active: 1, expired: 1 } })
+    expect(body).toMatchObject({
+      database: { status: 'ok' },
+      orders: { total: 1, checked_out: 1, queued: 0 },
+      items: { total: 2, leased: 2 },
+      leases: { active: 1, expired: 1 },
+    })
     expect(body.ledger.unnumbered).toBeGreaterThan(0)
     await story.server.run('sequencer')
     expect((await story.agent.get('/status')).body.ledger.unnumbered).toBe(0)
-    expect((await stranger.get('/status')).body).toMatchObject({ orders: { total: 0 }, items: { total: 0 }, leases: { active: 0, expired: 0 } })
+    expect((await stranger.get('/status')).body).toMatchObject({
+      orders: { total: 0 },
+      items: { total: 0 },
+      leases: { active: 0, expired: 0 },
+    })
   })
 })
 
@@ -71,7 +84,11 @@ describe('run_maintenance', () => {
   it('sets aside what failed for good', async () => {
     const order = await story.propose()
     const item = await story.take(order.id)
-    await story.agent.post(`/items/${item.id}/fail`, { lease_token: item.lease_token, class: 'permanent', error: { code: 'broken', message: 'cannot be done' } })
+    await story.agent.post(`/items/${item.id}/fail`, {
+      lease_token: item.lease_token,
+      class: 'permanent',
+      error: { code: 'broken', message: 'cannot be done' },
+    })
     await sql(`update wm.items set updated_at = clock_timestamp() - interval '30 days' where id = $1`, [item.id])
     const { body } = await story.reviewer.post('/maintenance', { dead_letter: true })
     expect(body.dead_lettered).toBeLessThanOrEqual(1)
@@ -80,7 +97,10 @@ describe('run_maintenance', () => {
 })
 
 describe('run_generators', () => {
-  const names = async () => (await sql(`select payload->>'name' as name from wm.orders where type = 'test.found' order by 1`)).map((row: { name: string }) => row.name)
+  const names = async () =>
+    (await sql(`select payload->>'name' as name from wm.orders where type = 'test.found' order by 1`)).map(
+      (row: { name: string }) => row.name,
+    )
 
   it('rehearses without proposing', async () => {
     const { body, status, text } = await story.reviewer.post('/generators/run', { dry_run: true })
@@ -100,8 +120,13 @@ describe('run_generators', () => {
   })
 
   it('runs one by name whether it is due or not, says what failed, and refuses a wrong name', async () => {
-    expect((await story.reviewer.post('/generators/run', { generator: 'nightly.audit' })).body).toMatchObject({ proposed: 1, generators: [{ ran: true, found: 2, proposed: 1 }] })
-    expect((await story.reviewer.post('/generators/run', { generator: 'broken.one' })).body.generators).toMatchObject([{ error: 'the catalogue is away' }])
+    expect((await story.reviewer.post('/generators/run', { generator: 'nightly.audit' })).body).toMatchObject({
+      proposed: 1,
+      generators: [{ ran: true, found: 2, proposed: 1 }],
+    })
+    expect((await story.reviewer.post('/generators/run', { generator: 'broken.one' })).body.generators).toMatchObject([
+      { error: 'the catalogue is away' },
+    ])
     const wrong = await story.reviewer.post('/generators/run', { generator: 'nightly.audti' })
     expect([wrong.status, wrong.body.detail]).toEqual([404, expect.stringContaining('nightly.audit')])
     expect((await story.reviewer.post('/generators/run', { generator: 'theirs' })).status).toBe(404)
@@ -113,14 +138,26 @@ describe('purge_idempotency_keys', () => {
     const body = { type: 'test.echo', payload: { messages: ['kept'] } }
     const young = await story.proposer.post('/propose', body, { key: 'young' })
     const old = await story.proposer.post('/propose', body, { key: 'old' })
-    await sql(`update wm.idempotency set created_at = clock_timestamp() - interval '2 days' where body = $1 or operation = 'generate'`, [old.text])
+    await sql(`update wm.idempotency set created_at = clock_timestamp() - interval '2 days' where body = $1 or operation = 'generate'`, [
+      old.text,
+    ])
     expect((await stranger.post('/idempotency-keys/purge', { older_than_seconds: 86_400 })).body.keys).toBe(0)
-    expect((await story.reviewer.post('/idempotency-keys/purge', { older_than_seconds: 86_400, dry_run: true })).body).toEqual({ keys: 1, more: false, dry_run: true })
-    expect((await story.reviewer.post('/idempotency-keys/purge', { older_than_seconds: 86_400 })).body).toEqual({ keys: 1, more: false, dry_run: false })
+    expect((await story.reviewer.post('/idempotency-keys/purge', { older_than_seconds: 86_400, dry_run: true })).body).toEqual({
+      keys: 1,
+      more: false,
+      dry_run: true,
+    })
+    expect((await story.reviewer.post('/idempotency-keys/purge', { older_than_seconds: 86_400 })).body).toEqual({
+      keys: 1,
+      more: false,
+      dry_run: false,
+    })
     expect((await story.proposer.post('/propose', body, { key: 'young' })).text).toBe(young.text)
     expect((await story.proposer.post('/propose', body, { key: 'old' })).body.order.id).not.toBe(old.body.order.id)
     expect(await sql(`select count(*)::int as n from wm.idempotency where operation = 'generate'`)).toEqual([{ n: 1 }])
-    expect((await sql(`select payload from wm.events where kind = 'idempotency.purged'`))).toEqual([{ payload: { keys: 1, older_than_seconds: 86_400 } }])
+    expect(await sql(`select payload from wm.events where kind = 'idempotency.purged'`)).toEqual([
+      { payload: { keys: 1, older_than_seconds: 86_400 } },
+    ])
     expect((await story.reviewer.post('/idempotency-keys/purge', { older_than_seconds: 60 })).body.code).toBe('validation_failed')
   })
 })

@@ -8,7 +8,14 @@ export function alertStaleOrder(services: Services, order: OrderAddress, thresho
   return services.db.transaction(order.tenant_id, async (tx) => {
     const at = await tx.clock()
     if (!(await markStale(tx, order.id, order.last_transitioned_at, at))) return false
-    await appendEvents(tx, actor, at, [{ kind: 'order.stale', orderId: order.id, orderType: order.type, payload: { state: order.state, since: order.last_transitioned_at, threshold_hours: thresholdHours } }])
+    await appendEvents(tx, actor, at, [
+      {
+        kind: 'order.stale',
+        orderId: order.id,
+        orderType: order.type,
+        payload: { state: order.state, since: order.last_transitioned_at, threshold_hours: thresholdHours },
+      },
+    ])
     return true
   })
 }

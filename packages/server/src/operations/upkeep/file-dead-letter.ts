@@ -14,15 +14,27 @@ async function failOrder(tx: Tx, order: OrderRow, items: readonly ItemRow[], at:
   const error = { code: 'order_failed', message: 'Another item of the order failed for good.' }
   for (const state of openStates) {
     const ids = items.filter((item) => item.state === state).map((item) => item.id)
-    for (const id of await moveItems(tx, ids, state, 'failed', at, { error })) facts.push({ kind: 'item.failed', orderId: order.id, itemId: id, orderType: order.type, payload: { error, will_retry: false } })
+    for (const id of await moveItems(tx, ids, state, 'failed', at, { error }))
+      facts.push({ kind: 'item.failed', orderId: order.id, itemId: id, orderType: order.type, payload: { error, will_retry: false } })
   }
   await moveOrder(tx, order.id, order.state, 'failed', at)
   facts.push({ kind: 'order.failed', orderId: order.id, orderType: order.type, message: 'An item failed for good' })
   const failed = items.filter((item) => item.state === 'failed' || openStates.some((state) => state === item.state)).map((item) => item.id)
   for (const id of await moveItems(tx, failed, 'failed', 'dead_lettered', at))
-    facts.push({ kind: 'item.dead_lettered', orderId: order.id, itemId: id, orderType: order.type, payload: { case_file: await readCaseFile(tx, id) } })
+    facts.push({
+      kind: 'item.dead_lettered',
+      orderId: order.id,
+      itemId: id,
+      orderType: order.type,
+      payload: { case_file: await readCaseFile(tx, id) },
+    })
   await moveOrder(tx, order.id, 'failed', 'dead_lettered', at)
-  facts.push({ kind: 'order.dead_lettered', orderId: order.id, orderType: order.type, payload: { items_submitted: order.items_submitted, items_total: order.items_total } })
+  facts.push({
+    kind: 'order.dead_lettered',
+    orderId: order.id,
+    orderType: order.type,
+    payload: { items_submitted: order.items_submitted, items_total: order.items_total },
+  })
   return facts
 }
 
@@ -31,7 +43,13 @@ async function proceedWithout(tx: Tx, order: OrderRow, item: ItemRow, at: Instan
   const facts: Fact[] = []
   const [moved] = await moveItems(tx, [item.id], 'failed', 'dead_lettered', at)
   if (!moved) return facts
-  facts.push({ kind: 'item.dead_lettered', orderId: order.id, itemId: item.id, orderType: order.type, payload: { case_file: await readCaseFile(tx, item.id) } })
+  facts.push({
+    kind: 'item.dead_lettered',
+    orderId: order.id,
+    itemId: item.id,
+    orderType: order.type,
+    payload: { case_file: await readCaseFile(tx, item.id) },
+  })
   const dead = order.items_dead + 1
   const full = order.items_submitted + dead >= order.items_total
   if (full && order.items_submitted > 0) {
@@ -40,7 +58,10 @@ async function proceedWithout(tx: Tx, order: OrderRow, item: ItemRow, at: Instan
   } else if (full) {
     await moveOrder(tx, order.id, order.state, 'failed', at, { itemsDead: dead })
     await moveOrder(tx, order.id, 'failed', 'dead_lettered', at)
-    facts.push({ kind: 'order.failed', orderId: order.id, orderType: order.type, message: 'Every item failed for good' }, { kind: 'order.dead_lettered', orderId: order.id, orderType: order.type })
+    facts.push(
+      { kind: 'order.failed', orderId: order.id, orderType: order.type, message: 'Every item failed for good' },
+      { kind: 'order.dead_lettered', orderId: order.id, orderType: order.type },
+    )
   } else {
     await setItemsDead(tx, order.id, dead, at)
   }
@@ -56,7 +77,12 @@ export function fileDeadLetter(services: Services, failure: ItemAddress, actor: 
     const item = items.find((one) => one.id === failure.id)
     if (item?.state !== 'failed' || !['queued', 'checked_out', 'in_progress'].includes(order.state)) return false
     const at = await tx.clock()
-    await appendEvents(tx, actor, at, order.on_item_failure === 'proceed' ? await proceedWithout(tx, order, item, at) : await failOrder(tx, order, items, at))
+    await appendEvents(
+      tx,
+      actor,
+      at,
+      order.on_item_failure === 'proceed' ? await proceedWithout(tx, order, item, at) : await failOrder(tx, order, items, at),
+    )
     return true
   })
 }

@@ -16,9 +16,18 @@ export function reclaimLease(services: Services, lease: ItemAddress, actor: Acto
     if (!order || !item || item.lease_expires_at === null || (item.state !== 'leased' && item.state !== 'in_progress')) return false
     const at = await tx.clock()
     if (item.lease_expires_at >= at) return false
-    const lost = { generation: Number(item.generation), attempts: item.attempts, agent_id: item.leased_by_agent_id, lease_expires_at: item.lease_expires_at, ...(reason === undefined ? {} : { reason }) }
+    const lost = {
+      generation: Number(item.generation),
+      attempts: item.attempts,
+      agent_id: item.leased_by_agent_id,
+      lease_expires_at: item.lease_expires_at,
+      ...(reason === undefined ? {} : { reason }),
+    }
     // At once, without backoff: an agent that fell silent says nothing about the work.
-    const following = await returnItem(tx, order, item, at, actor, { code: 'lease_expired', message: 'The agent fell silent; its lease ran out.' })
+    const following = await returnItem(tx, order, item, at, actor, {
+      code: 'lease_expired',
+      message: 'The agent fell silent; its lease ran out.',
+    })
     await appendEvents(tx, actor, at, [
       { kind: 'item.lease_expired', orderId: order.id, itemId: item.id, orderType: order.type, payload: lost },
       ...following,

@@ -42,12 +42,29 @@ async function propose(services: Services, tenantId: string, generator: string, 
     const order = { id: uuidv7(), type: type.type, priority: found.priority ?? 0 }
     await insertOrder(
       tx,
-      { ...order, typeVersion: type.version, requestedByType: 'system', requestedById: 'scheduler', principal: actor.principal, payload: found.payload, meta: found.meta ?? null, acceptanceConfig: type.validators.payload.jsonSchema, onItemFailure: type.onItemFailure, itemsTotal: items.length },
+      {
+        ...order,
+        typeVersion: type.version,
+        requestedByType: 'system',
+        requestedById: 'scheduler',
+        principal: actor.principal,
+        payload: found.payload,
+        meta: found.meta ?? null,
+        acceptanceConfig: type.validators.payload.jsonSchema,
+        onItemFailure: type.onItemFailure,
+        itemsTotal: items.length,
+      },
       at,
     )
     await insertItems(tx, order, items, at)
     await appendEvents(tx, actor, at, [
-      { kind: 'order.proposed', orderId: order.id, orderType: type.type, payload: found.payload, message: `Found by generator ${generator}` },
+      {
+        kind: 'order.proposed',
+        orderId: order.id,
+        orderType: type.type,
+        payload: found.payload,
+        message: `Found by generator ${generator}`,
+      },
       { kind: 'order.planned', orderId: order.id, orderType: type.type, payload: { item_count: items.length } },
     ])
     return true
@@ -55,7 +72,12 @@ async function propose(services: Services, tenantId: string, generator: string, 
 }
 
 /** Runs one generator for one tenant now. A broken find is an outcome and an event; the other finds are still proposed. */
-export async function runGenerator(services: Services, generator: Generator, tenant: { id: string; slug: string }, options: { dryRun?: boolean } = {}): Promise<GeneratorOutcome> {
+export async function runGenerator(
+  services: Services,
+  generator: Generator,
+  tenant: { id: string; slug: string },
+  options: { dryRun?: boolean } = {},
+): Promise<GeneratorOutcome> {
   let found: readonly ProposedOrder[] = []
   let proposed = 0
   let error: string | null = null
@@ -75,7 +97,9 @@ export async function runGenerator(services: Services, generator: Generator, ten
   }
   if (error !== null && !options.dryRun)
     await services.db.transaction(tenant.id, async (tx) =>
-      appendEvents(tx, actor, await tx.clock(), [{ kind: 'generator.failed', orderId: null, payload: { generator: generator.name, error }, message: error.slice(0, 500) }]),
+      appendEvents(tx, actor, await tx.clock(), [
+        { kind: 'generator.failed', orderId: null, payload: { generator: generator.name, error }, message: error.slice(0, 500) },
+      ]),
     )
   if (proposed > 0) services.signal.wake(topics.ready(tenant.id))
   services.signal.wake(topics.facts)

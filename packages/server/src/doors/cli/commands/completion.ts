@@ -1,5 +1,5 @@
 /** `completion bash|zsh|fish`: a script that completes commands and options, made from the program itself. */
-import { Argument, type Command } from 'commander'
+import { Argument, type Command, type Option } from 'commander'
 import type { Context } from '../context.ts'
 
 export function addCompletion(program: Command, context: Context): void {
@@ -20,21 +20,24 @@ interface Completion {
 }
 
 /** Every place in a command line where something can be completed. */
-function completions(command: Command, path = ''): Completion[] {
+function completions(command: Command, path = '', global: readonly Option[] = command.options): Completion[] {
   const help = command.createHelp()
   const commands = help.visibleCommands(command).map((one) => ({ name: one.name(), summary: one.summary() || one.description() }))
-  const options = [...help.visibleOptions(command), ...(path === '' ? [] : help.visibleGlobalOptions(command))].flatMap((option) =>
+  const options = [...new Set([...help.visibleOptions(command), ...global.filter((one) => one.long !== '--version')])].flatMap((option) =>
     option.long === undefined || option.long === null ? [] : [{ name: option.long, summary: option.description }],
   )
-  return [{ path, commands, options }, ...command.commands.flatMap((one) => completions(one, `${path} ${one.name()}`.trim()))]
+  return [{ path, commands, options }, ...command.commands.flatMap((one) => completions(one, `${path} ${one.name()}`.trim(), global))]
 }
 
 const words = ({ commands, options }: Completion) => [...commands, ...options].map((one) => one.name).join(' ')
 
 /** Walks the words before the cursor down the tree of commands; options are skipped. */
-const lookUp = (all: readonly Completion[], join: string) =>
-  all.map((one) => `    '${one.path}') ${join}="${words(one)}" ;;`).join('\n')
-const known = (all: readonly Completion[]) => all.map((one) => `'${one.path}'`).filter((path) => path !== "''").join('|')
+const lookUp = (all: readonly Completion[], join: string) => all.map((one) => `    '${one.path}') ${join}="${words(one)}" ;;`).join('\n')
+const known = (all: readonly Completion[]) =>
+  all
+    .map((one) => `'${one.path}'`)
+    .filter((path) => path !== "''")
+    .join('|')
 
 const scripts = {
   bash: (all: readonly Completion[]) => `# work-manager completion for bash. Use: source <(work-manager completion bash)
@@ -71,7 +74,10 @@ function __work_manager_place
   set -l place ''
   for word in (commandline -opc)[2..-1]
     set -l next (string trim "$place $word")
-    if contains -- "$next" ${all.map((one) => `'${one.path}'`).filter((path) => path !== "''").join(' ')}
+    if contains -- "$next" ${all
+      .map((one) => `'${one.path}'`)
+      .filter((path) => path !== "''")
+      .join(' ')}
       set place $next
     end
   end

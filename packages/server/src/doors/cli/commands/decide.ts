@@ -32,7 +32,10 @@ export function addDecisions(program: Command, context: Context): void {
       .option('--rework', 'put the items back into the queue')
       .option('--item <item>', 'an item that the reason is about (may be repeated; default: all)', several)
       .option('--code <code>', 'short stable word for the reason', 'rejected_by_reviewer')
-      .addHelpText('after', `\nExample:\n  work-manager ${words}reject 01890a5d-ac96-774b-bcce-b302099a8057 --reason "The quote is from another version" --rework\n`)
+      .addHelpText(
+        'after',
+        `\nExample:\n  work-manager ${words}reject 01890a5d-ac96-774b-bcce-b302099a8057 --reason "The quote is from another version" --rework\n`,
+      )
       .action((id: string, options: RejectOptions) => reject(context, id, options))
   }
   orders

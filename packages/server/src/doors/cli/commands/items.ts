@@ -20,7 +20,10 @@ interface ListOptions {
 }
 
 export function addItems(program: Command, context: Context): void {
-  const items = program.command('items').summary('list items, or work with one').description('Items: list them, take one, hand in, give back, bring back.')
+  const items = program
+    .command('items')
+    .summary('list items, or work with one')
+    .description('Items: list them, take one, hand in, give back, bring back.')
   items
     .command('list', { isDefault: true })
     .argument('[order]', 'order id')
@@ -39,7 +42,9 @@ export function addItems(program: Command, context: Context): void {
       const found = await findItems(context, { ...options, order: wanted })
       // An order that is not there is said to be so, instead of an empty list.
       if (found.length === 0 && wanted !== undefined) await getOrder(context, wanted)
-      context.out.answer(found, () => context.out.table(itemColumns, found, wanted === undefined ? 'No such items.' : `Order ${inertLine(wanted)} has no such items.`))
+      context.out.answer(found, () =>
+        context.out.table(itemColumns, found, wanted === undefined ? 'No such items.' : `Order ${inertLine(wanted)} has no such items.`),
+      )
     })
   items
     .command('checkout')
@@ -49,7 +54,9 @@ export function addItems(program: Command, context: Context): void {
     .option('--type <type>', 'only items of orders of this type')
     .option('--min-priority <n>', 'only orders of at least this priority', (text) => wholeNumber(0, 32_767)(text))
     .option('--wait <seconds>', 'wait this long for an item', wholeNumber(0, 60))
-    .action((order: string | undefined, options: { type?: string; minPriority?: number; wait?: number }) => checkout(context, order, options))
+    .action((order: string | undefined, options: { type?: string; minPriority?: number; wait?: number }) =>
+      checkout(context, order, options),
+    )
   items
     .command('retry')
     .summary('bring failed items back')
@@ -64,7 +71,11 @@ export function addItems(program: Command, context: Context): void {
     .action(async (options: ListOptions & { reason?: string; dryRun?: boolean; force?: boolean }) => {
       const found = await findItems(context, options)
       const candidates = found.map(({ id, type, state }) => ({ id, type, state }))
-      await requeueEach(context, 'item', candidates, { ...options, single: false, route: (id) => `/items/${encodeURIComponent(id)}/requeue` })
+      await requeueEach(context, 'item', candidates, {
+        ...options,
+        single: false,
+        route: (id) => `/items/${encodeURIComponent(id)}/requeue`,
+      })
     })
 }
 
@@ -72,37 +83,62 @@ export function addItems(program: Command, context: Context): void {
 function assertNoMistypedVerb(items: Command, text: string): void {
   const verbs = items.commands.map((one) => one.name())
   const near = /^[a-z]+$/.test(text) ? nearestName(text, verbs) : undefined
-  if (near !== undefined) throw usageError(`unknown command '${text}'; did you mean ${near}?`, `usage: work-manager items [command]; known are ${verbs.join(', ')}`)
+  if (near !== undefined)
+    throw usageError(
+      `unknown command '${text}'; did you mean ${near}?`,
+      `usage: work-manager items [command]; known are ${verbs.join(', ')}`,
+    )
 }
 
 /** Page by page up to the limit, state by state. */
 async function findItems(context: Context, options: Partial<ListOptions> & { readonly limit: number }): Promise<Item[]> {
   const client = await context.client()
   const found: Item[] = []
-  const states = options.leased === true ? ['leased', 'in_progress'] : (options.state?.split(',').map((state) => state.trim()) ?? [undefined])
+  const states =
+    options.leased === true ? ['leased', 'in_progress'] : (options.state?.split(',').map((state) => state.trim()) ?? [undefined])
   for (const state of states) {
     let cursor: string | undefined
     do {
       const size = Math.min(100, options.limit - found.length)
       if (size <= 0) return found
-      const page: { data: Item[]; next_cursor: string | null } = await client.get('/items', { order: options.order, state, type: options.type, agent: options.agent, limit: size, cursor })
+      const page: { data: Item[]; next_cursor: string | null } = await client.get('/items', {
+        order: options.order,
+        state,
+        type: options.type,
+        agent: options.agent,
+        limit: size,
+        cursor,
+      })
       const now = Date.now()
-      found.push(...(options.leased === true ? page.data.filter((item) => item.lease_expires_at !== null && Date.parse(item.lease_expires_at) >= now) : page.data))
+      found.push(
+        ...(options.leased === true
+          ? page.data.filter((item) => item.lease_expires_at !== null && Date.parse(item.lease_expires_at) >= now)
+          : page.data),
+      )
       cursor = page.next_cursor ?? undefined
     } while (cursor !== undefined)
   }
   return found
 }
 
-async function checkout(context: Context, order: string | undefined, { type, minPriority, wait }: { type?: string; minPriority?: number; wait?: number }): Promise<void> {
-  if (order !== undefined && (type !== undefined || minPriority !== undefined)) throw usageError('An order was named, so --type and --min-priority have nothing to select.', 'Leave them away, or leave the order away.')
+async function checkout(
+  context: Context,
+  order: string | undefined,
+  { type, minPriority, wait }: { type?: string; minPriority?: number; wait?: number },
+): Promise<void> {
+  if (order !== undefined && (type !== undefined || minPriority !== undefined))
+    throw usageError(
+      'An order was named, so --type and --min-priority have nothing to select.',
+      'Leave them away, or leave the order away.',
+    )
   const client = await context.client()
   const route = order === undefined ? '/checkout' : `/orders/${encodeURIComponent(order)}/checkout`
   try {
     const { body } = await client.post(route, { type, min_priority: minPriority, wait }, { timeoutMs: 30_000 + (wait ?? 0) * 1000 })
     showAnswer(context, body)
   } catch (error) {
-    if (error instanceof CliError && error.code === 'no_items_available' && error.fix === '') throw new CliError('conflict', error.code, error.message, 'Wait for one with --wait 60.', { members: error.members })
+    if (error instanceof CliError && error.code === 'no_items_available' && error.fix === '')
+      throw new CliError('conflict', error.code, error.message, 'Wait for one with --wait 60.', { members: error.members })
     throw error
   }
 }

@@ -40,7 +40,10 @@ const columns: Column<Lease>[] = [
 ]
 
 export function addLease(program: Command, context: Context): void {
-  const lease = program.command('lease').summary('end, extend and reclaim leases of agents').description('Leases of agents: end them, give them time, take expired ones back. Only a person’s key with admin:leases may.')
+  const lease = program
+    .command('lease')
+    .summary('end, extend and reclaim leases of agents')
+    .description('Leases of agents: end them, give them time, take expired ones back. Only a person’s key with admin:leases may.')
   selecting(lease.command('release'))
     .summary('end leases')
     .description('End leases, with a reason: the items go back to the queue at once, and what the holders still hand in is refused.')
@@ -58,7 +61,9 @@ export function addLease(program: Command, context: Context): void {
     .description('Give live leases more time, with a reason; a later heartbeat of the agent does not take it away.')
     .option('--ttl <span>', 'they last at least this long from now, such as 2h', duration, 900)
     .option('--all', 'every lease')
-    .action((options: Options) => send(context, '/leases/extend', { ...selected(options), reason: reasonOf(options), ttl_seconds: options.ttl }, 'extended'))
+    .action((options: Options) =>
+      send(context, '/leases/extend', { ...selected(options), reason: reasonOf(options), ttl_seconds: options.ttl }, 'extended'),
+    )
   selecting(lease.command('reclaim'))
     .summary('take expired leases back now')
     .description('Take back leases that have run out, without waiting for the server to do it.')
@@ -87,22 +92,27 @@ function selected({ agent, order, type, olderThan, all, dryRun }: Options): Reco
 function reasonOf({ reason, dryRun }: Options): string {
   if (reason !== undefined && reason.trim() !== '') return reason
   if (dryRun === true) return 'only looking'
-  throw usageError('Moving other people’s leases needs a reason.', 'Say why; it stands on the record: --reason "…". To look first: --dry-run.')
+  throw usageError(
+    'Moving other people’s leases needs a reason.',
+    'Say why; it stands on the record: --reason "…". To look first: --dry-run.',
+  )
 }
 
-/** Until no more match; a dry run looks once. */
+/** Call by call until no others match; a dry run looks once. Extended leases end last and so come last: one seen again means the end. */
 async function send(context: Context, route: string, body: Record<string, unknown>, done: string): Promise<void> {
   const client = await context.client()
-  const leases: Lease[] = []
+  const leases = new Map<string, Lease>()
   let answer: Answer
+  let fresh: readonly Lease[]
   do {
     answer = (await client.post<Answer>(route, body)).body
-    leases.push(...answer.leases)
-    // Extended leases still match, so only the verbs that end them go on.
-  } while (answer.more && !answer.dry_run && answer.leases.length > 0 && done !== 'extended')
-  context.out.answer({ leases, more: answer.more, dry_run: answer.dry_run }, () => {
-    context.out.table(columns, leases, 'No such leases.')
-    if (leases.length > 0) context.out.line(answer.dry_run ? `${leases.length} would be ${done}.` : `${leases.length} ${done}.`)
+    fresh = answer.leases.filter((lease) => !leases.has(lease.item_id))
+    for (const lease of fresh) leases.set(lease.item_id, lease)
+  } while (answer.more && !answer.dry_run && fresh.length > 0)
+  const all = [...leases.values()]
+  context.out.answer({ leases: all, more: answer.more, dry_run: answer.dry_run }, () => {
+    context.out.table(columns, all, 'No such leases.')
+    if (all.length > 0) context.out.line(answer.dry_run ? `${all.length} would be ${done}.` : `${all.length} ${done}.`)
     if (answer.more) context.out.line(context.out.paint.dim('Others match too; select more narrowly.'))
   })
 }

@@ -26,7 +26,8 @@ export function addMaintenance(program: Command, context: Context): void {
     .option('--generator <name>', 'only this one, whether it is due or not (needs a running server)')
     .action(async (options: { dryRun?: boolean; generator?: string }) => {
       if (!(await opensDatabase(context))) return generateThroughServer(context, options)
-      if (options.generator !== undefined) throw usageError('--generator needs a running server.', 'Start one with `work-manager serve`, or name it with --url.')
+      if (options.generator !== undefined)
+        throw usageError('--generator needs a running server.', 'Start one with `work-manager serve`, or name it with --url.')
       return generate(context, options.dryRun === true)
     })
   program
@@ -36,7 +37,9 @@ export function addMaintenance(program: Command, context: Context): void {
     .option('--reclaim-leases', 'take expired leases back')
     .option('--dead-letter', 'set failed orders aside')
     .option('--check-stale', 'report orders that do not move')
-    .action(async (options: Chores) => ((await opensDatabase(context)) ? maintain(context, options) : maintainThroughServer(context, options)))
+    .action(async (options: Chores) =>
+      (await opensDatabase(context)) ? maintain(context, options) : maintainThroughServer(context, options),
+    )
 }
 
 interface GeneratorRun {
@@ -53,10 +56,13 @@ async function generateThroughServer(context: Context, options: { dryRun?: boole
   const input = { generator: options.generator, dry_run: options.dryRun === true }
   const { body } = await client.post<{ proposed: number; generators: GeneratorRun[] }>('/generators/run', input, { timeoutMs: 300_000 })
   context.out.answer(body, () => {
-    if (body.generators.length === 0) context.out.line('There are no generators; put files with defineGenerator into a directory of order_types.directories.')
+    if (body.generators.length === 0)
+      context.out.line('There are no generators; put files with defineGenerator into a directory of order_types.directories.')
     for (const { generator, ran, found, proposed, error, next_run: next } of body.generators) {
       const what = !ran ? 'is not due' : options.dryRun === true ? `would propose ${found}` : `proposed ${proposed} of ${found}`
-      context.out.line(`${inertLine(generator)}: ${what}${error === null ? '' : `; it failed: ${inertLine(error)}`}; next due ${next ?? 'never'}`)
+      context.out.line(
+        `${inertLine(generator)}: ${what}${error === null ? '' : `; it failed: ${inertLine(error)}`}; next due ${next ?? 'never'}`,
+      )
     }
   })
 }

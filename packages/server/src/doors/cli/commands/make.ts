@@ -10,7 +10,10 @@ const defaultDirectory = 'order-types'
 const configFile = 'work-manager.config.json'
 
 export function addMake(program: Command, context: Context): void {
-  const make = program.command('make').summary('write files to begin with').description('Write files to begin with: each loads as it is, and its test passes.')
+  const make = program
+    .command('make')
+    .summary('write files to begin with')
+    .description('Write files to begin with: each loads as it is, and its test passes.')
   make
     .command('order-type')
     .argument('<name>', 'such as LicenceAudit or licence.audit')
@@ -23,14 +26,20 @@ export function addMake(program: Command, context: Context): void {
     .addHelpText('after', '\nExample:\n  work-manager make order-type LicenceAudit --with-tests\n')
     .action(async (name: string, options: { type?: string; parts?: boolean; withTests?: boolean; directory?: string }) => {
       const type = dotted(options.type ?? dottedName(name))
-      await write(context, await directoryOf(context, options.directory), orderTypeFiles(name, { type, parts: options.parts === true, test: options.withTests === true }))
+      await write(
+        context,
+        await directoryOf(context, options.directory),
+        orderTypeFiles(name, { type, parts: options.parts === true, test: options.withTests === true }),
+      )
     })
   make
     .command('generator')
     .alias('allocator')
     .argument('<name>', 'such as NightlyAudit')
     .summary('write a generator')
-    .description('Write a generator, which finds work on a schedule, into the first directory of order_types.directories (else ./order-types).')
+    .description(
+      'Write a generator, which finds work on a schedule, into the first directory of order_types.directories (else ./order-types).',
+    )
     .option('--type <type>', 'the order type that it proposes', 'example.type')
     .option('--directory <directory>', 'where to')
     .action(async (name: string, options: { type: string; directory?: string }) => {
@@ -47,7 +56,8 @@ export function addMake(program: Command, context: Context): void {
 }
 
 function dotted(type: string): string {
-  if (!/^[a-z0-9]+([._-][a-z0-9]+)*$/.test(type) || type.length > 120) throw usageError(`'${type}' cannot be a name: it takes dotted lower case, at most 120 characters.`, 'Such as licence.audit.')
+  if (!/^[a-z0-9]+([._-][a-z0-9]+)*$/.test(type) || type.length > 120)
+    throw usageError(`'${type}' cannot be a name: it takes dotted lower case, at most 120 characters.`, 'Such as licence.audit.')
   return type
 }
 
@@ -61,7 +71,13 @@ async function directoryOf(context: Context, named: string | undefined): Promise
 async function write(context: Context, directory: string, files: readonly ScaffoldFile[], more: readonly string[] = []): Promise<void> {
   const targets = files.map(({ name, text }) => ({ file: path.join(directory, name), text }))
   for (const { file } of targets) {
-    if (await isThere(file)) throw new CliError('conflict', 'file_exists', `${file} is there already; nothing was written.`, 'Choose another name, or move that file away.')
+    if (await isThere(file))
+      throw new CliError(
+        'conflict',
+        'file_exists',
+        `${file} is there already; nothing was written.`,
+        'Choose another name, or move that file away.',
+      )
   }
   await mkdir(directory, { recursive: true })
   for (const { file, text } of targets) await writeFile(file, text, { flag: 'wx' })
@@ -82,7 +98,12 @@ const isThere = (file: string): Promise<boolean> =>
 async function workspace(context: Context, options: { withExamples?: boolean; withTests?: boolean }): Promise<void> {
   const directory = path.join(context.cwd, defaultDirectory)
   const examples = options.withExamples === true || options.withTests === true
-  const files = examples ? [...orderTypeFiles('ExampleType', { type: 'example.type', parts: false, test: options.withTests === true }), ...(options.withExamples === true ? generatorFiles('ExampleGenerator', { type: 'example.type' }) : [])] : [{ name: '.gitkeep', text: '' }]
+  const files = examples
+    ? [
+        ...orderTypeFiles('ExampleType', { type: 'example.type', parts: false, test: options.withTests === true }),
+        ...(options.withExamples === true ? generatorFiles('ExampleGenerator', { type: 'example.type' }) : []),
+      ]
+    : [{ name: '.gitkeep', text: '' }]
   const config = path.join(context.cwd, configFile)
   const hasConfig = await isThere(config)
   if (!hasConfig) await writeFile(config, workspaceConfig(`./${defaultDirectory}`), { flag: 'wx' })

@@ -23,7 +23,9 @@ export function addOps(program: Command, context: Context): void {
   ops
     .command('check')
     .summary('count what is there and say whether it moves')
-    .description(`Count orders, items and leases. Exit code 8 when ${tooManyExpired} or more leases have run out and nothing reclaims them.`)
+    .description(
+      `Count orders, items and leases. Exit code 8 when ${tooManyExpired} or more leases have run out and nothing reclaims them.`,
+    )
     .action(() => check(context))
   addTail(ops, context)
   ops
@@ -44,7 +46,9 @@ export function addOps(program: Command, context: Context): void {
   ops
     .command('purge-keys')
     .summary('delete old idempotency keys')
-    .description('Delete idempotency keys older than an age, before their time is over. A repeat with such a key is a new request. Keys of generated work stay.')
+    .description(
+      'Delete idempotency keys older than an age, before their time is over. A repeat with such a key is a new request. Keys of generated work stay.',
+    )
     .option('--older-than <span>', 'age, at least 1h', duration, 30 * 86_400)
     .option('--dry-run', 'only count them')
     .option('--force', 'do not ask, even in production')
@@ -65,21 +69,36 @@ async function check(context: Context): Promise<void> {
     out.line(counts('orders', status.orders))
     out.line(counts('items', status.items))
     out.line(`leases    ${status.leases.active} active, ${status.leases.expired} expired`)
-    out.line(`ledger    ${status.ledger.unnumbered === 0 ? 'every fact is numbered' : `${status.ledger.unnumbered} facts not numbered yet`}`)
+    out.line(
+      `ledger    ${status.ledger.unnumbered === 0 ? 'every fact is numbered' : `${status.ledger.unnumbered} facts not numbered yet`}`,
+    )
   })
   if (status.leases.expired >= tooManyExpired)
-    throw new CliError('unfit', 'leases_not_reclaimed', `${status.leases.expired} leases have run out and nothing takes them back.`, 'Look whether background services run (background.enabled); meanwhile: work-manager lease reclaim.')
+    throw new CliError(
+      'unfit',
+      'leases_not_reclaimed',
+      `${status.leases.expired} leases have run out and nothing takes them back.`,
+      'Look whether background services run (background.enabled); meanwhile: work-manager lease reclaim.',
+    )
 }
 
-async function purgeKeys(context: Context, { olderThan, dryRun, force }: { olderThan: number; dryRun?: boolean; force?: boolean }): Promise<void> {
+async function purgeKeys(
+  context: Context,
+  { olderThan, dryRun, force }: { olderThan: number; dryRun?: boolean; force?: boolean },
+): Promise<void> {
   if (olderThan < 3600) throw usageError('--older-than is less than an hour: such keys are in use by retries.', 'Say 1h or more.')
   if (dryRun !== true && !(await allowedInProduction(context, 'Delete these idempotency keys?', force === true))) return
   const client = await context.client()
   let keys = 0
   for (;;) {
-    const { body } = await client.post<{ keys: number; more: boolean }>('/idempotency-keys/purge', { older_than_seconds: olderThan, dry_run: dryRun === true })
+    const { body } = await client.post<{ keys: number; more: boolean }>('/idempotency-keys/purge', {
+      older_than_seconds: olderThan,
+      dry_run: dryRun === true,
+    })
     keys += body.keys
     if (!body.more) break
   }
-  context.out.answer({ keys, dry_run: dryRun === true }, () => context.out.line(dryRun === true ? `${keys} keys would be deleted.` : `${keys} keys deleted.`))
+  context.out.answer({ keys, dry_run: dryRun === true }, () =>
+    context.out.line(dryRun === true ? `${keys} keys would be deleted.` : `${keys} keys deleted.`),
+  )
 }

@@ -20,7 +20,10 @@ interface ListOptions {
 }
 
 export function addOrders(program: Command, context: Context): void {
-  const orders = program.command('orders').summary('list orders, or work with one').description('Orders: list them, look at one, propose, decide, bring back.')
+  const orders = program
+    .command('orders')
+    .summary('list orders, or work with one')
+    .description('Orders: list them, look at one, propose, decide, bring back.')
   orders
     .command('list', { isDefault: true })
     .summary('list orders')
@@ -50,7 +53,9 @@ export function addOrders(program: Command, context: Context): void {
     .command('requeue')
     .argument('[order]', 'order id; without it, --state or --type select')
     .summary('bring failed, rejected or dead-lettered orders back')
-    .description('Bring a failed, rejected or dead-lettered order back to the queue, with a reason: one by its id, or those that --state and --type select.')
+    .description(
+      'Bring a failed, rejected or dead-lettered order back to the queue, with a reason: one by its id, or those that --state and --type select.',
+    )
     .option('--order <order>', 'the order, as the predecessor spelled it')
     .option('--state <states>', 'orders in these states (failed, rejected, dead_lettered), separated by commas')
     .option('--type <types>', 'orders of these types, separated by commas')
@@ -58,7 +63,10 @@ export function addOrders(program: Command, context: Context): void {
     .option('--limit <n>', 'at most this many', wholeNumber(1, 1000), 100)
     .option('--dry-run', 'only say which orders it would be')
     .option('--force', 'do not ask, even in production')
-    .addHelpText('after', '\nExample:\n  work-manager orders requeue --state dead_lettered --type example.echo --reason "The catalogue is back" --dry-run\n')
+    .addHelpText(
+      'after',
+      '\nExample:\n  work-manager orders requeue --state dead_lettered --type example.echo --reason "The catalogue is back" --dry-run\n',
+    )
     .action((id: string | undefined, options: RequeueOptions) => requeue(context, id ?? options.order, options))
   orders
     .command('clone')
@@ -74,7 +82,8 @@ async function list(context: Context, options: ListOptions): Promise<void> {
   const client = await context.client()
   const filters = (options.filter ?? []).map((text): [string, string] => {
     const [, name, value] = /^([^=]+?)=(.*)$/s.exec(text) ?? []
-    if (name === undefined || value === undefined) throw usageError(`--filter '${text}' is not name=value.`, 'Such as --filter priority=>50.')
+    if (name === undefined || value === undefined)
+      throw usageError(`--filter '${text}' is not name=value.`, 'Such as --filter priority=>50.')
     return [`filter[${name}]`, value]
   })
   const answer = await client.get<{ data: Order[]; total: number }>('/orders', {
@@ -106,30 +115,50 @@ interface RequeueOptions {
 async function requeue(context: Context, id: string | undefined, options: RequeueOptions): Promise<void> {
   if (id === undefined && options.state === undefined && options.type === undefined)
     throw usageError('Which orders?', 'Name one by its id, or select with --state (failed, rejected, dead_lettered) or --type.')
+  const found = id === undefined ? await findRevivable(context, options) : [(await getOrder(context, id)).order]
+  const candidates = found.map((order): Candidate => ({ id: order.id, type: order.type, state: order.state }))
+  await requeueEach(context, 'order', candidates, {
+    ...options,
+    single: id !== undefined,
+    route: (order) => `/orders/${encodeURIComponent(order)}/requeue`,
+  })
+}
+
+/** Page by page up to the limit. */
+async function findRevivable(context: Context, { state = 'failed,rejected,dead_lettered', type, limit }: RequeueOptions): Promise<Order[]> {
   const client = await context.client()
-  let found: Candidate[]
-  if (id === undefined) {
-    const states = options.state ?? 'failed,rejected,dead_lettered'
-    const { data } = await client.get<{ data: Order[] }>('/orders', { 'filter[state]': states, 'filter[type]': options.type, 'page[size]': Math.min(options.limit, 100) })
-    found = data.map(({ id: order, type, state }) => ({ id: order, type, state }))
-  } else {
-    const { order } = await getOrder(context, id)
-    found = [{ id: order.id, type: order.type, state: order.state }]
+  const found: Order[] = []
+  for (let page = 1; found.length < limit; page++) {
+    const query = { 'filter[state]': state, 'filter[type]': type, 'page[size]': 100, 'page[number]': page }
+    const { data } = await client.get<{ data: Order[] }>('/orders', query)
+    found.push(...data)
+    if (data.length < 100) break
   }
-  await requeueEach(context, 'order', found, { ...options, single: id !== undefined, route: (order) => `/orders/${encodeURIComponent(order)}/requeue` })
+  return found.slice(0, limit)
 }
 
 async function clone(context: Context, id: string, options: { priority?: number; dryRun?: boolean }): Promise<void> {
   const { order } = await getOrder(context, id)
   const meta = typeof order.meta === 'object' && order.meta !== null ? order.meta : {}
-  const proposal = { type: order.type, payload: order.payload, meta: { ...meta, cloned_from: order.id }, priority: options.priority ?? order.priority }
+  const proposal = {
+    type: order.type,
+    payload: order.payload,
+    meta: { ...meta, cloned_from: order.id },
+    priority: options.priority ?? order.priority,
+  }
   if (options.dryRun === true) {
-    context.out.answer({ would_propose: proposal }, () => context.out.line(`It would propose a copy of ${order.id}: ${inertLine(order.type)} with priority ${proposal.priority}.`))
+    context.out.answer({ would_propose: proposal }, () =>
+      context.out.line(`It would propose a copy of ${order.id}: ${inertLine(order.type)} with priority ${proposal.priority}.`),
+    )
     return
   }
   const client = await context.client()
   const { body } = await client.post<{ order: Order; items_count: number }>('/propose', proposal)
-  context.out.answer(body, () => context.out.line(`Proposed ${body.order.id}, a copy of ${order.id}, with ${body.items_count} ${body.items_count === 1 ? 'item' : 'items'}.`))
+  context.out.answer(body, () =>
+    context.out.line(
+      `Proposed ${body.order.id}, a copy of ${order.id}, with ${body.items_count} ${body.items_count === 1 ? 'item' : 'items'}.`,
+    ),
+  )
 }
 
 /** One order with its items and latest events. */

@@ -42,7 +42,12 @@ interface TailOptions {
 /** Where the facts are read; what the route does not select by itself, `wanted` does. */
 function sourceOf({ order, item, event }: TailOptions): { path: string; query: Query; wanted: (fact: Event) => boolean } {
   const isOfKind = (fact: Event) => event === undefined || fact.kind === event
-  if (item !== undefined) return { path: `/items/${encodeURIComponent(item)}/logs`, query: {}, wanted: (fact) => fact.item_id === item.toLowerCase() && isOfKind(fact) }
+  if (item !== undefined)
+    return {
+      path: `/items/${encodeURIComponent(item)}/logs`,
+      query: {},
+      wanted: (fact) => fact.item_id === item.toLowerCase() && isOfKind(fact),
+    }
   if (order !== undefined) return { path: `/orders/${encodeURIComponent(order)}/logs`, query: {}, wanted: isOfKind }
   return { path: '/events', query: { kind: event }, wanted: () => true }
 }

@@ -22,7 +22,10 @@ const columns: Column<OrderTypeAnswer>[] = [
 ]
 
 export function addTypes(program: Command, context: Context): void {
-  const types = program.command('types').summary('list order types, or show one').description('Order types: the kinds of work that the server knows.')
+  const types = program
+    .command('types')
+    .summary('list order types, or show one')
+    .description('Order types: the kinds of work that the server knows.')
   types
     .command('list', { isDefault: true })
     .summary('list order types')
@@ -41,8 +44,13 @@ export function addTypes(program: Command, context: Context): void {
       const type = await getOrderType(context, name)
       context.out.answer(type, () => {
         const { schemas, ...rest } = type
-        for (const [member, value] of Object.entries(rest)) if (value !== null && value !== '') context.out.line(`${context.out.paint.dim(member.padEnd(20))} ${inertLine(typeof value === 'string' ? value : inertJson(value))}`)
-        for (const [part, schema] of Object.entries(schemas)) if (schema !== null) context.out.line(`\n${context.out.paint.dim(part)}\n${inertJson(schema, 2)}`)
+        for (const [member, value] of Object.entries(rest))
+          if (value !== null && value !== '')
+            context.out.line(
+              `${context.out.paint.dim(member.padEnd(20))} ${inertLine(typeof value === 'string' ? value : inertJson(value))}`,
+            )
+        for (const [part, schema] of Object.entries(schemas))
+          if (schema !== null) context.out.line(`\n${context.out.paint.dim(part)}\n${inertJson(schema, 2)}`)
       })
     })
 }
@@ -53,6 +61,14 @@ export async function getOrderType(context: Context, name: string): Promise<Orde
   const { types } = await client.get<{ types: OrderTypeAnswer[] }>('/types')
   const found = types.find((type) => type.type === name)
   if (found !== undefined) return found
-  const near = nearestName(name, types.map((type) => type.type))
-  throw new CliError('refused', 'order_type_not_found', `The server knows no order type '${name}'${near === undefined ? '' : `; did you mean ${near}?`}`, 'work-manager types lists them.')
+  const near = nearestName(
+    name,
+    types.map((type) => type.type),
+  )
+  throw new CliError(
+    'refused',
+    'order_type_not_found',
+    `The server knows no order type '${name}'${near === undefined ? '' : `; did you mean ${near}?`}`,
+    'work-manager types lists them.',
+  )
 }
