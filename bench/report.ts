@@ -1,6 +1,15 @@
 /** Figures as a table for people or as JSON for programs. */
-import { verbs } from './measure.ts'
-import type { Run } from './run.ts'
+import { type Measured, verbs } from './measure.ts'
+import type { Lag } from './record.ts'
+
+export interface Run {
+  readonly kind: 'http' | 'sql' | 'sql-batched'
+  readonly measured: Measured
+  readonly lag: Lag
+  readonly rssBytes: number
+  /** Processor time of the server process per cycle, in ms; of no meaning for direct SQL. */
+  readonly serverCpuMsPerCycle: number
+}
 
 const names: Record<Run['kind'], string> = { http: 'HTTP', sql: 'direct SQL', 'sql-batched': 'direct SQL ×32' }
 const megabytes = (bytes: number) => Math.round(bytes / 1024 / 1024)

@@ -4,20 +4,11 @@
  */
 import { parseArgs } from 'node:util'
 import { fillQueue, openHttpClient } from './http-client.ts'
-import { type Client, measure, type Measured } from './measure.ts'
-import { RecordReader, type Lag } from './record.ts'
-import { printResult, printRun, printSoak } from './report.ts'
+import { type Client, measure } from './measure.ts'
+import { RecordReader } from './record.ts'
+import { printResult, printRun, printSoak, type Run } from './report.ts'
 import { type ServerHandle, startServerProcess } from './server-handle.ts'
 import { openSqlClient } from './sql-client.ts'
-
-export interface Run {
-  readonly kind: 'http' | 'sql' | 'sql-batched'
-  readonly measured: Measured
-  readonly lag: Lag
-  readonly rssBytes: number
-  /** Processor time of the server process per cycle, in ms; of no meaning for direct SQL. */
-  readonly serverCpuMsPerCycle: number
-}
 
 const usage = `npm run bench -- [options]
   --clients 8,32    numbers of clients, each measured
@@ -67,7 +58,7 @@ async function withClients<T>(opening: Array<Promise<Client>>, work: (clients: C
   try {
     return await work(clients)
   } finally {
-    await Promise.all(clients.map((client) => client.close()))
+    for (const client of clients) await client.close()
   }
 }
 
@@ -130,7 +121,7 @@ function optionsOrExit(): Options {
     return readOptions()
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${usage}`)
-    process.exit(2)
+    return process.exit(2)
   }
 }
 

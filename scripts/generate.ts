@@ -13,6 +13,7 @@ import { readServiceNames } from './generate/background-services.ts'
 import { renderErrors } from './generate/errors.ts'
 import { withFreshDatabase } from './generate/fresh-database.ts'
 import { renderGuards } from './generate/guards.ts'
+import { renderHttpApi } from './generate/http-api.ts'
 import { renderLifecycle } from './generate/lifecycle.ts'
 import { renderOpenApi } from './generate/openapi.ts'
 import { renderOperations } from './generate/operations.ts'
@@ -30,6 +31,7 @@ const files: Record<string, () => string | Promise<string>> = {
   'docs/errors.md': renderErrors,
   'docs/config.md': renderConfigDocs,
   'docs/operations.md': () => renderOperations(operations, path.join(server, 'src/operations')),
+  'docs/http-api.md': () => renderHttpApi(operations, path.join(server, 'src/operations')),
   'docs/openapi.json': () => renderOpenApi(operations),
   'packages/sdk/src/generated/api.ts': async () => renderSdkTypes(await renderOpenApi(operations)),
   'packages/server/src/doors/cli/generated/operations.ts': () => renderOperationTable(operations),

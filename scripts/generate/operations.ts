@@ -9,7 +9,7 @@ const code = (text: string) => `\`${text}\``
 const cell = (text: string) => text.replaceAll('|', String.raw`\|`)
 
 /** Operation name → codes of the comment's `Refuses with:`. A word in it that looks like a code and is none (nor an operation) is an error. */
-function readRefusals(directory: string, names: ReadonlySet<string>): Map<string, string[]> {
+export function readRefusals(directory: string, names: ReadonlySet<string>): Map<string, string[]> {
   const refusals = new Map<string, string[]>()
   for (const file of readdirSync(directory, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))

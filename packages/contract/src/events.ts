@@ -49,8 +49,30 @@ export type EventKind = keyof typeof eventKinds
 /** P0 = decisions and applied changes … P3 = chatter; archiving keeps the lower numbers longer. */
 export type EventPriority = 0 | 1 | 2 | 3
 
-const p0 = new Set(['order.approved', 'order.rejected', 'order.applied', 'order.apply_failed', 'order.cancelled', 'effect.unknown', 'key.created', 'key.rotated', 'key.revoked'])
-const p1 = new Set(['order.proposed', 'order.submitted', 'order.completed', 'order.failed', 'order.dead_lettered', 'item.submitted', 'item.failed', 'item.dead_lettered', 'order.auto_approval_failed', 'effect.delivered', 'effect.failed'])
+const p0 = new Set([
+  'order.approved',
+  'order.rejected',
+  'order.applied',
+  'order.apply_failed',
+  'order.cancelled',
+  'effect.unknown',
+  'key.created',
+  'key.rotated',
+  'key.revoked',
+])
+const p1 = new Set([
+  'order.proposed',
+  'order.submitted',
+  'order.completed',
+  'order.failed',
+  'order.dead_lettered',
+  'item.submitted',
+  'item.failed',
+  'item.dead_lettered',
+  'order.auto_approval_failed',
+  'effect.delivered',
+  'effect.failed',
+])
 const p3 = new Set(['item.heartbeat', 'item.in_progress', 'order.in_progress'])
 
 /** The archive priority of a kind of event. */

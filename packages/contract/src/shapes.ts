@@ -82,7 +82,9 @@ export const ItemShape = Type.Object(
 export const EventShape = Type.Object(
   {
     id: uuid('Event id.'),
-    seq: nullable(Type.Integer({ description: 'Gap-free number in the tenant’s ledger; null for the few milliseconds before it is sequenced.' })),
+    seq: nullable(
+      Type.Integer({ description: 'Gap-free number in the tenant’s ledger; null for the few milliseconds before it is sequenced.' }),
+    ),
     order_id: nullable(uuid('')),
     item_id: nullable(uuid('')),
     event: Type.String({ description: 'The predecessor’s word for the fact, such as submitted.' }),

@@ -24,7 +24,11 @@ export interface CreateOptions extends Pick<WorkManagerOptions, 'log'> {
  */
 export async function createWorkManager(options: CreateOptions = {}): Promise<WorkManager> {
   const config = await loadConfig({ env: options.env ?? process.env, cwd: options.cwd ?? process.cwd(), code: options.config })
-  return openWorkManager(config, { types: options.orderTypes ?? [], generators: options.generators ?? [], ...(options.log ? { log: options.log } : {}) })
+  return openWorkManager(config, {
+    types: options.orderTypes ?? [],
+    generators: options.generators ?? [],
+    ...(options.log ? { log: options.log } : {}),
+  })
 }
 
 export { createOrderContextGuard, type OrderContext, type OrderContextGuard, orderContextHeader } from './auth/order-context.ts'

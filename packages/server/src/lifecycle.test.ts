@@ -17,10 +17,22 @@ afterAll(() => server.stop())
 
 describe('one order from proposal to applied change', () => {
   it('leaves the happy trail of events, in order and numbered without a gap', async () => {
-    const proposed = await proposer.post('/propose', { type: 'test.echo', payload: { messages: ['hi'] }, meta: { batch_id: 42 }, priority: 10 })
+    const proposed = await proposer.post('/propose', {
+      type: 'test.echo',
+      payload: { messages: ['hi'] },
+      meta: { batch_id: 42 },
+      priority: 10,
+    })
     expect(proposed.status, proposed.text).toBe(201)
     const { id } = proposed.body.order
-    expect(proposed.body.order).toMatchObject({ state: 'queued', priority: 10, requested_by_id: 'crm', payload: { messages: ['hi'] }, meta: { batch_id: 42 }, items_total: 1 })
+    expect(proposed.body.order).toMatchObject({
+      state: 'queued',
+      priority: 10,
+      requested_by_id: 'crm',
+      payload: { messages: ['hi'] },
+      meta: { batch_id: 42 },
+      items_total: 1,
+    })
 
     const checkout = await agent.post(`/orders/${id}/checkout`, {}, { key: null })
     expect(checkout.status, checkout.text).toBe(200)
@@ -32,7 +44,11 @@ describe('one order from proposal to applied change', () => {
 
     const submit = await agent.post(`/items/${item.id}/submit`, { lease_token: item.lease_token, result: { echoed: 'hi', ok: true } })
     expect(submit.status, submit.text).toBe(202)
-    expect(submit.body).toMatchObject({ state: 'submitted', order_state: 'submitted', item: { result: { echoed: 'hi', ok: true }, leased_by_agent_id: null } })
+    expect(submit.body).toMatchObject({
+      state: 'submitted',
+      order_state: 'submitted',
+      item: { result: { echoed: 'hi', ok: true }, leased_by_agent_id: null },
+    })
 
     const seen = await reviewer.get(`/orders/${id}`)
     expect(seen.body.order.digest).toMatch(/^sha256:/)

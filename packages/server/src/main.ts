@@ -65,7 +65,10 @@ export class UnfitDatabaseError extends Error {
 const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 /** What the database asks of this process: urls, and the embedded server when there is one. */
-async function provideDatabase(config: Config, log: Logger): Promise<{ runtimeUrl: string; adminUrl: string | undefined; embedded: EmbeddedPostgres | null }> {
+async function provideDatabase(
+  config: Config,
+  log: Logger,
+): Promise<{ runtimeUrl: string; adminUrl: string | undefined; embedded: EmbeddedPostgres | null }> {
   const { url, admin_url: adminUrl, data_directory: directory } = config.database
   if (url !== undefined) return { runtimeUrl: url, adminUrl, embedded: null }
   const embedded = await startEmbeddedPostgres({ directory, log: (line) => log.info({ component: 'embedded' }, line) })
@@ -87,7 +90,11 @@ async function loadTypes(config: Config, options: WorkManagerOptions): Promise<O
   return createRegistry({
     types: [...(config.order_types.shipped ? shippedOrderTypes : []), ...(options.types ?? []), ...loaded.flatMap((one) => one.types)],
     generators: [...(options.generators ?? []), ...loaded.flatMap((one) => one.generators)],
-    defaults: { leaseTtlSeconds: config.lease.ttl_seconds, maxAttempts: config.retry.default_max_attempts, requireLeaseToken: config.lease.require_token },
+    defaults: {
+      leaseTtlSeconds: config.lease.ttl_seconds,
+      maxAttempts: config.retry.default_max_attempts,
+      requireLeaseToken: config.lease.require_token,
+    },
   })
 }
 
@@ -95,7 +102,11 @@ const settingsOf = (config: Config): OperationSettings => ({
   leaseTtlSeconds: config.lease.ttl_seconds,
   heartbeatEverySeconds: config.lease.heartbeat_every_seconds,
   defaultMaxAttempts: config.retry.default_max_attempts,
-  backoff: { baseSeconds: config.retry.backoff_seconds, maxSeconds: config.retry.max_backoff_seconds, jitterSeconds: config.retry.jitter_seconds },
+  backoff: {
+    baseSeconds: config.retry.backoff_seconds,
+    maxSeconds: config.retry.max_backoff_seconds,
+    jitterSeconds: config.retry.jitter_seconds,
+  },
   maxPartsPerItem: config.partials.max_parts_per_item,
   maxPartBytes: config.partials.max_payload_bytes,
   defaultPageSize: config.query.default_page_size,
@@ -124,8 +135,11 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
     if (adminUrl !== undefined) await migrate({ adminUrl, runtimeUrl })
     const unfit = (await inspectDatabase(runtimeUrl)).filter(isFatal)
     if (unfit.length > 0) throw new UnfitDatabaseError(unfit)
-    const database = openDatabase({ url: runtimeUrl, maxConnections: config.database.max_connections, // The error object of the driver holds the whole client, secrets included: only its words are logged.
-      onError: (error) => log.warn({ code: 'code' in error ? error.code : undefined }, `a database connection ended: ${error.message}`), })
+    const database = openDatabase({
+      url: runtimeUrl,
+      maxConnections: config.database.max_connections, // The error object of the driver holds the whole client, secrets included: only its words are logged.
+      onError: (error) => log.warn({ code: 'code' in error ? error.code : undefined }, `a database connection ended: ${error.message}`),
+    })
     undo.unshift(() => database.close())
     return await wire(config, { types, log, embedded, database, runtimeUrl })
   } catch (error) {
@@ -136,7 +150,13 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
 
 async function wire(
   config: Config,
-  parts: { types: OrderTypeRegistry; log: Logger; embedded: EmbeddedPostgres | null; database: ReturnType<typeof openDatabase>; runtimeUrl: string },
+  parts: {
+    types: OrderTypeRegistry
+    log: Logger
+    embedded: EmbeddedPostgres | null
+    database: ReturnType<typeof openDatabase>
+    runtimeUrl: string
+  },
 ): Promise<WorkManager> {
   const { types, log, embedded, database, runtimeUrl } = parts
   let draining = false
@@ -154,7 +174,12 @@ async function wire(
     log,
     epoch,
     isDraining: () => draining,
-    hotPath: createHotPath({ connection: database.hot, epoch, heartbeatEverySeconds: settings.heartbeatEverySeconds, idempotencyTtlSeconds: settings.idempotencyTtlSeconds }),
+    hotPath: createHotPath({
+      connection: database.hot,
+      epoch,
+      heartbeatEverySeconds: settings.heartbeatEverySeconds,
+      idempotencyTtlSeconds: settings.idempotencyTtlSeconds,
+    }),
   }
   const background = createBackgroundServices(services, config)
   const keys = createKeyAdmin(services)
@@ -164,7 +189,17 @@ async function wire(
     const row = await findApiKeyByHash(database.system, keyHash)
     const date = (text: string | null) => (text === null ? null : new Date(text))
     return row
-      ? { tenantId: row.tenant_id, tenantSlug: row.tenant_slug, id: row.id, principalKind: row.principal_kind, principalId: row.principal_id, abilities: row.abilities, expiresAt: date(row.expires_at), revokedAt: date(row.revoked_at), tenantSuspended: row.tenant_suspended }
+      ? {
+          tenantId: row.tenant_id,
+          tenantSlug: row.tenant_slug,
+          id: row.id,
+          principalKind: row.principal_kind,
+          principalId: row.principal_id,
+          abilities: row.abilities,
+          expiresAt: date(row.expires_at),
+          revokedAt: date(row.revoked_at),
+          tenantSuspended: row.tenant_suspended,
+        }
       : null
   }
   const authenticator = createAuthenticator({ lookUp })
@@ -201,9 +236,18 @@ async function wire(
     },
     health: { live: () => true, ready },
   })
-  mountMcp(app, { ...shared, parseBody: parseJsonObject, traceIdOf, mounts: config.server.base_paths, names: [config.server.public_url, config.server.host], anonymizeIp: config.provenance.anonymize_ip })
+  mountMcp(app, {
+    ...shared,
+    parseBody: parseJsonObject,
+    traceIdOf,
+    mounts: config.server.base_paths,
+    names: [config.server.public_url, config.server.host],
+    anonymizeIp: config.provenance.anonymize_ip,
+  })
   embedded?.onExit((why) => log.fatal({ component: 'embedded' }, `the embedded database is gone: ${why}`))
-  embedded?.onStorage((state, freeBytes) => log[state === 'ok' ? 'info' : 'warn']({ component: 'embedded', free_bytes: freeBytes }, `storage is ${state}`))
+  embedded?.onStorage((state, freeBytes) =>
+    log[state === 'ok' ? 'info' : 'warn']({ component: 'embedded', free_bytes: freeBytes }, `storage is ${state}`),
+  )
   if (config.background.enabled) for (const service of Object.values(background)) service.start()
 
   async function stopAll(): Promise<void> {
@@ -240,7 +284,15 @@ async function wire(
     async doctor() {
       const findings = await inspectDatabase(runtimeUrl)
       const cores = availableParallelism()
-      return [...findings, { check: 'storage', ok: (embedded?.storageState() ?? 'ok') === 'ok', detail: embedded ? `${embedded.dataDir}: ${embedded.storageState()}` : 'managed by your PostgreSQL' }, { check: 'machine', ok: true, detail: `${cores} cores, Node ${process.versions.node}` }]
+      return [
+        ...findings,
+        {
+          check: 'storage',
+          ok: (embedded?.storageState() ?? 'ok') === 'ok',
+          detail: embedded ? `${embedded.dataDir}: ${embedded.storageState()}` : 'managed by your PostgreSQL',
+        },
+        { check: 'machine', ok: true, detail: `${cores} cores, Node ${process.versions.node}` },
+      ]
     },
   }
 }

@@ -22,5 +22,8 @@ export async function assertAnswerShape(method: string, url: string, status: num
   let validator = validators.get(operation)
   if (!validator) validators.set(operation, (validator = compileSchema(operation.output)))
   const errors = await validator.validate(body)
-  if (errors.length > 0) throw new Error(`the answer of ${operation.name} does not match its output schema: ${errors.map((e) => `${e.field}: ${e.message}`).join('; ')}`)
+  if (errors.length > 0)
+    throw new Error(
+      `the answer of ${operation.name} does not match its output schema: ${errors.map((e) => `${e.field}: ${e.message}`).join('; ')}`,
+    )
 }

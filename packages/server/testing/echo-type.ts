@@ -14,10 +14,14 @@ export const echoType = defineOrderType({
   verify: [
     {
       name: 'echo is right',
-      check: ({ input, result }) => (result.echoed === input.message ? [] : [{ field: 'echoed', code: 'wrong_echo', message: `echoed must be '${input.message}'` }]),
+      check: ({ input, result }) =>
+        result.echoed === input.message ? [] : [{ field: 'echoed', code: 'wrong_echo', message: `echoed must be '${input.message}'` }],
     },
   ],
-  canApprove: (_order, items) => items.flatMap((item) => (item.result.ok ? [] : [{ field: `items.${item.ordinal}.ok`, code: 'not_ok', message: 'Every echo must be ok.' }])),
+  canApprove: (_order, items) =>
+    items.flatMap((item) =>
+      item.result.ok ? [] : [{ field: `items.${item.ordinal}.ok`, code: 'not_ok', message: 'Every echo must be ok.' }],
+    ),
   async apply(context) {
     const messages = context.items.map((item) => item.result.echoed)
     const counter = ((await context.records.get('echo', 'applied')) as number | undefined) ?? 0

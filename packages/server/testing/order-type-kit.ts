@@ -95,7 +95,6 @@ export interface OrderTypeKit {
 }
 
 /** A kit for one order of the type. */
-// oxlint-disable-next-line typescript/no-explicit-any -- any is the only parameter list that every order type is assignable to
 export function testOrderType(type: OrderType<any, any, any, any>, options: KitOptions = {}): OrderTypeKit {
   const records = new MemoryRecords(options.records)
   const receipts = new Map<string, unknown>()
@@ -198,7 +197,15 @@ export function testOrderType(type: OrderType<any, any, any, any>, options: KitO
       const { signal } = new AbortController()
       for (const [i, { name, input }] of declared.entries()) {
         const effectKey = `${key}:${name}:${i}`
-        receipts.set(effectKey, await type.effects[name]?.run(input, { key: effectKey, orderId: applied.id, signal, contextHeaders: () => ({ [orderContextHeader]: 'from-the-test-kit' }) }))
+        receipts.set(
+          effectKey,
+          await type.effects[name]?.run(input, {
+            key: effectKey,
+            orderId: applied.id,
+            signal,
+            contextHeaders: () => ({ [orderContextHeader]: 'from-the-test-kit' }),
+          }),
+        )
       }
       await type.afterApply?.({ order: applied, diff, key, signal })
       return diff

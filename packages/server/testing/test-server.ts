@@ -13,7 +13,6 @@ export interface Answer {
   readonly headers: Headers
   readonly text: string
   // The shape under test is what the test asserts; typing it here would hide a wrong one.
-  // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any
 }
 
@@ -22,7 +21,11 @@ export interface Caller {
   readonly id: string
   get(path: string, headers?: Record<string, string>): Promise<Answer>
   /** Sends a new idempotency key unless one is given; `key: null` sends none. */
-  post(path: string, body?: unknown, options?: { key?: string | null; headers?: Record<string, string>; signal?: AbortSignal }): Promise<Answer>
+  post(
+    path: string,
+    body?: unknown,
+    options?: { key?: string | null; headers?: Record<string, string>; signal?: AbortSignal },
+  ): Promise<Answer>
 }
 
 export interface TestServer {
@@ -42,9 +45,18 @@ const allWork: Record<string, string[]> = {
 }
 
 export function createCaller(url: string, key: string, id: string): Caller {
-  const send = async (method: string, path: string, init: { headers?: Record<string, string>; body?: string; signal?: AbortSignal }): Promise<Answer> => {
+  const send = async (
+    method: string,
+    path: string,
+    init: { headers?: Record<string, string>; body?: string; signal?: AbortSignal },
+  ): Promise<Answer> => {
     const target = path.startsWith('/api/') || path.startsWith('/agent/') ? `${url}${path}` : `${url}/api/work${path}`
-    const response = await fetch(target, { method, headers: { authorization: `Bearer ${key}`, ...init.headers }, ...(init.body === undefined ? {} : { body: init.body }), ...(init.signal ? { signal: init.signal } : {}) })
+    const response = await fetch(target, {
+      method,
+      headers: { authorization: `Bearer ${key}`, ...init.headers },
+      ...(init.body === undefined ? {} : { body: init.body }),
+      ...(init.signal ? { signal: init.signal } : {}),
+    })
     const text = await response.text()
     let body: unknown
     try {
@@ -71,18 +83,30 @@ export function createCaller(url: string, key: string, id: string): Caller {
 }
 
 export async function startTestServer(
-  options: { types?: readonly OrderType[]; generators?: readonly Generator[]; config?: ConfigInput; background?: boolean; database?: TestDatabase } = {},
+  options: {
+    types?: readonly OrderType[]
+    generators?: readonly Generator[]
+    config?: ConfigInput
+    background?: boolean
+    database?: TestDatabase
+  } = {},
 ): Promise<TestServer> {
   const database = options.database ?? (await createTestDatabase())
   const defaults = await loadConfig({ env: {}, cwd: import.meta.dirname })
   const given = (options.config ?? {}) as Record<string, object>
   const config = {
-    ...(Object.fromEntries(Object.entries(defaults).map(([section, values]) => [section, { ...values, ...given[section] }])) as unknown as typeof defaults),
+    ...(Object.fromEntries(
+      Object.entries(defaults).map(([section, values]) => [section, { ...values, ...given[section] }]),
+    ) as unknown as typeof defaults),
     database: { ...defaults.database, max_connections: 16, url: database.runtimeUrl, ...given.database },
     server: { ...defaults.server, port: 0, drain_seconds: 2, ...given.server },
     background: { enabled: options.background ?? true },
   }
-  const manager = await openWorkManager(config, { types: options.types ?? [], generators: options.generators ?? [], log: pino({ level: process.env.TEST_LOG ?? 'silent' }) })
+  const manager = await openWorkManager(config, {
+    types: options.types ?? [],
+    generators: options.generators ?? [],
+    log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
+  })
   const url = await manager.listen()
   return {
     manager,

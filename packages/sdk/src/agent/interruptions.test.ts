@@ -138,7 +138,9 @@ describe('a server that restarts', () => {
     isDown()
     // The hand-in is tried in vain, more than once.
     const tried = proxy.requests.length
-    await expect.poll(() => proxy.requests.slice(tried).filter((line) => line.endsWith('/submit')).length, { timeout: 10_000 }).toBeGreaterThan(1)
+    await expect
+      .poll(() => proxy.requests.slice(tried).filter((line) => line.endsWith('/submit')).length, { timeout: 10_000 })
+      .toBeGreaterThan(1)
     server = await start()
     proxy.pointAt(server.url)
     await agent.seen('submitted', 2)

@@ -41,7 +41,17 @@ export function createKeyAdmin({ db, system }: { db: Db; system: SystemDb }): Ke
       const key = generateKey(request.kind)
       const id = uuidv7()
       await db.transaction(tenantId, (tx) =>
-        insertApiKey(tx, tenantId, { id, prefix: key.prefix, hash: key.hash, name: request.name, principalKind: request.kind, principalId: request.principalId, abilities: request.abilities, createdBy: 'system:cli', expiresAt: request.expiresAt ?? null }),
+        insertApiKey(tx, tenantId, {
+          id,
+          prefix: key.prefix,
+          hash: key.hash,
+          name: request.name,
+          principalKind: request.kind,
+          principalId: request.principalId,
+          abilities: request.abilities,
+          createdBy: 'system:cli',
+          expiresAt: request.expiresAt ?? null,
+        }),
       )
       return { key: key.plain, id }
     },
@@ -56,7 +66,17 @@ export function createKeyAdmin({ db, system }: { db: Db; system: SystemDb }): Ke
         if (!old || old.revoked_at !== null) throw new WorkError('not_found', { detail: `There is no live key ${id}.` })
         const key = generateKey(old.principal_kind)
         const next = uuidv7()
-        await insertApiKey(tx, tenantId, { id: next, prefix: key.prefix, hash: key.hash, name: old.name, principalKind: old.principal_kind, principalId: old.principal_id, abilities: old.abilities, createdBy: 'system:cli', expiresAt: old.expires_at })
+        await insertApiKey(tx, tenantId, {
+          id: next,
+          prefix: key.prefix,
+          hash: key.hash,
+          name: old.name,
+          principalKind: old.principal_kind,
+          principalId: old.principal_id,
+          abilities: old.abilities,
+          createdBy: 'system:cli',
+          expiresAt: old.expires_at,
+        })
         await revokeApiKey(tx, tenantId, id, { graceSeconds: 3600, replacedBy: next })
         return { key: key.plain, id: next }
       })

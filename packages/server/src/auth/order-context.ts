@@ -36,14 +36,23 @@ export interface OrderContextGuard {
   /** Refuses with: forbidden_direct_mutation (no context, forged, expired, used before, of another order type). */
   check(headers: IncomingHttpHeaders): OrderContext
   /** For Express and Connect: sets `request.workOrder`, or passes the refusal to `next`. */
-  readonly express: (request: { headers: IncomingHttpHeaders; workOrder?: OrderContext }, response: unknown, next: (error?: unknown) => void) => void
+  readonly express: (
+    request: { headers: IncomingHttpHeaders; workOrder?: OrderContext },
+    response: unknown,
+    next: (error?: unknown) => void,
+  ) => void
   /** For Fastify, as a preHandler hook. */
   readonly fastify: (request: { headers: IncomingHttpHeaders; workOrder?: OrderContext }) => Promise<void>
 }
 
 /** A guard with the same secret as the server (`guard.secret`, WORK_MANAGER_GUARD_SECRET). One per process, so that single use holds in it. */
-export function createOrderContextGuard(options: { readonly secret: string; readonly types?: readonly string[]; readonly now?: () => number }): OrderContextGuard {
-  if (options.secret.length < 32) throw new TypeError('the guard needs a secret of at least 32 characters, the same as guard.secret of the server')
+export function createOrderContextGuard(options: {
+  readonly secret: string
+  readonly types?: readonly string[]
+  readonly now?: () => number
+}): OrderContextGuard {
+  if (options.secret.length < 32)
+    throw new TypeError('the guard needs a secret of at least 32 characters, the same as guard.secret of the server')
   const now = options.now ?? Date.now
   const used = new LRUCache<string, true>({ max: 100_000, ttl: lifetimeMs * 2 })
   const refuse = (detail: string): never => {
@@ -56,7 +65,8 @@ export function createOrderContextGuard(options: { readonly secret: string; read
     const [payload = '', signature = ''] = token.split('.')
     const expected = sign(options.secret, payload)
     const given = Buffer.from(signature, 'base64url')
-    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return refuse('The work order context was not issued by the applier.')
+    if (given.length !== expected.length || !timingSafeEqual(given, expected))
+      return refuse('The work order context was not issued by the applier.')
     const { exp, nonce, ...context } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as Signed
     if (exp < now()) return refuse('The work order context has expired.')
     if (used.has(nonce)) return refuse('The work order context was used before.')

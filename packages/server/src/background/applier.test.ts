@@ -41,7 +41,12 @@ let second: TestServer
 beforeAll(async () => {
   // wait_ms 0: an approval answers at once, and the test decides when and where it is applied.
   story = await startStory({ types: [counted], config: { approval: { wait_ms: 0 } } })
-  second = await startTestServer({ types: [counted], background: false, database: story.server.database, config: { approval: { wait_ms: 0 } } })
+  second = await startTestServer({
+    types: [counted],
+    background: false,
+    database: story.server.database,
+    config: { approval: { wait_ms: 0 } },
+  })
 })
 afterEach(() => {
   act = () => undefined
@@ -64,11 +69,15 @@ const approved = async () => {
   expect([answer.status, answer.body.order.state], answer.text).toEqual([202, 'approved'])
   return id
 }
-const counter = async () => (await story.server.database.sql<{ value: number }>(`select value from wm.records where collection = 'counter' and key = 'n'`))[0]?.value ?? 0
-const wasApplied = async (id: string) => (await story.server.database.sql(`select 1 from wm.records where collection = 'counter' and key = $1`, [id])).length === 1
+const counter = async () =>
+  (await story.server.database.sql<{ value: number }>(`select value from wm.records where collection = 'counter' and key = 'n'`))[0]
+    ?.value ?? 0
+const wasApplied = async (id: string) =>
+  (await story.server.database.sql(`select 1 from wm.records where collection = 'counter' and key = $1`, [id])).length === 1
 const effectsOf = async (id: string) => story.server.database.sql(`select * from wm.effects where order_id = $1`, [id])
 /** As somebody with the superuser's password would: past the triggers. */
-const tamper = (statement: string) => story.server.database.sql(`set session_replication_role = replica; ${statement}; set session_replication_role = origin`)
+const tamper = (statement: string) =>
+  story.server.database.sql(`set session_replication_role = replica; ${statement}; set session_replication_role = origin`)
 
 describe('exactly once', () => {
   it('two processes with four appliers each apply an order once', async () => {
@@ -109,7 +118,10 @@ describe('exactly once', () => {
     // While the first holds the order, the other passes by instead of waiting.
     expect(await second.run('applier')).toBe(0)
     await story.server.database.sql(`select pg_terminate_backend($1)`, [pid])
-    await until(async () => (await story.server.database.sql(`select 1 from pg_stat_activity where pid = $1`, [pid])).length === 0, 'the backend is gone')
+    await until(
+      async () => (await story.server.database.sql(`select 1 from pg_stat_activity where pid = $1`, [pid])).length === 0,
+      'the backend is gone',
+    )
     expect(await wasApplied(id)).toBe(false)
     gate.resolve()
     expect(await first).toBe(0)
@@ -146,7 +158,11 @@ describe('exactly once', () => {
 describe('what was approved is what is applied', () => {
   it.each([
     ['a result', (id: string) => `update wm.submissions set result = '{"answer":"no"}' where order_id = '${id}'`, 'content_changed'],
-    ['the evidence', (id: string) => `update wm.submissions set evidence = '[{"url":"https://example.org"}]' where order_id = '${id}'`, 'content_changed'],
+    [
+      'the evidence',
+      (id: string) => `update wm.submissions set evidence = '[{"url":"https://example.org"}]' where order_id = '${id}'`,
+      'content_changed',
+    ],
     ['a note', (id: string) => `update wm.submissions set notes = 'trust me' where order_id = '${id}'`, 'content_changed'],
     ['the input of an item', (id: string) => `update wm.items set input = '{"note":"x"}' where order_id = '${id}'`, 'content_changed'],
     ['the payload', (id: string) => `update wm.orders set payload = '{"note":"x"}' where id = '${id}'`, 'content_changed'],
@@ -195,10 +211,25 @@ describe('an apply that fails', () => {
     ['declares an effect that is no JSON', ({ effect }) => effect('tell', { big: 1n }), /BigInt/],
     ['returns a diff that is no JSON', ({ diff }) => ({ ...diff({}, {}), after: { big: 1n } }), /BigInt/],
     ['returns no diff', () => 'done', /must return a diff/],
-    ['throws like a refused connection to somewhere else', () => Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })), /ECONNREFUSED/],
+    [
+      'throws like a refused connection to somewhere else',
+      () => Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })),
+      /ECONNREFUSED/,
+    ],
     ['loses a connection of its own', () => Promise.reject(new Error('Connection terminated unexpectedly')), /Connection terminated/],
-    ['tries to write another tenant’s row', ({ tx }) => tx.query(sql`insert into wm.records (tenant_id, collection, key, value, order_id, updated_at) values (gen_random_uuid(), 'x', 'x', '1', gen_random_uuid(), now())`), /row-level security/],
-    ['tries to move its own order', ({ tx, order }) => tx.query(sql`update wm.orders set state = 'completed' where id = ${order.id}`), /Illegal state transition/],
+    [
+      'tries to write another tenant’s row',
+      ({ tx }) =>
+        tx.query(
+          sql`insert into wm.records (tenant_id, collection, key, value, order_id, updated_at) values (gen_random_uuid(), 'x', 'x', '1', gen_random_uuid(), now())`,
+        ),
+      /row-level security/,
+    ],
+    [
+      'tries to move its own order',
+      ({ tx, order }) => tx.query(sql`update wm.orders set state = 'completed' where id = ${order.id}`),
+      /Illegal state transition/,
+    ],
   ])('because it %s: back to submitted, visible, nothing changed; approved again it applies', async (_what, failing, message) => {
     const before = await counter()
     const id = await full()
@@ -206,7 +237,11 @@ describe('an apply that fails', () => {
     await story.reviewer.post(`/orders/${id}/approve`)
     expect(await story.server.run('applier')).toBe(1)
     const order = await story.order(id)
-    expect(order).toMatchObject({ state: 'submitted', applied_at: null, last_apply_error: { code: 'apply_failed', message: expect.stringMatching(message) } })
+    expect(order).toMatchObject({
+      state: 'submitted',
+      applied_at: null,
+      last_apply_error: { code: 'apply_failed', message: expect.stringMatching(message) },
+    })
     expect(await counter()).toBe(before)
     expect(await effectsOf(id)).toEqual([])
     const [fact] = await story.facts(id, 'order.apply_failed')
@@ -238,7 +273,10 @@ describe('an apply that fails', () => {
     act = ({ order }) => (order.id === stuck ? new Promise(() => {}) : undefined)
     const { services } = story.server.manager
     await createService(applier(services, { typeMs: 100 }), services).runOnce()
-    expect(await story.order(stuck)).toMatchObject({ state: 'submitted', last_apply_error: { code: 'apply_failed', message: expect.stringContaining('took longer than') } })
+    expect(await story.order(stuck)).toMatchObject({
+      state: 'submitted',
+      last_apply_error: { code: 'apply_failed', message: expect.stringContaining('took longer than') },
+    })
     expect((await story.order(next)).state).toBe('completed')
   })
 
@@ -275,7 +313,12 @@ describe('an apply that takes long', () => {
     const applying = story.server.run('applier')
     await inside.promise
     const cancelling = story.proposer.post(`/orders/${id}/cancel`, { reason: 'too late' })
-    await until(async () => (await story.server.database.sql(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`)).length > 0, 'cancel waits')
+    await until(
+      async () =>
+        (await story.server.database.sql(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`))
+          .length > 0,
+      'cancel waits',
+    )
     gate.resolve()
     await applying
     expect((await cancelling).body).toMatchObject({ code: 'illegal_state_transition', current_state: 'completed' })

@@ -41,7 +41,15 @@ class ApplyRefused extends Error {
   }
 }
 
-function contextOf(tx: Tx, order: OrderRow, content: DecisionContent, type: OrderType, key: string, at: Instant, effects: NewEffect[]): ApplyContext<unknown, unknown, unknown> {
+function contextOf(
+  tx: Tx,
+  order: OrderRow,
+  content: DecisionContent,
+  type: OrderType,
+  key: string,
+  at: Instant,
+  effects: NewEffect[],
+): ApplyContext<unknown, unknown, unknown> {
   return {
     order: content.order,
     items: content.items.filter((item) => item.state === 'submitted'),
@@ -59,15 +67,24 @@ function contextOf(tx: Tx, order: OrderRow, content: DecisionContent, type: Orde
     },
     effect(name, input) {
       const definition = type.effects[name]
-      if (!definition) throw new Error(`effect '${name}' is not defined by the type; defined: ${Object.keys(type.effects).join(', ') || 'none'}`)
+      if (!definition)
+        throw new Error(`effect '${name}' is not defined by the type; defined: ${Object.keys(type.effects).join(', ') || 'none'}`)
       // The key is the order, its revision and the place in the apply: the same on every attempt.
-      effects.push({ id: uuidv7(), orderId: order.id, name, key: `${key}:${name}:${effects.length}`, input, deduplicates: definition.deduplicates })
+      effects.push({
+        id: uuidv7(),
+        orderId: order.id,
+        name,
+        key: `${key}:${name}:${effects.length}`,
+        input,
+        deduplicates: definition.deduplicates,
+      })
     },
     diff: makeDiff,
   }
 }
 
-const isDiff = (value: unknown): value is Diff => typeof value === 'object' && value !== null && 'before' in value && 'after' in value && 'changes' in value
+const isDiff = (value: unknown): value is Diff =>
+  typeof value === 'object' && value !== null && 'before' in value && 'after' in value && 'changes' in value
 
 /** The error that says that the transaction itself is gone; whatever the type threw then is only its echo. */
 const lostTransaction = (tx: Tx): Promise<unknown> =>
@@ -78,7 +95,11 @@ const lostTransaction = (tx: Tx): Promise<unknown> =>
 
 async function runApply(tx: Tx, order: OrderRow, type: OrderType | undefined, effects: NewEffect[], limitMs: number): Promise<Diff> {
   if (!type) throw new ApplyRefused('order_type_not_found', `The order type '${order.type}' is not registered on this server.`)
-  if (type.version !== order.type_version) throw new ApplyRefused('type_version_changed', `The order was proposed for version ${order.type_version} of '${order.type}'; this server has version ${type.version}.`)
+  if (type.version !== order.type_version)
+    throw new ApplyRefused(
+      'type_version_changed',
+      `The order was proposed for version ${order.type_version} of '${order.type}'; this server has version ${type.version}.`,
+    )
   const content = await loadDecisionContent(tx, tx.tenantId, order)
   const decision = order.approval_id ? await findDecision(tx, order.approval_id) : undefined
   if (decision?.digest !== content.digest) throw new ApplyRefused('content_changed', 'The content of the order is not what was approved.')
@@ -100,7 +121,8 @@ async function runApply(tx: Tx, order: OrderRow, type: OrderType | undefined, ef
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 /** Nobody's fault and worth another try: everything else would fail again in the same way, unseen. */
-const passes = (error: unknown): boolean => error instanceof WorkError && ['busy', 'database_unavailable', 'storage_low'].includes(error.code)
+const passes = (error: unknown): boolean =>
+  error instanceof WorkError && ['busy', 'database_unavailable', 'storage_low'].includes(error.code)
 
 /** Everything that `applied` means, in the caller's transaction. */
 async function complete(tx: Tx, order: OrderRow, diff: Diff, at: Instant): Promise<void> {
@@ -115,7 +137,9 @@ async function complete(tx: Tx, order: OrderRow, diff: Diff, at: Instant): Promi
       { kind: 'item.completed', orderId: order.id, itemId: id, orderType: order.type, message: 'Work item completed' },
     )
   }
-  const moved = (await moveOrder(tx, order.id, 'approved', 'applied', at, { appliedAt: at })) && (await moveOrder(tx, order.id, 'applied', 'completed', at, { completedAt: at }))
+  const moved =
+    (await moveOrder(tx, order.id, 'approved', 'applied', at, { appliedAt: at })) &&
+    (await moveOrder(tx, order.id, 'applied', 'completed', at, { completedAt: at }))
   if (!moved) throw new Error(`order ${order.id} left 'approved' under our lock`)
   facts.push({ kind: 'order.completed', orderId: order.id, orderType: order.type, message: 'All items completed' })
   await appendEvents(tx, actor, at, facts)
@@ -131,12 +155,21 @@ export function applier(services: Services, limits: { readonly typeMs: number } 
         seen = await tryLockOrder(tx, orderId)
         // Skipped when another process is applying it just now, or has done so.
         if (seen?.state !== 'approved') return false
-        await tx.query(sql`select set_config('idle_in_transaction_session_timeout', ${String(sessionTimeoutMs)}, true), set_config('statement_timeout', ${String(sessionTimeoutMs)}, true)`)
+        await tx.query(
+          sql`select set_config('idle_in_transaction_session_timeout', ${String(sessionTimeoutMs)}, true), set_config('statement_timeout', ${String(sessionTimeoutMs)}, true)`,
+        )
         const type = types.get(seen.type)
         const effects: NewEffect[] = []
         const diff = await runApply(tx, seen, type, effects, limits.typeMs)
         if (type?.afterApply)
-          effects.push({ id: uuidv7(), orderId, name: afterApplyEffect, key: `apply:${orderId}:${seen.revision}:${afterApplyEffect}`, input: { diff }, deduplicates: true })
+          effects.push({
+            id: uuidv7(),
+            orderId,
+            name: afterApplyEffect,
+            key: `apply:${orderId}:${seen.revision}:${afterApplyEffect}`,
+            input: { diff },
+            deduplicates: true,
+          })
         const at = await tx.clock()
         await insertEffects(tx, effects, at)
         await complete(tx, seen, diff, at)
@@ -158,8 +191,14 @@ export function applier(services: Services, limits: { readonly typeMs: number } 
       if (order?.state !== 'approved' || order.approval_id !== seen.approval_id) return false
       const at = await tx.clock()
       const cause = { code: error.code, message: error.message.slice(0, 2000), at, approval_id: order.approval_id }
-      await moveOrder(tx, order.id, 'approved', 'submitted', at, { approvalId: null, lastApplyError: cause, applyAttempts: order.apply_attempts + 1 })
-      await appendEvents(tx, actor, at, [{ kind: 'order.apply_failed', orderId: order.id, orderType: order.type, payload: cause, message: cause.message.slice(0, 500) }])
+      await moveOrder(tx, order.id, 'approved', 'submitted', at, {
+        approvalId: null,
+        lastApplyError: cause,
+        applyAttempts: order.apply_attempts + 1,
+      })
+      await appendEvents(tx, actor, at, [
+        { kind: 'order.apply_failed', orderId: order.id, orderType: order.type, payload: cause, message: cause.message.slice(0, 500) },
+      ])
       return true
     })
 

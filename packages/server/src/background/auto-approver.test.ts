@@ -12,10 +12,16 @@ const trusting = defineOrderType({
   autoApprove: true,
   canApprove: (order, items) => {
     if (broken) throw new Error('the rule broke')
-    return items.flatMap((item) => (item.result.amount <= order.payload.limit ? [] : [{ field: 'amount', code: 'over_limit', message: 'The amount is over the limit.' }]))
+    return items.flatMap((item) =>
+      item.result.amount <= order.payload.limit ? [] : [{ field: 'amount', code: 'over_limit', message: 'The amount is over the limit.' }],
+    )
   },
   async apply(context) {
-    await context.records.put('trusting', context.order.id, context.items.map((item) => item.result.amount))
+    await context.records.put(
+      'trusting',
+      context.order.id,
+      context.items.map((item) => item.result.amount),
+    )
     if (context.items.some((item) => item.result.amount === 13)) throw new Error('unlucky')
     return context.diff({}, {})
   },
@@ -47,7 +53,11 @@ describe('automatic approval', () => {
     expect((await story.order(id)).state).toBe('completed')
     expect(await story.facts(id, 'order.approved')).toMatchObject([{ actor_type: 'system' }])
     const [decision] = await story.server.database.sql(`select actor_type, principal, policy from wm.approvals where order_id = $1`, [id])
-    expect(decision).toMatchObject({ actor_type: 'system', principal: 'system:auto-approver', policy: { policy: 'autoApprove', type: 'test.trusting', version: 1, checks: ['canApprove'] } })
+    expect(decision).toMatchObject({
+      actor_type: 'system',
+      principal: 'system:auto-approver',
+      policy: { policy: 'autoApprove', type: 'test.trusting', version: 1, checks: ['canApprove'] },
+    })
   })
 
   it('that does not pass is one visible event; a person can still decide', async () => {
@@ -55,11 +65,19 @@ describe('automatic approval', () => {
     await run()
     await run()
     const facts = await story.facts(id, 'order.auto_approval_failed')
-    expect(facts).toMatchObject([{ actor_type: 'system', payload: { policy: 'autoApprove', code: 'not_ready_for_approval', errors: [{ field: 'amount', code: 'over_limit' }] } }])
+    expect(facts).toMatchObject([
+      {
+        actor_type: 'system',
+        payload: { policy: 'autoApprove', code: 'not_ready_for_approval', errors: [{ field: 'amount', code: 'over_limit' }] },
+      },
+    ])
     expect((await story.order(id)).state).toBe('submitted')
     expect((await story.order(id)).events.map((event: any) => event.kind)).toContain('order.auto_approval_failed')
     expect((await story.reviewer.post(`/orders/${id}/approve`)).body.code).toBe('not_ready_for_approval')
-    expect((await story.reviewer.post(`/orders/${id}/reject`, { errors: [{ code: 'over', message: 'Less, please.' }], allow_rework: true })).status).toBe(200)
+    expect(
+      (await story.reviewer.post(`/orders/${id}/reject`, { errors: [{ code: 'over', message: 'Less, please.' }], allow_rework: true }))
+        .status,
+    ).toBe(200)
     await story.submit(await story.take(id), { amount: 5 })
     // A new revision is a new question.
     expect(await run()).toBe(1)

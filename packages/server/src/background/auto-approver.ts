@@ -22,11 +22,21 @@ export function autoApprover(services: Services): ServiceDefinition {
     })
     const type = judged && types.get(judged.row.type)
     if (!judged || !type) return false
-    const policy = { policy: 'autoApprove', type: type.type, version: type.version, checks: ['canApprove', ...type.verify.map((check) => check.name)] }
+    const policy = {
+      policy: 'autoApprove',
+      type: type.type,
+      version: type.version,
+      checks: ['canApprove', ...type.verify.map((check) => check.name)],
+    }
     try {
       const findings = readinessFindings(type, judged.content)
       await db.transaction(tenantId, async (tx) => {
-        await decideApproval(tx, type, { orderId, actor, decider: { principal: actor.principal, kind: 'system' }, digest: null, policy }, { content: judged.content, findings })
+        await decideApproval(
+          tx,
+          type,
+          { orderId, actor, decider: { principal: actor.principal, kind: 'system' }, digest: null, policy },
+          { content: judged.content, findings },
+        )
         await markAutoApprovalTried(tx, orderId, judged.row.revision)
       })
       signal.wake(topics.approved)
@@ -37,8 +47,19 @@ export function autoApprover(services: Services): ServiceDefinition {
       return db.transaction(tenantId, async (tx) => {
         const order = await lockOrder(tx, orderId)
         if (order?.state !== 'submitted' || !(await markAutoApprovalTried(tx, orderId, order.revision))) return false
-        const cause = error instanceof WorkError ? { code: error.code, message: error.message, errors: error.details.errors ?? [] } : { code: 'check_broke', message: 'The readiness check of the order type broke.' }
-        await appendEvents(tx, actor, await tx.clock(), [{ kind: 'order.auto_approval_failed', orderId, orderType: order.type, payload: { ...policy, ...cause }, message: cause.message.slice(0, 500) }])
+        const cause =
+          error instanceof WorkError
+            ? { code: error.code, message: error.message, errors: error.details.errors ?? [] }
+            : { code: 'check_broke', message: 'The readiness check of the order type broke.' }
+        await appendEvents(tx, actor, await tx.clock(), [
+          {
+            kind: 'order.auto_approval_failed',
+            orderId,
+            orderType: order.type,
+            payload: { ...policy, ...cause },
+            message: cause.message.slice(0, 500),
+          },
+        ])
         return true
       })
     }
@@ -50,7 +71,12 @@ export function autoApprover(services: Services): ServiceDefinition {
     wakeOn: [topics.submitted],
     async run() {
       if (automatic.length === 0) return { done: 0, more: false }
-      const waiting = await findWaitingOrders(system, 'submitted', automatic.map((type) => type.type), batch)
+      const waiting = await findWaitingOrders(
+        system,
+        'submitted',
+        automatic.map((type) => type.type),
+        batch,
+      )
       let done = 0
       for (const order of waiting) {
         try {

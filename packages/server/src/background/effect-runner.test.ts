@@ -8,10 +8,12 @@ import { within } from '../order-types/time-limit.ts'
 /** What an outside receiver saw, and how it answers; a test sets the answer. */
 const calls: Array<{ name: string; key: string; input: unknown }> = []
 let answer: (name: string, key: string) => unknown = () => ({ ticket: 7 })
-const receive = (name: string) => async (input: unknown, { key }: { key: string }) => {
-  calls.push({ name, key, input })
-  return answer(name, key)
-}
+const receive =
+  (name: string) =>
+  async (input: unknown, { key }: { key: string }) => {
+    calls.push({ name, key, input })
+    return answer(name, key)
+  }
 
 const notifying = defineOrderType({
   type: 'test.notifying',
@@ -48,7 +50,11 @@ const applied = async (effects: string[]) => {
   return order.id
 }
 const run = () => story.server.run('effect-runner')
-const due = (id: string) => story.server.database.sql(`update wm.effects set available_at = clock_timestamp() where order_id = $1 and state in ('pending', 'running')`, [id])
+const due = (id: string) =>
+  story.server.database.sql(
+    `update wm.effects set available_at = clock_timestamp() where order_id = $1 and state in ('pending', 'running')`,
+    [id],
+  )
 const effect = async (id: string, name: string) => (await story.order(id)).effects.find((one: any) => one.name === name)
 const callsFor = (id: string, name: string) => calls.filter((call) => call.key.includes(id) && call.name === name)
 
@@ -61,7 +67,12 @@ describe('effects', () => {
     expect(callsFor(id, 'once').map((call) => call.key)).toEqual([`apply:${id}:1:once:1`, `apply:${id}:1:once:2`])
     expect(callsFor(id, 'safe')).toMatchObject([{ input: { note: 'n' } }])
     expect(await effect(id, 'safe')).toMatchObject({ state: 'delivered', attempts: 1, receipt: { ticket: 7 }, last_error: null })
-    expect((await story.facts(id, 'effect.delivered')).map((fact) => String(fact.payload.name)).sort()).toEqual(['after_apply', 'once', 'once', 'safe'])
+    expect((await story.facts(id, 'effect.delivered')).map((fact) => String(fact.payload.name)).sort()).toEqual([
+      'after_apply',
+      'once',
+      'once',
+      'safe',
+    ])
   })
 
   it('are each carried out by one of two processes that run at once', async () => {
@@ -90,7 +101,9 @@ describe('effects', () => {
     expect(keys).toHaveLength(3)
     expect(new Set(keys).size).toBe(1)
     expect(await effect(id, 'safe')).toMatchObject({ state: 'delivered', attempts: 3, receipt: { ticket: 8 } })
-    expect((await story.facts(id, 'effect.failed')).map((fact) => fact.payload)).toMatchObject([1, 2].map((attempt) => ({ name: 'safe', attempt, error: { message: '503' } })))
+    expect((await story.facts(id, 'effect.failed')).map((fact) => fact.payload)).toMatchObject(
+      [1, 2].map((attempt) => ({ name: 'safe', attempt, error: { message: '503' } })),
+    )
   })
 
   it('of unknown outcome that may not be repeated are shown to people and never repeated', async () => {
@@ -127,7 +140,10 @@ describe('effects', () => {
     const lost = [run(), second.run('effect-runner')]
     await Promise.all([reached.once.promise, reached.safe.promise])
     answer = () => ({ from: 'the next one' })
-    await story.server.database.sql(`update wm.effects set available_at = clock_timestamp() - interval '1 second' where order_id = $1 and state = 'running'`, [id])
+    await story.server.database.sql(
+      `update wm.effects set available_at = clock_timestamp() - interval '1 second' where order_id = $1 and state = 'running'`,
+      [id],
+    )
     await Promise.all([run(), second.run('effect-runner')])
     expect(await effect(id, 'once')).toMatchObject({ state: 'unknown', last_error: { code: 'runner_lost' } })
     expect(await effect(id, 'safe')).toMatchObject({ state: 'delivered', attempts: 2, receipt: { from: 'the next one' } })
@@ -153,7 +169,10 @@ describe('effects', () => {
     }
     const first = run()
     await turns[0]!.reached.promise
-    await story.server.database.sql(`update wm.effects set available_at = clock_timestamp() - interval '1 second' where order_id = $1 and state = 'running'`, [id])
+    await story.server.database.sql(
+      `update wm.effects set available_at = clock_timestamp() - interval '1 second' where order_id = $1 and state = 'running'`,
+      [id],
+    )
     const next = second.run('effect-runner')
     await turns[1]!.reached.promise
     turns[0]!.gate.resolve()
@@ -162,7 +181,9 @@ describe('effects', () => {
     turns[1]!.gate.resolve()
     await next
     expect(await effect(id, 'safe')).toMatchObject({ state: 'delivered', attempts: 2, receipt: { from: 'next' } })
-    expect((await story.facts(id, 'effect.delivered')).filter((fact) => fact.payload.name === 'safe')).toMatchObject([{ payload: { receipt: { from: 'next' } } }])
+    expect((await story.facts(id, 'effect.delivered')).filter((fact) => fact.payload.name === 'safe')).toMatchObject([
+      { payload: { receipt: { from: 'next' } } },
+    ])
   })
 })
 
@@ -176,7 +197,9 @@ it('afterApply that fails is retried and never undoes what was applied', async (
   }
   await run()
   expect((await story.order(id)).state).toBe('completed')
-  expect(await story.facts(id, 'effect.failed')).toMatchObject([{ payload: { name: 'after_apply', error: { message: 'the cache is away' } } }])
+  expect(await story.facts(id, 'effect.failed')).toMatchObject([
+    { payload: { name: 'after_apply', error: { message: 'the cache is away' } } },
+  ])
   await due(id)
   await run()
   expect(callsFor(id, 'after').map((call) => call.input)).toEqual([{ note: 'n' }, { note: 'n' }])
@@ -185,7 +208,9 @@ it('afterApply that fails is retried and never undoes what was applied', async (
 
 it('a call that ignores its signal is given up at its limit, and hears of it', async () => {
   let told: unknown
-  await expect(within('the call', 20, (signal) => new Promise(() => signal.addEventListener('abort', () => (told = signal.reason))))).rejects.toThrow('the call took longer than 20 ms')
+  await expect(
+    within('the call', 20, (signal) => new Promise(() => signal.addEventListener('abort', () => (told = signal.reason)))),
+  ).rejects.toThrow('the call took longer than 20 ms')
   expect(String(told)).toContain('took longer')
   await expect(within('the call', 1000, () => 7)).resolves.toBe(7)
 })

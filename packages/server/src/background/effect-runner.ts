@@ -31,19 +31,31 @@ export function effectRunner(services: Services): ServiceDefinition {
     if (effect.name === afterApplyEffect) {
       const row = await db.read(effect.tenant_id, (q) => findOrder(q, effect.order_id))
       if (!row) throw new Error('the order is gone')
-      const order = { id: row.id, tenantId: effect.tenant_id, type: row.type, priority: row.priority, payload: row.payload, meta: row.meta, revision: row.revision }
+      const order = {
+        id: row.id,
+        tenantId: effect.tenant_id,
+        type: row.type,
+        priority: row.priority,
+        payload: row.payload,
+        meta: row.meta,
+        revision: row.revision,
+      }
       await type?.afterApply?.({ order, diff: (effect.input as { diff: Diff }).diff, key: effect.key, signal: abort })
       return null
     }
     const definition = type?.effects[effect.name]
-    if (!definition) throw Object.assign(new Error(`the effect '${effect.name}' of '${effect.order_type}' is not defined on this server`), { outcome: 'nothing_happened' })
+    if (!definition)
+      throw Object.assign(new Error(`the effect '${effect.name}' of '${effect.order_type}' is not defined on this server`), {
+        outcome: 'nothing_happened',
+      })
     return definition.run(effect.input, {
       key: effect.key,
       orderId: effect.order_id,
       signal: abort,
       contextHeaders() {
         const secret = services.settings.guardSecret
-        if (secret === null) throw Object.assign(new Error('guard.secret is not set, so no order context can be signed'), { outcome: 'nothing_happened' })
+        if (secret === null)
+          throw Object.assign(new Error('guard.secret is not set, so no order context can be signed'), { outcome: 'nothing_happened' })
         const context = { tenantId: effect.tenant_id, orderId: effect.order_id, type: effect.order_type, key: effect.key }
         return { [orderContextHeader]: issueOrderContext(secret, context) }
       },
@@ -51,7 +63,12 @@ export function effectRunner(services: Services): ServiceDefinition {
   }
 
   async function runOne(effect: DueEffect): Promise<void> {
-    const fact = (kind: Fact['kind'], payload: object): Fact => ({ kind, orderId: effect.order_id, orderType: effect.order_type, payload: { name: effect.name, key: effect.key, attempt: effect.attempts, ...payload } })
+    const fact = (kind: Fact['kind'], payload: object): Fact => ({
+      kind,
+      orderId: effect.order_id,
+      orderType: effect.order_type,
+      payload: { name: effect.name, key: effect.key, attempt: effect.attempts, ...payload },
+    })
     let outcome: Parameters<typeof finishEffect>[2]
     let event: Fact
     try {
@@ -59,7 +76,10 @@ export function effectRunner(services: Services): ServiceDefinition {
       outcome = { state: 'delivered', receipt }
       event = fact('effect.delivered', { receipt: receipt ?? null })
     } catch (cause) {
-      const error = { message: cause instanceof Error ? cause.message.slice(0, 1000) : String(cause).slice(0, 1000), attempt: effect.attempts }
+      const error = {
+        message: cause instanceof Error ? cause.message.slice(0, 1000) : String(cause).slice(0, 1000),
+        attempt: effect.attempts,
+      }
       log.warn({ err: cause, order_id: effect.order_id, effect: effect.name, attempt: effect.attempts }, 'effect failed')
       if (effect.deduplicates || certainlyNothing(cause)) {
         const retryInSeconds = backoffSeconds(effect.attempts, backoff, Math.random())
@@ -84,7 +104,13 @@ export function effectRunner(services: Services): ServiceDefinition {
       let done = await sweep(lost, services, (effect) =>
         db.transaction(effect.tenant_id, async (tx) => {
           if (!(await markLostEffect(tx, effect.id))) return false
-          await appendEvents(tx, actor, await tx.clock(), [{ kind: 'effect.unknown', orderId: effect.order_id, payload: { name: effect.name, key: effect.key, error: { code: 'runner_lost' } } }])
+          await appendEvents(tx, actor, await tx.clock(), [
+            {
+              kind: 'effect.unknown',
+              orderId: effect.order_id,
+              payload: { name: effect.name, key: effect.key, error: { code: 'runner_lost' } },
+            },
+          ])
           return true
         }),
       )

@@ -20,9 +20,17 @@ export function generatorRunner(services: Services): ServiceDefinition {
           const now = new Date()
           const next = generator.nextRun(now)
           // Claimed before it runs: two processes never run the same due time, and a crash skips one run instead of repeating it.
-          if (!(await claimGeneratorRun(system, { tenantId: tenant.id, generator: generator.name, now, next: next ?? new Date(8.64e15 / 2) }))) continue
+          if (
+            !(await claimGeneratorRun(system, { tenantId: tenant.id, generator: generator.name, now, next: next ?? new Date(8.64e15 / 2) }))
+          )
+            continue
           const outcome = await runGenerator(services, generator, tenant)
-          await noteGeneratorRun(system, { tenantId: tenant.id, generator: generator.name, proposed: outcome.proposed, error: outcome.error })
+          await noteGeneratorRun(system, {
+            tenantId: tenant.id,
+            generator: generator.name,
+            proposed: outcome.proposed,
+            error: outcome.error,
+          })
           done++
         }
       }

@@ -12,7 +12,13 @@ const fragile = defineOrderType({
   result: Type.Object({ done: Type.Boolean() }),
   apply: (context) => context.diff({}, {}),
 })
-const found = (name: string, key?: string) => ({ type: 'test.found', payload: { name }, priority: 3, meta: { by: 'generator' }, ...(key && { key }) })
+const found = (name: string, key?: string) => ({
+  type: 'test.found',
+  payload: { name },
+  priority: 3,
+  meta: { by: 'generator' },
+  ...(key && { key }),
+})
 const yearly = '0 0 1 1 *'
 const runs: Record<string, number> = {}
 const counting = (name: string, generate: Parameters<typeof defineGenerator>[0]['generate'], tenants?: string[]) =>
@@ -28,7 +34,11 @@ const counting = (name: string, generate: Parameters<typeof defineGenerator>[0][
 const generators = [
   counting('nightly.audit', () => [found('a', 'key-a'), found('b', 'key-b'), found('no key')]),
   counting('broken.one', () => Promise.reject(new Error('the catalogue is away'))),
-  counting('half.broken', () => [{ type: 'test.found', payload: { nome: 'x' } }, found('good', 'half-good'), { type: 'test.nothing', payload: {} }]),
+  counting('half.broken', () => [
+    { type: 'test.found', payload: { nome: 'x' } },
+    found('good', 'half-good'),
+    { type: 'test.nothing', payload: {} },
+  ]),
   counting('other.tenant', () => [found('c')], ['globex']),
 ]
 
@@ -44,8 +54,13 @@ afterAll(async () => {
 })
 
 const sql = (text: string, values?: unknown[]) => story.server.database.sql<any>(text, values)
-const both = async (service: string) => (await Promise.all([story.server.run(service), second.run(service), story.server.run(service), second.run(service)])).reduce((sum, n) => sum + n, 0)
-const names = async () => (await sql(`select payload->>'name' as name from wm.orders where type = 'test.found' order by 1`)).map((row) => row.name)
+const both = async (service: string) =>
+  (await Promise.all([story.server.run(service), second.run(service), story.server.run(service), second.run(service)])).reduce(
+    (sum, n) => sum + n,
+    0,
+  )
+const names = async () =>
+  (await sql(`select payload->>'name' as name from wm.orders where type = 'test.found' order by 1`)).map((row) => row.name)
 const makeDue = () => sql(`update wm.generator_runs set next_run_at = now() - interval '1 minute'`)
 
 describe('the generator runner', () => {
@@ -68,8 +83,13 @@ describe('the generator runner', () => {
   })
 
   it('records a generator that throws, and one of which a part is wrong, and goes on', async () => {
-    const failures = (await sql(`select payload from wm.events where kind = 'generator.failed' order by position`)).map((row) => row.payload)
-    expect(failures.filter((one) => one.generator === 'broken.one')).toEqual([{ generator: 'broken.one', error: 'the catalogue is away' }, { generator: 'broken.one', error: 'the catalogue is away' }])
+    const failures = (await sql(`select payload from wm.events where kind = 'generator.failed' order by position`)).map(
+      (row) => row.payload,
+    )
+    expect(failures.filter((one) => one.generator === 'broken.one')).toEqual([
+      { generator: 'broken.one', error: 'the catalogue is away' },
+      { generator: 'broken.one', error: 'the catalogue is away' },
+    ])
     expect(failures.find((one) => one.generator === 'half.broken').error).toContain('payload')
     const [run] = await sql(`select last_error from wm.generator_runs where generator = 'broken.one'`)
     expect(run.last_error).toBe('the catalogue is away')
@@ -83,17 +103,28 @@ describe('the generator runner', () => {
     const rows = await sql(`select t.slug from wm.orders o join wm.tenants t on t.id = o.tenant_id where o.payload->>'name' = 'c'`)
     expect(rows).toEqual([{ slug: 'globex' }])
     // A key belongs to its tenant: the other one gets its own.
-    expect((await sql(`select t.slug from wm.orders o join wm.tenants t on t.id = o.tenant_id where o.payload->>'name' = 'a' order by 1`)).map((row) => row.slug)).toEqual(['acme', 'globex'])
+    expect(
+      (await sql(`select t.slug from wm.orders o join wm.tenants t on t.id = o.tenant_id where o.payload->>'name' = 'a' order by 1`)).map(
+        (row) => row.slug,
+      ),
+    ).toEqual(['acme', 'globex'])
   })
 
   it('proposes the same key once when two processes find it at the same moment', async () => {
     const { runGenerator } = await import('../operations/upkeep/run-generator.ts')
     const generator = defineGenerator({ name: 'racing.one', schedule: yearly, generate: () => [found('raced', 'racing')] })
     const [tenant] = await sql(`select id, slug from wm.tenants where slug = 'acme'`)
-    const outcomes = await Promise.all(Array.from({ length: 6 }, (_, n) => runGenerator((n % 2 ? story.server : second).manager.services, generator, tenant)))
+    const outcomes = await Promise.all(
+      Array.from({ length: 6 }, (_, n) => runGenerator((n % 2 ? story.server : second).manager.services, generator, tenant)),
+    )
     expect(outcomes.reduce((sum, outcome) => sum + outcome.proposed, 0)).toBe(1)
     expect((await names()).filter((name) => name === 'raced')).toHaveLength(1)
-    const dry = await runGenerator(story.server.manager.services, defineGenerator({ ...generator, name: 'dry.one', generate: () => [found('dry')] }), tenant, { dryRun: true })
+    const dry = await runGenerator(
+      story.server.manager.services,
+      defineGenerator({ ...generator, name: 'dry.one', generate: () => [found('dry')] }),
+      tenant,
+      { dryRun: true },
+    )
     expect(dry).toMatchObject({ found: 1, proposed: 0, error: null })
     expect(await names()).not.toContain('dry')
   })
@@ -102,7 +133,11 @@ describe('the generator runner', () => {
 describe('the stale-order alert', () => {
   it('tells once per standstill', async () => {
     const order = await story.propose()
-    const stand = () => sql(`update wm.orders set last_transitioned_at = clock_timestamp() - interval '25 hours', stale_alerted_at = least(stale_alerted_at, clock_timestamp() - interval '26 hours') where id = $1`, [order.id])
+    const stand = () =>
+      sql(
+        `update wm.orders set last_transitioned_at = clock_timestamp() - interval '25 hours', stale_alerted_at = least(stale_alerted_at, clock_timestamp() - interval '26 hours') where id = $1`,
+        [order.id],
+      )
     expect(await both('stale-order-alert')).toBe(0)
     await stand()
     expect(await both('stale-order-alert')).toBe(1)
@@ -112,7 +147,10 @@ describe('the stale-order alert', () => {
     expect(await both('stale-order-alert')).toBe(0)
     await stand()
     expect(await both('stale-order-alert')).toBe(1)
-    expect(await story.facts(order.id, 'order.stale')).toMatchObject([{ payload: { state: 'queued' } }, { payload: { state: 'checked_out' } }])
+    expect(await story.facts(order.id, 'order.stale')).toMatchObject([
+      { payload: { state: 'queued' } },
+      { payload: { state: 'checked_out' } },
+    ])
   })
 
   it('leaves ended orders alone', async () => {
@@ -130,7 +168,9 @@ describe('the idempotency pruner', () => {
     const live = await story.proposer.post('/propose', body, { key: 'live' })
     const over = await story.proposer.post('/propose', body, { key: 'over' })
     const [{ n: before }] = await sql(`select count(*)::int as n from wm.idempotency`)
-    await sql(`update wm.idempotency set expires_at = clock_timestamp() - interval '1 second' where status = 201 and body = $1`, [over.text])
+    await sql(`update wm.idempotency set expires_at = clock_timestamp() - interval '1 second' where status = 201 and body = $1`, [
+      over.text,
+    ])
     expect(await both('idempotency-pruner')).toBe(1)
     expect(await both('idempotency-pruner')).toBe(0)
     expect(await sql(`select count(*)::int as n from wm.idempotency`)).toEqual([{ n: before - 1 }])
@@ -144,9 +184,15 @@ describe('the sequencer', () => {
     for (let n = 0; n < 5; n++) await story.propose()
     await both('sequencer')
     await story.server.run('sequencer')
-    const rows = await sql(`select l.tenant_id, count(*)::int as n, max(l.seq)::int as last, count(distinct l.event_position)::int as facts from wm.ledger l group by 1`)
+    const rows = await sql(
+      `select l.tenant_id, count(*)::int as n, max(l.seq)::int as last, count(distinct l.event_position)::int as facts from wm.ledger l group by 1`,
+    )
     for (const row of rows) expect([row.n, row.facts]).toEqual([row.last, row.last])
-    expect(await sql(`select 1 from wm.events e left join wm.ledger l on l.tenant_id = e.tenant_id and l.event_position = e.position where l.seq is null`)).toEqual([])
+    expect(
+      await sql(
+        `select 1 from wm.events e left join wm.ledger l on l.tenant_id = e.tenant_id and l.event_position = e.position where l.seq is null`,
+      ),
+    ).toEqual([])
   })
 })
 

@@ -20,7 +20,10 @@ export function createBackgroundServices(services: Services, config: Config): Re
     leaseReclaimer(services, config.maintenance.reclaim_every_ms),
     retryScheduler(services),
     deadLetterer(services, config.maintenance.dead_letter_after_hours),
-    staleOrderAlert(services, { thresholdHours: config.maintenance.stale_order_threshold_hours, logAlerts: config.maintenance.enable_alerts }),
+    staleOrderAlert(services, {
+      thresholdHours: config.maintenance.stale_order_threshold_hours,
+      logAlerts: config.maintenance.enable_alerts,
+    }),
     generatorRunner(services),
     autoApprover(services),
     applier(services),

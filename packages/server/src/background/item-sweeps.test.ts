@@ -28,9 +28,19 @@ afterAll(async () => {
 })
 
 const sql = (text: string, values?: unknown[]) => story.server.database.sql<any>(text, values)
-const expire = (...items: Leased[]) => sql(`update wm.items set lease_expires_at = clock_timestamp() - interval '1 second' where id = any($1)`, [items.map((item) => item.id)])
-const failForGood = (item: Leased) => story.agent.post(`/items/${item.id}/fail`, { lease_token: item.lease_token, class: 'permanent', error: { code: 'gone', message: 'Gone.' } })
-const both = async (service: string) => (await Promise.all([story.server.run(service), second.run(service), story.server.run(service), second.run(service)])).reduce((sum, n) => sum + n, 0)
+const expire = (...items: Leased[]) =>
+  sql(`update wm.items set lease_expires_at = clock_timestamp() - interval '1 second' where id = any($1)`, [items.map((item) => item.id)])
+const failForGood = (item: Leased) =>
+  story.agent.post(`/items/${item.id}/fail`, {
+    lease_token: item.lease_token,
+    class: 'permanent',
+    error: { code: 'gone', message: 'Gone.' },
+  })
+const both = async (service: string) =>
+  (await Promise.all([story.server.run(service), second.run(service), story.server.run(service), second.run(service)])).reduce(
+    (sum, n) => sum + n,
+    0,
+  )
 /** Holds what `select` locks until `release`. */
 async function hold(select: string, values: unknown[]) {
   const client = new pg.Client({ connectionString: story.server.database.adminUrl })
@@ -70,7 +80,10 @@ describe('the lease reclaimer', () => {
     await client.query('begin')
     await client.query(`update wm.items set lease_expires_at = clock_timestamp() + interval '1 minute' where id = $1`, [item.id])
     const reclaiming = story.server.run('lease-reclaimer')
-    await until(async () => (await sql(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`)).length > 0, 'the reclaimer waits for the item')
+    await until(
+      async () => (await sql(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`)).length > 0,
+      'the reclaimer waits for the item',
+    )
     await client.query('commit')
     await client.end()
     expect(await reclaiming).toBe(0)
@@ -102,7 +115,12 @@ describe('the lease reclaimer', () => {
     expect(await story.server.run('retry-scheduler')).toBe(0)
     await story.server.run('dead-letterer')
     const [fact] = await story.facts(order.id, 'item.dead_lettered')
-    expect(fact!.payload.case_file.map((one: any) => one.kind)).toEqual(['item.lease_expired', 'item.lease_expired', 'item.lease_expired', 'item.failed'])
+    expect(fact!.payload.case_file.map((one: any) => one.kind)).toEqual([
+      'item.lease_expired',
+      'item.lease_expired',
+      'item.lease_expired',
+      'item.failed',
+    ])
   })
 
   it('never touches what was handed in', async () => {
@@ -118,7 +136,12 @@ describe('the retry scheduler', () => {
     const [open, closed] = [await story.propose({ messages: ['a', 'b'] }), await story.propose()]
     for (const id of [open.id, open.id, closed.id]) {
       const item = await story.take(id)
-      await story.agent.post(`/items/${item.id}/fail`, { lease_token: item.lease_token, class: 'transient', error: { code: 'x', message: 'x' }, retry_after: 100 })
+      await story.agent.post(`/items/${item.id}/fail`, {
+        lease_token: item.lease_token,
+        class: 'transient',
+        error: { code: 'x', message: 'x' },
+        retry_after: 100,
+      })
     }
     await story.proposer.post(`/orders/${closed.id}/cancel`, { reason: 'x' })
     await sql(`update wm.items set available_at = clock_timestamp() where state = 'failed' and available_at is not null`)
@@ -143,7 +166,16 @@ describe('the dead-letterer', () => {
     const late = await story.agent.post(`/items/${held.id}/heartbeat`, { lease_token: held.lease_token })
     expect([late.status, late.body.code]).toEqual([409, 'lease_lost'])
     const kinds = await story.kinds(order.id)
-    for (const [kind, n] of [['item.failed', 3], ['item.dead_lettered', 3], ['order.failed', 1], ['order.dead_lettered', 1]] as const) expect(kinds.filter((one) => one === kind), kind).toHaveLength(n)
+    for (const [kind, n] of [
+      ['item.failed', 3],
+      ['item.dead_lettered', 3],
+      ['order.failed', 1],
+      ['order.dead_lettered', 1],
+    ] as const)
+      expect(
+        kinds.filter((one) => one === kind),
+        kind,
+      ).toHaveLength(n)
 
     expect((await story.reviewer.post(`/orders/${order.id}/requeue`, { reason: 'the site is back' })).status).toBe(200)
     await story.fill(order.id)
@@ -187,7 +219,11 @@ describe('the dead-letterer', () => {
   })
 
   it('waits as long as the settings say', async () => {
-    const patient = await startTestServer({ background: false, database: story.server.database, config: { maintenance: { dead_letter_after_hours: 48 } } })
+    const patient = await startTestServer({
+      background: false,
+      database: story.server.database,
+      config: { maintenance: { dead_letter_after_hours: 48 } },
+    })
     try {
       const order = await story.propose()
       const item = await story.take(order.id)

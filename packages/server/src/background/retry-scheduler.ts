@@ -20,7 +20,15 @@ export function retryScheduler(services: Services): ServiceDefinition {
       const at = await tx.clock()
       const [moved] = await moveItems(tx, [item.id], 'failed', 'queued', at)
       if (!moved) return false
-      await appendEvents(tx, actor, at, [{ kind: 'item.retried', orderId: order.id, itemId: item.id, orderType: order.type, payload: { attempts: item.attempts, max_attempts: item.max_attempts } }])
+      await appendEvents(tx, actor, at, [
+        {
+          kind: 'item.retried',
+          orderId: order.id,
+          itemId: item.id,
+          orderType: order.type,
+          payload: { attempts: item.attempts, max_attempts: item.max_attempts },
+        },
+      ])
       return true
     })
   return {

@@ -25,7 +25,11 @@ export interface BackgroundService {
 }
 
 /** Handles candidates one by one and counts those that were handled; one that cannot be handled is left for the next run and stops nobody else. */
-export async function sweep<T>(candidates: readonly T[], tools: { readonly log: Logger }, handle: (candidate: T) => Promise<boolean>): Promise<number> {
+export async function sweep<T>(
+  candidates: readonly T[],
+  tools: { readonly log: Logger },
+  handle: (candidate: T) => Promise<boolean>,
+): Promise<number> {
   let done = 0
   for (const candidate of candidates) {
     try {
@@ -39,7 +43,10 @@ export async function sweep<T>(candidates: readonly T[], tools: { readonly log: 
 
 const longestFailurePauseMs = 10_000
 
-export function createService(definition: ServiceDefinition, tools: { readonly signal: WorkSignal; readonly log: Logger }): BackgroundService {
+export function createService(
+  definition: ServiceDefinition,
+  tools: { readonly signal: WorkSignal; readonly log: Logger },
+): BackgroundService {
   if (!Number.isFinite(definition.everyMs) || definition.everyMs < 1) throw new TypeError(`${definition.name}: everyMs must be at least 1`)
   let running: Promise<void> | null = null
   let stopped = true
@@ -60,7 +67,9 @@ export function createService(definition: ServiceDefinition, tools: { readonly s
 
   async function loop(): Promise<void> {
     let failures = 0
-    while (!stopped) {
+    // A function, because `stop` changes the answer while a run is under way.
+    const isStopped = () => stopped
+    while (!isStopped()) {
       woken = false
       try {
         const { more } = await definition.run()

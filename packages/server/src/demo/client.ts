@@ -8,7 +8,6 @@ import type { Static } from 'typebox'
 import { DemoError } from './demo-error.ts'
 import { pause } from './pause.ts'
 
-export type Item = Static<typeof ItemShape>
 export type Event = Static<typeof EventShape>
 export type Diff = Static<typeof DiffShape>
 export interface Effect {
@@ -39,12 +38,13 @@ export class ApiRefusal extends Error {
   readonly retry: string
   readonly errors: readonly FieldError[]
   constructor(status: number, problem: Partial<Record<string, unknown>>) {
-    super(String(problem.detail ?? `status ${status}`))
+    const text = (name: string, otherwise: string) => (typeof problem[name] === 'string' ? problem[name] : otherwise)
+    super(text('detail', `status ${status}`))
     this.name = 'ApiRefusal'
     this.status = status
-    this.code = String(problem.code ?? 'unknown')
-    this.fix = String(problem.fix ?? '')
-    this.retry = String(problem.retry ?? 'never')
+    this.code = text('code', 'unknown')
+    this.fix = text('fix', '')
+    this.retry = text('retry', 'never')
     const listed = problem.error_list ?? problem.errors
     this.errors = Array.isArray(listed) ? (listed as FieldError[]) : []
   }

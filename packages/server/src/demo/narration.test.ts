@@ -30,7 +30,7 @@ it('no line is longer than the width, however long a word is', () => {
     { width: 60 },
   )
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(60)
-  expect(lines.join('').replaceAll(' ', '')).toContain(`${'y'.repeat(30)}`)
+  expect(lines.join('').replaceAll(' ', '')).toContain('y'.repeat(30))
 })
 
 it('a path breaks behind a slash', () => {

@@ -20,13 +20,24 @@ export interface Involvement {
 /** Refuses with: agents_cannot_decide, separation_of_duties. */
 export function assertMayApprove(decider: Decider, involvement: Involvement): void {
   if (decider.kind === 'system') return
-  if (decider.kind !== 'person') throw new WorkError('agents_cannot_decide', { detail: `The key belongs to ${decider.kind === 'agent' ? 'an agent' : 'a service'}; only a person can approve.` })
+  if (decider.kind !== 'person')
+    throw new WorkError('agents_cannot_decide', {
+      detail: `The key belongs to ${decider.kind === 'agent' ? 'an agent' : 'a service'}; only a person can approve.`,
+    })
   if (involvement.selfApproval === 'allow') return
   const acts = [
     ...(involvement.proposedBy === decider.principal ? ['proposed the order'] : []),
-    ...(involvement.submittedBy.includes(decider.principal) ? ['handed in work on it'] : involvement.heldBy?.includes(decider.principal) ? ['held an item of it'] : []),
+    ...(involvement.submittedBy.includes(decider.principal)
+      ? ['handed in work on it']
+      : involvement.heldBy?.includes(decider.principal)
+        ? ['held an item of it']
+        : []),
   ]
-  if (acts.length > 0) throw new WorkError('separation_of_duties', { detail: `You ${acts.join(' and ')}, so another person must approve it.`, extra: { conflicts: acts } })
+  if (acts.length > 0)
+    throw new WorkError('separation_of_duties', {
+      detail: `You ${acts.join(' and ')}, so another person must approve it.`,
+      extra: { conflicts: acts },
+    })
 }
 
 /** Refuses with: not_ready_for_approval while work is open; illegal_state_transition in any other state than submitted. */
@@ -38,5 +49,9 @@ export function assertReadyForApproval(state: OrderState, openItems: number, fin
     })
   if (state !== 'submitted') throw illegalMove('order', state, 'approved')
   if (findings.length > 0)
-    throw new WorkError('not_ready_for_approval', { detail: `Order is not ready for approval: ${findings[0]!.message}`, errors: findings, extra: { current_state: state } })
+    throw new WorkError('not_ready_for_approval', {
+      detail: `Order is not ready for approval: ${findings[0]!.message}`,
+      errors: findings,
+      extra: { current_state: state },
+    })
 }

@@ -23,7 +23,13 @@ export interface OrderContent {
   readonly typeVersion: number
   readonly revision: number
   readonly payload: unknown
-  readonly items: ReadonlyArray<{ readonly id: string; readonly ordinal: number; readonly state: string; readonly input: unknown; readonly submission: HandedIn | null }>
+  readonly items: ReadonlyArray<{
+    readonly id: string
+    readonly ordinal: number
+    readonly state: string
+    readonly input: unknown
+    readonly submission: HandedIn | null
+  }>
 }
 
 /** Everything that apply will read, in one digest. An approval names it; apply refuses anything else. */

@@ -48,15 +48,24 @@ export function leaseRefusal(facts: LeaseFacts, claim: LeaseClaim): WorkError {
   if (state === 'cancelled') return lost('cancelled', 'The order was cancelled; the lease ended with it.')
   if (!isLeased(state)) {
     if (['submitted', 'accepted', 'completed'].includes(state))
-      return new WorkError('already_submitted', { detail: `The item was already handed in; it is ${state}.`, extra: { current_state: state } })
+      return new WorkError('already_submitted', {
+        detail: `The item was already handed in; it is ${state}.`,
+        extra: { current_state: state },
+      })
     if (claim.token !== null) return lost('expired', `This lease has ended (released, expired, failed or revoked); the item is ${state}.`)
     return new WorkError('lease_error', { detail: `This item is not leased to you; it is ${state}.`, extra: { current_state: state } })
   }
   const isHolder = facts.principal === claim.principal && facts.agentId === claim.agentId
   if (claim.token !== null && facts.token !== claim.token)
-    return lost(tokenGeneration(claim.token) === null ? 'unknown_token' : 'superseded', 'The lease token is not the one of the live lease; the item was leased again since.')
+    return lost(
+      tokenGeneration(claim.token) === null ? 'unknown_token' : 'superseded',
+      'The lease token is not the one of the live lease; the item was leased again since.',
+    )
   if (!isHolder) return new WorkError('lease_error', { detail: 'This item is leased by a different agent' })
   if (facts.expiresAt !== null && facts.decidedAt > facts.expiresAt)
-    return new WorkError('lease_expired', { detail: 'The lease on this work item has expired', extra: { reason: 'expired', expired_at: facts.expiresAt } })
+    return new WorkError('lease_expired', {
+      detail: 'The lease on this work item has expired',
+      extra: { reason: 'expired', expired_at: facts.expiresAt },
+    })
   return new WorkError('lease_token_required')
 }

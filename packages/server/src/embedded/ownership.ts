@@ -63,7 +63,7 @@ function openLockFile(path: string): InstanceType<typeof import('node:sqlite').D
 // Node 22 prints "SQLite is an experimental feature" to the person's terminal; we use one lock of it, so it is held back.
 function loadSqlite(): typeof import('node:sqlite') | undefined {
   const emitWarning = process.emitWarning
-  process.emitWarning = (() => {}) as typeof process.emitWarning
+  process.emitWarning = () => {}
   try {
     return process.getBuiltinModule('node:sqlite')
   } finally {

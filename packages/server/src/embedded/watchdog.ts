@@ -30,13 +30,15 @@ messages.on('line', (line) => {
   if (message.remove) toRemove = message.remove
   if (message.done) done = true
 })
-messages.on('close', async () => {
+messages.on('close', () => void endAll())
+
+async function endAll(): Promise<never> {
   if (!done) {
     await Promise.all([...watched].map(([pid, born]) => end(pid, born)))
     if (toRemove) await rm(toRemove, { recursive: true, force: true })
   }
   process.exit(0)
-})
+}
 
 async function end(pid: number, born: string | undefined): Promise<void> {
   const isStillIt = () => isAlive(pid) && bornAt(pid) === born

@@ -50,7 +50,7 @@ async function attempt(client: pg.Client, statements: string[]): Promise<Refusal
     for (const statement of statements) await client.query(statement)
     return null
   } catch (error) {
-    return error as unknown as Refusal
+    return error as Refusal
   } finally {
     await client.query('rollback')
   }

@@ -105,7 +105,11 @@ const leaseVerb = (request: LeaseVerb) => ({ ...asker(request), item_id: request
 type RunQuery = <Row>(name: string, text: string, values: readonly unknown[]) => Promise<Row[]>
 
 /** Puts rows (some slots may have none) back into the order of the requests. */
-function bySlot<Row extends { slot: number }, Out>(count: number, rows: readonly Row[], answer: (row: Row | undefined, slot: number) => Out): Out[] {
+function bySlot<Row extends { slot: number }, Out>(
+  count: number,
+  rows: readonly Row[],
+  answer: (row: Row | undefined, slot: number) => Out,
+): Out[] {
   const found: Array<Row | undefined> = Array.from({ length: count })
   for (const row of rows) if (row.slot >= 0) found[row.slot] = row
   return found.map(answer)
@@ -126,21 +130,25 @@ async function submitBatch(query: RunQuery, idempotencyTtlSeconds: number, reque
     key_hash: request.idempotency?.keyHash.toString('hex') ?? null,
     fingerprint: request.idempotency?.fingerprint.toString('hex') ?? null,
   }))
-  const rows = await query<SubmitRow>('submit_items', 'select * from wm.submit_items($1, $2, $3)', [requests[0]!.tenantId, idempotencyTtlSeconds, JSON.stringify(slots)])
+  const rows = await query<SubmitRow>('submit_items', 'select * from wm.submit_items($1, $2, $3)', [
+    requests[0]!.tenantId,
+    idempotencyTtlSeconds,
+    JSON.stringify(slots),
+  ])
   return bySlot(requests.length, rows, (row): SubmitAnswer => {
     switch (row?.verdict) {
       case undefined:
         return { kind: 'absent' }
       case 'done':
-        return { kind: 'done', body: row!.body, orderId: row!.order_id, orderSubmitted: row!.order_submitted }
+        return { kind: 'done', body: row.body, orderId: row.order_id, orderSubmitted: row.order_submitted }
       case 'replay':
-        return { kind: 'replay', status: row!.status, body: row!.body }
+        return { kind: 'replay', status: row.status, body: row.body }
       case 'mismatch':
         return { kind: 'mismatch' }
       case 'in_flight':
         return { kind: 'in_flight' }
       case 'refused':
-        return { kind: 'refused', facts: factsOf(row!) }
+        return { kind: 'refused', facts: factsOf(row) }
       default:
         throw new WorkError('internal', { detail: 'unknown verdict of submit_items' })
     }

@@ -15,7 +15,10 @@ const restMs = 20
  * One pass. The fast look starts at the newest transaction seen; once a second a sweep from the low-water mark picks up facts of slow
  * transactions, which therefore delay only themselves. Returns -1 done when another process is the sequencer just now.
  */
-export function createSequencer(system: SystemDb, now: () => number = Date.now): { run(): Promise<{ done: number; more: boolean }>; sweep(): Promise<number> } {
+export function createSequencer(
+  system: SystemDb,
+  now: () => number = Date.now,
+): { run(): Promise<{ done: number; more: boolean }>; sweep(): Promise<number> } {
   let sweptAt = 0
   let restUntil = 0
   const pass = async (sweep: boolean): Promise<number> => {

@@ -80,4 +80,4 @@ export const operations: readonly Operation[] = [
   runGenerators,
   runMaintenance,
   purgeIdempotencyKeys,
-] as unknown as readonly Operation[]
+]

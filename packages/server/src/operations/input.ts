@@ -30,7 +30,9 @@ function compile(operation: Operation): Compiled {
     members: new Set(Object.keys(properties)),
     integers: having('integer'),
     booleans: having('boolean'),
-    ids: operation.http.path.split('/').flatMap((part) => (part.startsWith(':') && properties[part.slice(1)]?.format === 'uuid' ? [part.slice(1)] : [])),
+    ids: operation.http.path
+      .split('/')
+      .flatMap((part) => (part.startsWith(':') && properties[part.slice(1)]?.format === 'uuid' ? [part.slice(1)] : [])),
   }
   compiled.set(operation.input, made)
   return made
@@ -40,7 +42,8 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Bodies are scanned when they are parsed; paths and query strings can smuggle U+0000 in as %00, which no text column takes. */
 function assertStorable(value: unknown, name: string): void {
-  if (typeof value === 'string' && value.includes('\u0000')) throw new WorkError('forbidden_character', { detail: `'${name}' holds U+0000 (%00), which cannot be stored or looked for.` })
+  if (typeof value === 'string' && value.includes('\u0000'))
+    throw new WorkError('forbidden_character', { detail: `'${name}' holds U+0000 (%00), which cannot be stored or looked for.` })
   if (typeof value === 'object' && value !== null) for (const [key, inner] of Object.entries(value)) assertStorable(inner, `${name}.${key}`)
 }
 
@@ -51,11 +54,15 @@ function assertStorable(value: unknown, name: string): void {
 export async function readInput(operation: Operation, raw: Record<string, unknown>): Promise<Record<string, unknown>> {
   const { validator, members, integers, booleans, ids } = compile(operation)
   const input: Record<string, unknown> = { ...raw }
-  const fromUrl = operation.http.method === 'GET' ? Object.keys(input) : operation.http.path.split('/').flatMap((part) => (part.startsWith(':') ? [part.slice(1)] : []))
+  const fromUrl =
+    operation.http.method === 'GET'
+      ? Object.keys(input)
+      : operation.http.path.split('/').flatMap((part) => (part.startsWith(':') ? [part.slice(1)] : []))
   for (const name of fromUrl) assertStorable(input[name], name)
   for (const name of ids) {
     const value = input[name]
-    if (typeof value !== 'string' || !uuid.test(value)) throw new WorkError('id_malformed', { detail: `'${String(value).slice(0, 64)}' is not an id.` })
+    if (typeof value !== 'string' || !uuid.test(value))
+      throw new WorkError('id_malformed', { detail: `'${String(value).slice(0, 64)}' is not an id.` })
     input[name] = value.toLowerCase()
   }
   for (const name of integers) if (typeof input[name] === 'string' && /^-?\d{1,15}$/.test(input[name])) input[name] = Number(input[name])
@@ -67,9 +74,16 @@ export async function readInput(operation: Operation, raw: Record<string, unknow
     .filter((name) => !members.has(name))
     .map((name) => {
       const near = nearestName(name, members)
-      return { field: name, code: 'unknown_member', message: `'${name.slice(0, 64)}' is not a member of this request${near ? `; did you mean '${near}'?` : `; members: ${[...members].join(', ')}.`}` }
+      return {
+        field: name,
+        code: 'unknown_member',
+        message: `'${name.slice(0, 64)}' is not a member of this request${near ? `; did you mean '${near}'?` : `; members: ${[...members].join(', ')}.`}`,
+      }
     })
-  const errors = [...unknown, ...(await validator.validate(Object.fromEntries(Object.entries(input).filter(([name]) => members.has(name)))))]
+  const errors = [
+    ...unknown,
+    ...(await validator.validate(Object.fromEntries(Object.entries(input).filter(([name]) => members.has(name))))),
+  ]
   if (errors.length > 0) {
     const more = errors.length > 1 ? ` (and ${errors.length - 1} more error${errors.length > 2 ? 's' : ''})` : ''
     throw new WorkError('validation_failed', { detail: `${errors[0]!.message}${more}`, errors })

@@ -5,7 +5,6 @@
 import { createHash } from 'node:crypto'
 import { errorCatalogue, holdsAbility, WorkError } from '@work-manager/contract'
 import { LRUCache } from 'lru-cache'
-import type { Static, TObject } from 'typebox'
 import type { Principal, Provenance } from '../auth/principal.ts'
 import { completeAnswer, findAnswer, type KeptAnswer, keepAnswer, type KeyScope, reserveKey } from '../store/idempotency.ts'
 import { insertProvenance } from '../store/provenance.ts'
@@ -37,7 +36,12 @@ const bytesOf = (reply: Reply): string => ('json' in reply ? reply.json : JSON.s
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 /** Members sorted by name: doors put an input together in different orders, and it is the same request all the same. */
-const fingerprinted = (input: Record<string, unknown>): string => JSON.stringify(Object.keys(input).toSorted().map((name) => [name, input[name]]))
+const fingerprinted = (input: Record<string, unknown>): string =>
+  JSON.stringify(
+    Object.keys(input)
+      .toSorted()
+      .map((name) => [name, input[name]]),
+  )
 
 function readKey(operation: Operation, request: OperationRequest, headerName: string): IdempotencyKey | null {
   const key = request.idempotencyKey
@@ -46,7 +50,10 @@ function readKey(operation: Operation, request: OperationRequest, headerName: st
     if (operation.idempotency === 'accepted') return null
     throw new WorkError('idempotency_key_required', { extra: { header: headerName } })
   }
-  if (!/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(key)) throw new WorkError('idempotency_key_malformed', { detail: `The key has ${key.length} characters or holds something else than printable ASCII.` })
+  if (!/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(key))
+    throw new WorkError('idempotency_key_malformed', {
+      detail: `The key has ${key.length} characters or holds something else than printable ASCII.`,
+    })
   return { keyHash: sha256(key), fingerprint: sha256(`${request.fingerprintSource}\n${fingerprinted(request.input)}`) }
 }
 
@@ -75,16 +82,23 @@ export function createOperationRunner(services: Services, options: { readonly id
   async function rememberProvenance({ principal, provenance }: OperationRequest): Promise<void> {
     const key = `${principal.tenantId} ${provenance.id}`
     if (knownProvenance.has(key)) return
-    await services.db.transaction(principal.tenantId, (tx) => insertProvenance(tx, { ...provenance, principal: principal.name, keyId: principal.keyId }))
+    await services.db.transaction(principal.tenantId, (tx) =>
+      insertProvenance(tx, { ...provenance, principal: principal.name, keyId: principal.keyId }),
+    )
     knownProvenance.set(key, true)
   }
 
   return async (operation, request) => {
     const { principal } = request
     if (!holdsAbility(principal.abilities, operation.ability))
-      throw new WorkError('scope_missing', { detail: `The key does not hold '${operation.ability}'; it holds: ${principal.abilities.join(', ') || 'nothing'}.`, extra: { ability: operation.ability } })
+      throw new WorkError('scope_missing', {
+        detail: `The key does not hold '${operation.ability}'; it holds: ${principal.abilities.join(', ') || 'nothing'}.`,
+        extra: { ability: operation.ability },
+      })
     if (operation.peopleOnly && principal.kind !== 'person' && principal.kind !== 'system')
-      throw new WorkError('agents_cannot_decide', { detail: `The key belongs to ${principal.kind === 'agent' ? 'an agent' : 'a service'}; only a person can do this.` })
+      throw new WorkError('agents_cannot_decide', {
+        detail: `The key belongs to ${principal.kind === 'agent' ? 'an agent' : 'a service'}; only a person can do this.`,
+      })
     const input = await readInput(operation, request.input)
     const key = readKey(operation, request, options.idempotencyHeader)
     if (operation.http.method !== 'GET') await rememberProvenance(request)
@@ -116,7 +130,12 @@ export function createOperationRunner(services: Services, options: { readonly id
           }
           const done = await work(tx)
           if (scope && key && !(done instanceof Refused))
-            await keepAnswer(tx, scope, { fingerprint: key.fingerprint, ttlSeconds, status: answerLater ? null : done.status, body: answerLater ? null : bytesOf(done) })
+            await keepAnswer(tx, scope, {
+              fingerprint: key.fingerprint,
+              ttlSeconds,
+              status: answerLater ? null : done.status,
+              body: answerLater ? null : bytesOf(done),
+            })
           return done
         })
         committed = true
@@ -129,20 +148,29 @@ export function createOperationRunner(services: Services, options: { readonly id
     const finish = async (reply: Reply): Promise<OperationAnswer> => {
       const bytes = bytesOf(reply)
       if (answerLater && scope) {
-        const kept = await services.db.transaction(principal.tenantId, (tx) => completeAnswer(tx, scope, { status: reply.status, body: bytes, ttlSeconds }))
+        const kept = await services.db.transaction(principal.tenantId, (tx) =>
+          completeAnswer(tx, scope, { status: reply.status, body: bytes, ttlSeconds }),
+        )
         // Somebody who waited for the same decision was answered first, perhaps with less: one key has one answer.
-        if (kept && kept.status !== null && kept.body !== null) return { status: kept.status, bytes: kept.body, replayed: false, idempotencyExpires: kept.expires_at }
+        if (kept && kept.status !== null && kept.body !== null)
+          return { status: kept.status, bytes: kept.body, replayed: false, idempotencyExpires: kept.expires_at }
       }
       const replayed = 'replayed' in reply && reply.replayed === true
-      return { status: reply.status, bytes, replayed, ...(key ? { idempotencyExpires: new Date(Date.now() + ttlSeconds * 1000).toISOString() } : {}) }
+      return {
+        status: reply.status,
+        bytes,
+        replayed,
+        ...(key ? { idempotencyExpires: new Date(Date.now() + ttlSeconds * 1000).toISOString() } : {}),
+      }
     }
 
     const replay = async (kept: KeptAnswer): Promise<OperationAnswer> => {
-      if (kept.status !== null && kept.body !== null) return { status: kept.status, bytes: kept.body, replayed: true, idempotencyExpires: kept.expires_at }
+      if (kept.status !== null && kept.body !== null)
+        return { status: kept.status, bytes: kept.body, replayed: true, idempotencyExpires: kept.expires_at }
       // The effect is committed, its answer was never kept (the process ended in between): make it again from the record.
       if (!operation.resume) throw new WorkError('idempotency_in_progress', { retryAfterSeconds: 1 })
       answerLater = true
-      return finish(await operation.resume(context, input as Static<TObject>))
+      return finish(await operation.resume(context, input))
     }
 
     const keptAnswer = async (): Promise<KeptAnswer | undefined> =>
@@ -155,7 +183,7 @@ export function createOperationRunner(services: Services, options: { readonly id
       return replay(kept)
     }
     try {
-      return await finish(await operation.handler(context, input as Static<TObject>))
+      return await finish(await operation.handler(context, input))
     } catch (error) {
       if (error instanceof Replay) return replay(error.answer)
       // What a handler looks at before it reserves the key may be the work of its own twin, committed since we looked for an answer.

@@ -138,9 +138,17 @@ export interface OrderTypeDefinition<Payload = unknown, Input = unknown, Result 
   readonly result: AnySchema
   readonly parts?: PartsDefinition<Input, Result>
   /** Default: one item whose input is the payload. */
-  plan?(order: { readonly payload: Payload; readonly meta: Readonly<Record<string, unknown>> | null }): readonly PlannedItem<Input>[] | Promise<readonly PlannedItem<Input>[]>
+  plan?(order: {
+    readonly payload: Payload
+    readonly meta: Readonly<Record<string, unknown>> | null
+  }): readonly PlannedItem<Input>[] | Promise<readonly PlannedItem<Input>[]>
   /** Reads what the checks need (files, rows) before they run; limited by `gatherTimeoutMs` (default 5000). */
-  gather?(submission: { readonly input: Input; readonly result: Result; readonly evidence: readonly Evidence[]; readonly signal: AbortSignal }): Promise<Materials>
+  gather?(submission: {
+    readonly input: Input
+    readonly result: Result
+    readonly evidence: readonly Evidence[]
+    readonly signal: AbortSignal
+  }): Promise<Materials>
   readonly gatherTimeoutMs?: number
   readonly verify?: readonly Check<Submission<Input, Result, Materials>>[]
   /** Across items, before an approval is accepted. Empty list: ready. */
@@ -148,7 +156,12 @@ export interface OrderTypeDefinition<Payload = unknown, Input = unknown, Result 
   beforeApply?(context: ApplyContext<Payload, Input, Result>): Promise<void> | void
   apply(context: ApplyContext<Payload, Input, Result>): Promise<Diff> | Diff
   /** Runs after the commit with its own retries; its failure never undoes what was applied. */
-  afterApply?(outcome: { readonly order: OrderForDecision<Payload>; readonly diff: Diff; readonly key: string; readonly signal: AbortSignal }): Promise<void> | void
+  afterApply?(outcome: {
+    readonly order: OrderForDecision<Payload>
+    readonly diff: Diff
+    readonly key: string
+    readonly signal: AbortSignal
+  }): Promise<void> | void
   readonly effects?: Readonly<Record<string, EffectDefinition>>
   /** Approve without a person when `canApprove` passes. Only for checks that no agent-written field can satisfy alone. */
   readonly autoApprove?: boolean
@@ -169,7 +182,11 @@ export interface GeneratorDefinition {
   readonly schedule: string
   /** Tenant slugs; default: every tenant. */
   readonly tenants?: readonly string[]
-  generate(context: { readonly tenant: string; readonly now: Date; readonly signal: AbortSignal }): Promise<readonly ProposedOrder[]> | readonly ProposedOrder[]
+  generate(context: {
+    readonly tenant: string
+    readonly now: Date
+    readonly signal: AbortSignal
+  }): Promise<readonly ProposedOrder[]> | readonly ProposedOrder[]
 }
 export interface ProposedOrder {
   readonly type: string

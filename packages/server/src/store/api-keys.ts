@@ -68,7 +68,12 @@ export async function lockApiKey(q: Queryable, tenantId: string, id: string): Pr
 }
 
 /** Ends a key now or in `graceSeconds`; an earlier end stays. */
-export async function revokeApiKey(q: Queryable, tenantId: string, id: string, end: { graceSeconds: number; replacedBy: string | null }): Promise<boolean> {
+export async function revokeApiKey(
+  q: Queryable,
+  tenantId: string,
+  id: string,
+  end: { graceSeconds: number; replacedBy: string | null },
+): Promise<boolean> {
   const rows = await q.query(
     sql`
     update wm.api_keys set revoked_at = clock_timestamp() + make_interval(secs => ${end.graceSeconds}), replaced_by = coalesce(${end.replacedBy}::uuid, replaced_by)
@@ -93,7 +98,9 @@ export async function renderApiKeys(q: Queryable): Promise<string[]> {
 
 export async function ensureTenant(system: SystemDb, tenant: { id: string; slug: string; name: string }): Promise<string> {
   return system.transaction(async (q) => {
-    await q.query(sql`insert into wm.tenants (id, slug, name) values (${tenant.id}, ${tenant.slug}, ${tenant.name}) on conflict (slug) do nothing`)
+    await q.query(
+      sql`insert into wm.tenants (id, slug, name) values (${tenant.id}, ${tenant.slug}, ${tenant.name}) on conflict (slug) do nothing`,
+    )
     const [row] = await q.query<{ id: string }>(sql`select id from wm.tenants where slug = ${tenant.slug}`)
     return row!.id
   })

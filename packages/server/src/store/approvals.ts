@@ -28,7 +28,10 @@ export async function appendDecision(tx: Tx, decision: NewDecision, at: Instant)
   )
 }
 
-export async function findDecision(q: Queryable, id: string): Promise<{ digest: string | null; principal: string; actor_id: string | null } | undefined> {
+export async function findDecision(
+  q: Queryable,
+  id: string,
+): Promise<{ digest: string | null; principal: string; actor_id: string | null } | undefined> {
   const [row] = await q.query<{ digest: string | null; principal: string; actor_id: string | null }>(
     sql`select digest, principal, actor_id from wm.approvals where tenant_id = wm.current_tenant() and id = ${id}`,
     'find_decision',

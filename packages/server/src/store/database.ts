@@ -28,12 +28,14 @@ export interface Database {
   close(): Promise<void>
 }
 
-const sessionTimeouts = '-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=5000 -c synchronous_commit=on -c timezone=UTC -c jit=off'
+const sessionTimeouts =
+  '-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=5000 -c synchronous_commit=on -c timezone=UTC -c jit=off'
 /**
  * Hot statements are driven by a handful of ids through primary keys. Hash and merge joins against `unnest` look cheap to the planner
  * while tables are small and get worse with every row; the generic plan is pinned, so the wrong guess would stay for the connection's life.
  */
-const hotPlanning = '-c plan_cache_mode=force_generic_plan -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_material=off -c enable_sort=off'
+const hotPlanning =
+  '-c plan_cache_mode=force_generic_plan -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_material=off -c enable_sort=off'
 /** What a session of the hot path runs with; the benchmark's direct connections use the same. */
 export const hotSessionOptions = `${sessionTimeouts} ${hotPlanning}`
 const maxAttempts = 3
@@ -43,13 +45,15 @@ const timestamptz = 1184
 const readInstant = (text: string): Instant => `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, -3).padEnd(6, '0')}Z`
 const types: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    oid === timestamptz && format !== 'binary' ? readInstant : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+    oid === timestamptz && format !== 'binary' ? readInstant : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
 }
 
 const pause = (attempt: number) => new Promise((resolve) => setTimeout(resolve, Math.random() * 25 * 2 ** attempt))
 
 async function runQuery<Row>(client: pg.ClientBase, statement: Sql, name?: string): Promise<Row[]> {
-  const result = await client.query(name ? { name, text: statement.text, values: statement.values } : { text: statement.text, values: statement.values })
+  const result = await client.query(
+    name ? { name, text: statement.text, values: statement.values } : { text: statement.text, values: statement.values },
+  )
   return result.rows as Row[]
 }
 
@@ -123,7 +127,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     let over = false
     const { query } = queryable(client)
     try {
-      return await work({ query: (statement, name) => (over ? Promise.reject(new Error('the transaction is over; await every query inside it')) : query(statement, name)) })
+      return await work({
+        query: (statement, name) =>
+          over ? Promise.reject(new Error('the transaction is over; await every query inside it')) : query(statement, name),
+      })
     } finally {
       over = true
     }
@@ -135,14 +142,16 @@ export function openDatabase(options: DatabaseOptions): Database {
       transaction: (tenantId, work) =>
         again(() =>
           once(appPool, beginFor(tenantId, 'read write'), (client) =>
-            whileOpen(client, (q) => work({
-              ...q,
-              tenantId,
-              clock: async () => {
-                const { rows } = await client.query<{ now: Instant }>({ name: 'clock', text: 'select clock_timestamp() as now' })
-                return rows[0]!.now
-              },
-            } as Tx)),
+            whileOpen(client, (q) =>
+              work({
+                ...q,
+                tenantId,
+                clock: async () => {
+                  const { rows } = await client.query<{ now: Instant }>({ name: 'clock', text: 'select clock_timestamp() as now' })
+                  return rows[0]!.now
+                },
+              } as Tx),
+            ),
           ),
         ),
     },

@@ -68,7 +68,10 @@ export async function takeDueEffect(q: Queryable, holdSeconds: number): Promise<
 }
 
 /** Effects of all tenants whose runner vanished and whose target does not ignore repeats. */
-export async function findLostEffects(q: Queryable, limit: number): Promise<Array<{ tenant_id: string; id: string; order_id: string; name: string; key: string }>> {
+export async function findLostEffects(
+  q: Queryable,
+  limit: number,
+): Promise<Array<{ tenant_id: string; id: string; order_id: string; name: string; key: string }>> {
   return q.query(
     sql`
     select tenant_id, id, order_id, name, key from wm.effects
@@ -94,7 +97,10 @@ export async function markLostEffect(tx: Tx, id: string): Promise<boolean> {
 export async function finishEffect(
   tx: Tx,
   effect: { id: string; attempts: number },
-  outcome: { state: 'delivered'; receipt: unknown } | { state: 'pending'; error: unknown; retryInSeconds: number } | { state: 'unknown'; error: unknown },
+  outcome:
+    | { state: 'delivered'; receipt: unknown }
+    | { state: 'pending'; error: unknown; retryInSeconds: number }
+    | { state: 'unknown'; error: unknown },
 ): Promise<boolean> {
   const receipt = outcome.state === 'delivered' ? JSON.stringify(outcome.receipt ?? null) : null
   const error = outcome.state === 'delivered' ? null : JSON.stringify(outcome.error)

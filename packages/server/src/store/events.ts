@@ -65,7 +65,12 @@ export interface EventFilter {
 }
 
 /** Event JSON, newest first, at most `limit`, older than position `before` when given; with the position of the last row. */
-export async function listEvents(q: Queryable, filter: EventFilter, limit: number, before?: string): Promise<Array<{ position: string; json: string }>> {
+export async function listEvents(
+  q: Queryable,
+  filter: EventFilter,
+  limit: number,
+  before?: string,
+): Promise<Array<{ position: string; json: string }>> {
   const wheres = [sql`true`]
   if (filter.orderId) wheres.push(sql`e.order_id = ${filter.orderId}`)
   if (filter.itemId) wheres.push(sql`e.item_id = ${filter.itemId}`)
@@ -77,7 +82,9 @@ export async function listEvents(q: Queryable, filter: EventFilter, limit: numbe
     if (filter.agentId) origin.push(sql`p.agent_id = ${filter.agentId}`)
     if (filter.modelName) origin.push(sql`p.model_name = ${filter.modelName}`)
     if (filter.ip) origin.push(sql`p.ip = ${filter.ip}`)
-    wheres.push(sql`e.provenance_id in (select p.id from wm.provenance p where p.tenant_id = wm.current_tenant() and ${join(origin, ' and ')})`)
+    wheres.push(
+      sql`e.provenance_id in (select p.id from wm.provenance p where p.tenant_id = wm.current_tenant() and ${join(origin, ' and ')})`,
+    )
   }
   if (before) wheres.push(sql`e.position < ${before}::bigint`)
   return q.query(sql`
@@ -89,7 +96,13 @@ export async function listEvents(q: Queryable, filter: EventFilter, limit: numbe
 }
 
 /** Events of the item, and the order-level events of its order, newest first. */
-export async function listItemTimeline(q: Queryable, orderId: string, itemId: string, limit: number, before?: string): Promise<Array<{ position: string; json: string }>> {
+export async function listItemTimeline(
+  q: Queryable,
+  orderId: string,
+  itemId: string,
+  limit: number,
+  before?: string,
+): Promise<Array<{ position: string; json: string }>> {
   const older = before ? sql`and e.position < ${before}::bigint` : sql``
   return q.query(sql`
     select e.position::text as position, wm.event_json(e, l.seq)::text as json
@@ -125,7 +138,12 @@ export async function readCaseFile(q: Queryable, itemId: string): Promise<unknow
 }
 
 /** Sequenced events of the order with a greater seq, oldest first. */
-export async function listOrderTimeline(q: Queryable, orderId: string, afterSeq: number, limit: number): Promise<Array<{ seq: string; json: string }>> {
+export async function listOrderTimeline(
+  q: Queryable,
+  orderId: string,
+  afterSeq: number,
+  limit: number,
+): Promise<Array<{ seq: string; json: string }>> {
   return q.query(
     sql`
     select l.seq::text as seq, wm.event_json(e, l.seq)::text as json

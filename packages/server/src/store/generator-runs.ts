@@ -3,7 +3,10 @@ import sql from 'sql-template-tag'
 import type { Queryable } from './tx.ts'
 
 /** Takes a due run: true for exactly one caller per due time. The first sight of a generator only sets its schedule. */
-export async function claimGeneratorRun(q: Queryable, run: { tenantId: string; generator: string; now: Date; next: Date }): Promise<boolean> {
+export async function claimGeneratorRun(
+  q: Queryable,
+  run: { tenantId: string; generator: string; now: Date; next: Date },
+): Promise<boolean> {
   await q.query(
     sql`
     insert into wm.generator_runs (tenant_id, generator, last_run_at, next_run_at) values (${run.tenantId}, ${run.generator}, ${run.now}, ${run.next})
@@ -19,7 +22,10 @@ export async function claimGeneratorRun(q: Queryable, run: { tenantId: string; g
   return rows.length === 1
 }
 
-export async function noteGeneratorRun(q: Queryable, run: { tenantId: string; generator: string; proposed: number; error: string | null }): Promise<void> {
+export async function noteGeneratorRun(
+  q: Queryable,
+  run: { tenantId: string; generator: string; proposed: number; error: string | null },
+): Promise<void> {
   await q.query(
     sql`
     update wm.generator_runs set proposed = proposed + ${run.proposed}, last_error = ${run.error}

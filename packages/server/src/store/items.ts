@@ -37,7 +37,12 @@ export interface NewItem {
   readonly partsRequired: readonly string[] | null
 }
 
-export async function insertItems(tx: Tx, order: { id: string; type: string; priority: number }, items: readonly NewItem[], at: Instant): Promise<void> {
+export async function insertItems(
+  tx: Tx,
+  order: { id: string; type: string; priority: number },
+  items: readonly NewItem[],
+  at: Instant,
+): Promise<void> {
   const rows = items.map((item) => ({ ...item, input: item.input, parts_required: item.partsRequired }))
   await tx.query(
     sql`
@@ -52,7 +57,10 @@ export async function insertItems(tx: Tx, order: { id: string; type: string; pri
 }
 
 export async function findItem(q: Queryable, id: string): Promise<ItemRow | undefined> {
-  const [row] = await q.query<ItemRow>(sql`select ${columns} from wm.items i where i.tenant_id = wm.current_tenant() and i.id = ${id}`, 'find_item')
+  const [row] = await q.query<ItemRow>(
+    sql`select ${columns} from wm.items i where i.tenant_id = wm.current_tenant() and i.id = ${id}`,
+    'find_item',
+  )
   return row
 }
 
@@ -72,7 +80,10 @@ export async function findItemBrief(q: Queryable, id: string): Promise<ItemBrief
 }
 
 export async function lockItem(tx: Tx, id: string): Promise<ItemRow | undefined> {
-  const [row] = await tx.query<ItemRow>(sql`select ${columns} from wm.items i where i.tenant_id = ${tx.tenantId} and i.id = ${id} for no key update`, 'lock_item')
+  const [row] = await tx.query<ItemRow>(
+    sql`select ${columns} from wm.items i where i.tenant_id = ${tx.tenantId} and i.id = ${id} for no key update`,
+    'lock_item',
+  )
   return row
 }
 
@@ -98,7 +109,14 @@ export interface ItemChanges {
  * Guarded move of items that are all in `from`. A move out of a lease ends the lease: its columns are cleared, the generation stays,
  * so no later grant can bear an older token. Returns the ids that moved.
  */
-export async function moveItems(tx: Tx, ids: readonly string[], from: ItemState, to: ItemState, at: Instant, changes: ItemChanges = {}): Promise<string[]> {
+export async function moveItems(
+  tx: Tx,
+  ids: readonly string[],
+  from: ItemState,
+  to: ItemState,
+  at: Instant,
+  changes: ItemChanges = {},
+): Promise<string[]> {
   if (ids.length === 0) return []
   const sets: Sql[] = [sql`state = ${to}`, sql`updated_at = ${at}`]
   if (to !== 'in_progress')
@@ -108,19 +126,34 @@ export async function moveItems(tx: Tx, ids: readonly string[], from: ItemState,
     sets.push(sql`available_at = ${at}::timestamptz + make_interval(secs => ${changes.retryInSeconds})`)
   if (changes.attempts !== undefined) sets.push(sql`attempts = ${changes.attempts}`)
   if (changes.acceptedAt !== undefined) sets.push(sql`accepted_at = ${changes.acceptedAt}`)
-  for (const [column, value] of [['error', changes.error], ['rework', changes.rework], ['parts_state', changes.partsState]] as const) {
+  for (const [column, value] of [
+    ['error', changes.error],
+    ['rework', changes.rework],
+    ['parts_state', changes.partsState],
+  ] as const) {
     if (value === undefined) continue
     const text = value === null ? null : JSON.stringify(value)
-    sets.push(column === 'error' ? sql`error = ${text}::json` : column === 'rework' ? sql`rework = ${text}::json` : sql`parts_state = ${text}::json`)
+    sets.push(
+      column === 'error'
+        ? sql`error = ${text}::json`
+        : column === 'rework'
+          ? sql`rework = ${text}::json`
+          : sql`parts_state = ${text}::json`,
+    )
   }
   const rows = await tx.query<{ id: string }>(sql`
     update wm.items set ${join(sets)}
-     where tenant_id = ${tx.tenantId} and id = any(${ids as string[]}) and state = ${from} returning id`)
+     where tenant_id = ${tx.tenantId} and id = any(${ids}) and state = ${from} returning id`)
   return rows.map((row) => row.id)
 }
 
 /** Writes the facts of a live lease that do not move the item: guarded by the token as well. Returns whether it happened. */
-export async function noteOnLeasedItem(tx: Tx, item: ItemRow, at: Instant, changes: { error?: unknown; partsState?: unknown }): Promise<boolean> {
+export async function noteOnLeasedItem(
+  tx: Tx,
+  item: ItemRow,
+  at: Instant,
+  changes: { error?: unknown; partsState?: unknown },
+): Promise<boolean> {
   const sets: Sql[] = [sql`updated_at = ${at}`]
   if (changes.error !== undefined) sets.push(sql`error = ${changes.error === null ? null : JSON.stringify(changes.error)}::json`)
   if (changes.partsState !== undefined) sets.push(sql`parts_state = ${JSON.stringify(changes.partsState)}::json`)

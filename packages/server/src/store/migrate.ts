@@ -46,24 +46,36 @@ export async function migrate(options: { adminUrl: string; runtimeUrl?: string |
   const files = await readSql(migrationsDirectory)
   const routines = await readSql(new URL('routines/', migrationsDirectory))
   const routinesHash = sha256(routines.map((file) => file.text).join('\n'))
-  const client = new pg.Client({ connectionString: options.adminUrl, connectionTimeoutMillis: 10_000, application_name: 'work-manager migrate' })
+  const client = new pg.Client({
+    connectionString: options.adminUrl,
+    connectionTimeoutMillis: 10_000,
+    application_name: 'work-manager migrate',
+  })
   client.on('error', () => {})
   await client.connect()
   try {
     await client.query('begin')
     await client.query(`select pg_advisory_xact_lock(hashtextextended('work-manager.migrate', 0))`)
     await client.query(`set local client_min_messages = warning`)
-    await client.query(`create table if not exists public.work_manager_migrations (name text primary key, hash text not null, applied_at timestamptz not null default now())`)
+    await client.query(
+      `create table if not exists public.work_manager_migrations (name text primary key, hash text not null, applied_at timestamptz not null default now())`,
+    )
     const { rows } = await client.query<{ name: string; hash: string }>('select name, hash from public.work_manager_migrations')
     const done = new Map(rows.map((row) => [row.name, row.hash]))
     const unknown = [...done.keys()].filter((name) => name !== 'routines' && !files.some((file) => file.name === name))
     if (unknown.length > 0)
-      throw new MigrationError(`The database is newer than this program: it has the migrations ${unknown.join(', ')}.`, 'Start the newer version of Work Manager that made them.')
+      throw new MigrationError(
+        `The database is newer than this program: it has the migrations ${unknown.join(', ')}.`,
+        'Start the newer version of Work Manager that made them.',
+      )
     const applied: string[] = []
     for (const file of files) {
       const known = done.get(file.name)
       if (known !== undefined && known !== sha256(file.text))
-        throw new MigrationError(`The migration ${file.name} was edited after it was applied.`, 'Restore the file; put changes into a new migration.')
+        throw new MigrationError(
+          `The migration ${file.name} was edited after it was applied.`,
+          'Restore the file; put changes into a new migration.',
+        )
       if (known !== undefined) continue
       await client.query(file.text)
       await client.query('insert into public.work_manager_migrations (name, hash) values ($1, $2)', [file.name, sha256(file.text)])

@@ -39,17 +39,23 @@ export interface NewOrder {
 }
 
 export async function insertOrder(tx: Tx, order: NewOrder, at: Instant): Promise<void> {
-  await tx.query(sql`
+  await tx.query(
+    sql`
     insert into wm.orders (tenant_id, id, type, type_version, state, priority, requested_by_type, requested_by_id, requested_by_principal,
       payload, meta, acceptance_config, on_item_failure, items_total, last_transitioned_at, created_at, updated_at)
     values (${tx.tenantId}, ${order.id}, ${order.type}, ${order.typeVersion}, 'queued', ${order.priority}, ${order.requestedByType},
       ${order.requestedById}, ${order.principal}, ${JSON.stringify(order.payload)}::json,
       ${order.meta === undefined || order.meta === null ? null : JSON.stringify(order.meta)}::jsonb,
-      ${JSON.stringify(order.acceptanceConfig)}::json, ${order.onItemFailure}, ${order.itemsTotal}, ${at}, ${at}, ${at})`, 'insert_order')
+      ${JSON.stringify(order.acceptanceConfig)}::json, ${order.onItemFailure}, ${order.itemsTotal}, ${at}, ${at}, ${at})`,
+    'insert_order',
+  )
 }
 
 export async function findOrder(q: Queryable, id: string): Promise<OrderRow | undefined> {
-  const [row] = await q.query<OrderRow>(sql`select ${columns} from wm.orders o where o.tenant_id = wm.current_tenant() and o.id = ${id}`, 'find_order')
+  const [row] = await q.query<OrderRow>(
+    sql`select ${columns} from wm.orders o where o.tenant_id = wm.current_tenant() and o.id = ${id}`,
+    'find_order',
+  )
   return row
 }
 
@@ -91,7 +97,14 @@ export interface OrderChanges {
 }
 
 /** Guarded move: writes only from `from`. Returns whether it happened. */
-export async function moveOrder(tx: Tx, id: string, from: OrderState, to: OrderState, at: Instant, changes: OrderChanges = {}): Promise<boolean> {
+export async function moveOrder(
+  tx: Tx,
+  id: string,
+  from: OrderState,
+  to: OrderState,
+  at: Instant,
+  changes: OrderChanges = {},
+): Promise<boolean> {
   const sets: Sql[] = [sql`state = ${to}`, sql`last_transitioned_at = ${at}`, sql`updated_at = ${at}`]
   if (changes.revision !== undefined) sets.push(sql`revision = ${changes.revision}`)
   if (changes.itemsSubmitted !== undefined) sets.push(sql`items_submitted = ${changes.itemsSubmitted}`)
@@ -124,7 +137,15 @@ export interface OrderPage {
 /** One page of orders by ready-made conditions and sort terms (see operations/work/order-query.ts), with counts where asked. */
 export async function pageOrders(
   q: Queryable,
-  query: { wheres: readonly Sql[]; orderBy: readonly Sql[]; limit: number; offset: number; countItems: boolean; countEvents: boolean; countTotal: boolean },
+  query: {
+    wheres: readonly Sql[]
+    orderBy: readonly Sql[]
+    limit: number
+    offset: number
+    countItems: boolean
+    countEvents: boolean
+    countTotal: boolean
+  },
 ): Promise<OrderPage> {
   const where = join([sql`o.tenant_id = wm.current_tenant()`, ...query.wheres], ' and ')
   const itemsCount = sql`(select count(*)::int from wm.items i where i.tenant_id = o.tenant_id and i.order_id = o.id) as items_count`
@@ -149,7 +170,10 @@ export async function setItemsTotal(tx: Tx, id: string, total: number, at: Insta
 
 /** Writes counters without moving the order. The caller holds its lock. */
 export async function setItemsDead(tx: Tx, id: string, dead: number, at: Instant): Promise<void> {
-  await tx.query(sql`update wm.orders set items_dead = ${dead}, updated_at = ${at} where tenant_id = ${tx.tenantId} and id = ${id}`, 'set_items_dead')
+  await tx.query(
+    sql`update wm.orders set items_dead = ${dead}, updated_at = ${at} where tenant_id = ${tx.tenantId} and id = ${id}`,
+    'set_items_dead',
+  )
 }
 
 export interface OrderAddress {
@@ -186,7 +210,12 @@ export async function markStale(tx: Tx, id: string, since: Instant, at: Instant)
 }
 
 /** Orders of all tenants in a waiting state (submitted, approved), longest waiting first. */
-export async function findWaitingOrders(q: Queryable, state: 'submitted' | 'approved', types: readonly string[] | null, limit: number): Promise<OrderAddress[]> {
+export async function findWaitingOrders(
+  q: Queryable,
+  state: 'submitted' | 'approved',
+  types: readonly string[] | null,
+  limit: number,
+): Promise<OrderAddress[]> {
   return q.query(
     sql`
     select o.tenant_id, o.id, o.type, o.state, o.last_transitioned_at from wm.orders o

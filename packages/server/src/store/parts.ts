@@ -40,7 +40,10 @@ export async function appendPart(tx: Tx, part: NewPart, at: Instant): Promise<nu
 }
 
 export async function countParts(q: Queryable, itemId: string): Promise<number> {
-  const [row] = await q.query<{ n: number }>(sql`select count(*)::int as n from wm.parts where tenant_id = wm.current_tenant() and item_id = ${itemId}`, 'count_parts')
+  const [row] = await q.query<{ n: number }>(
+    sql`select count(*)::int as n from wm.parts where tenant_id = wm.current_tenant() and item_id = ${itemId}`,
+    'count_parts',
+  )
   return row!.n
 }
 
@@ -77,7 +80,11 @@ export async function readPartsState(q: Queryable, itemId: string): Promise<Reco
 }
 
 /** Part JSON ordered by part_key, seq descending, revision descending. */
-export async function renderParts(q: Queryable, itemId: string, filter: { partKey?: string | undefined; status?: string | undefined }): Promise<string[]> {
+export async function renderParts(
+  q: Queryable,
+  itemId: string,
+  filter: { partKey?: string | undefined; status?: string | undefined },
+): Promise<string[]> {
   const wheres = [sql`p.tenant_id = wm.current_tenant()`, sql`p.item_id = ${itemId}`]
   if (filter.partKey) wheres.push(sql`p.part_key = ${filter.partKey}`)
   if (filter.status) wheres.push(sql`p.status = ${filter.status}`)

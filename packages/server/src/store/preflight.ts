@@ -22,33 +22,69 @@ export async function inspectDatabase(runtimeUrl: string): Promise<Finding[]> {
   client.on('error', () => {})
   await client.connect()
   const findings: Finding[] = []
-  const add = (check: string, ok: boolean, detail: string, fix?: string) => findings.push({ check, ok, detail, ...(ok || !fix ? {} : { fix }) })
+  const add = (check: string, ok: boolean, detail: string, fix?: string) =>
+    findings.push({ check, ok, detail, ...(ok || !fix ? {} : { fix }) })
   try {
-    const one = async <Row extends object>(text: string, values: unknown[] = []): Promise<Row> => (await client.query(text, values)).rows[0] as Row
-    const { v, db } = await one<{ v: number; db: string }>(`select current_setting('server_version_num')::int as v, current_database() as db`)
+    const one = async <Row extends object>(text: string, values: unknown[] = []): Promise<Row> =>
+      (await client.query(text, values)).rows[0] as Row
+    const { v, db } = await one<{ v: number; db: string }>(
+      `select current_setting('server_version_num')::int as v, current_database() as db`,
+    )
     const major = Math.floor(v / 10_000)
     const minor = v % 10_000
     const minorNeeded = safeMinor[major] ?? 0
-    add('postgresql version', major >= lowestMajor && minor >= minorNeeded, `PostgreSQL ${major}.${minor}`, major < lowestMajor ? `Use PostgreSQL ${lowestMajor} or newer.` : `Update to ${major}.${minorNeeded}: earlier minor releases have known holes in row security.`)
+    add(
+      'postgresql version',
+      major >= lowestMajor && minor >= minorNeeded,
+      `PostgreSQL ${major}.${minor}`,
+      major < lowestMajor
+        ? `Use PostgreSQL ${lowestMajor} or newer.`
+        : `Update to ${major}.${minorNeeded}: earlier minor releases have known holes in row security.`,
+    )
 
-    const durability = await one<{ fsync: string; commit: string; pages: string }>(`select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit, current_setting('full_page_writes') as pages`)
-    add('durability', durability.fsync === 'on' && durability.commit !== 'off' && durability.pages === 'on', `fsync=${durability.fsync} synchronous_commit=${durability.commit} full_page_writes=${durability.pages}`, 'Set all three to on: acknowledged work could be lost in a crash.')
+    const durability = await one<{ fsync: string; commit: string; pages: string }>(
+      `select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit, current_setting('full_page_writes') as pages`,
+    )
+    add(
+      'durability',
+      durability.fsync === 'on' && durability.commit !== 'off' && durability.pages === 'on',
+      `fsync=${durability.fsync} synchronous_commit=${durability.commit} full_page_writes=${durability.pages}`,
+      'Set all three to on: acknowledged work could be lost in a crash.',
+    )
 
     const { exists } = await one<{ exists: boolean }>(`select to_regclass('public.work_manager_migrations') is not null as exists`)
     if (!exists) {
-      add('schema', false, 'The database has no Work Manager schema yet.', 'Run `npx work-manager migrate` with DATABASE_ADMIN_URL (the owner) and DATABASE_URL (the runtime role) set.')
+      add(
+        'schema',
+        false,
+        'The database has no Work Manager schema yet.',
+        'Run `npx work-manager migrate` with DATABASE_ADMIN_URL (the owner) and DATABASE_URL (the runtime role) set.',
+      )
       return findings
     }
     // Since 16 whoever makes a role is its member without being allowed to take it on: an owner who is no superuser is such a one.
     const mayTakeOn = major >= 16 ? 'set' : 'member'
-    const role = await one<{ me: string; super: boolean; bypass: boolean; member: boolean; app: boolean; system: boolean }>(`
+    const role = await one<{ me: string; super: boolean; bypass: boolean; member: boolean; app: boolean; system: boolean }>(
+      `
       select r.rolname as me, r.rolsuper as super, r.rolbypassrls as bypass,
              exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'wm' and pg_has_role(r.rolname, c.relowner, 'member')) as member,
              pg_has_role(r.rolname, 'wm_app', $1) as app, pg_has_role(r.rolname, 'wm_system', $1) as system
-        from pg_roles r where r.rolname = session_user`, [mayTakeOn])
+        from pg_roles r where r.rolname = session_user`,
+      [mayTakeOn],
+    )
     const power = [role.super && 'a superuser', role.bypass && 'may bypass row security', role.member && 'owns the tables'].filter(Boolean)
-    add('runtime role', power.length === 0, power.length === 0 ? `${role.me} owns nothing` : `The role '${role.me}' is ${power.join(' and ')}: it could read every tenant.`, roleFix(db))
-    add('runtime grants', role.app && role.system, `${role.me} ${role.app && role.system ? 'may take on wm_app and wm_system' : 'may not take on wm_app and wm_system'}`, 'Run `npx work-manager migrate` with DATABASE_URL set to the runtime role.')
+    add(
+      'runtime role',
+      power.length === 0,
+      power.length === 0 ? `${role.me} owns nothing` : `The role '${role.me}' is ${power.join(' and ')}: it could read every tenant.`,
+      roleFix(db),
+    )
+    add(
+      'runtime grants',
+      role.app && role.system,
+      `${role.me} ${role.app && role.system ? 'may take on wm_app and wm_system' : 'may not take on wm_app and wm_system'}`,
+      'Run `npx work-manager migrate` with DATABASE_URL set to the runtime role.',
+    )
     if (!role.app) return findings
 
     const { bare } = await one<{ bare: string[] }>(`
@@ -56,13 +92,30 @@ export async function inspectDatabase(runtimeUrl: string): Promise<Finding[]> {
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
        where n.nspname = 'wm' and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)
          and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped)`)
-    add('row security', bare.length === 0, bare.length === 0 ? 'on and forced on every tenant table' : `missing on: ${bare.join(', ')}`, 'Run `npx work-manager migrate`; if it stays, somebody switched it off by hand: alter table … enable, force row level security.')
+    add(
+      'row security',
+      bare.length === 0,
+      bare.length === 0 ? 'on and forced on every tenant table' : `missing on: ${bare.join(', ')}`,
+      'Run `npx work-manager migrate`; if it stays, somebody switched it off by hand: alter table … enable, force row level security.',
+    )
 
     await client.query('set role wm_app')
     const pending = await pendingMigrations(async (text) => (await client.query(text)).rows as Array<{ name: string; hash: string }>)
-    add('migrations', pending.length === 0, pending.length === 0 ? 'up to date' : `pending: ${pending.join(', ')}`, 'Run `npx work-manager migrate`.')
-    const { skew } = await one<{ skew: number }>(`select extract(epoch from clock_timestamp())::float8 - $1::float8 as skew`, [Date.now() / 1000])
-    add('clock', Math.abs(skew) < 5, `database and host differ by ${Math.abs(skew).toFixed(1)} s; leases follow the database`, 'Synchronise both clocks (NTP).')
+    add(
+      'migrations',
+      pending.length === 0,
+      pending.length === 0 ? 'up to date' : `pending: ${pending.join(', ')}`,
+      'Run `npx work-manager migrate`.',
+    )
+    const { skew } = await one<{ skew: number }>(`select extract(epoch from clock_timestamp())::float8 - $1::float8 as skew`, [
+      Date.now() / 1000,
+    ])
+    add(
+      'clock',
+      Math.abs(skew) < 5,
+      `database and host differ by ${Math.abs(skew).toFixed(1)} s; leases follow the database`,
+      'Synchronise both clocks (NTP).',
+    )
     return findings
   } finally {
     await client.end().catch(() => {})

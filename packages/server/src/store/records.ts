@@ -10,7 +10,12 @@ export async function getRecord(q: Queryable, collection: string, key: string): 
   return row?.value
 }
 
-export async function listRecords(q: Queryable, collection: string, limit: number, after?: string): Promise<Array<{ key: string; value: unknown; json: string }>> {
+export async function listRecords(
+  q: Queryable,
+  collection: string,
+  limit: number,
+  after?: string,
+): Promise<Array<{ key: string; value: unknown; json: string }>> {
   return q.query(
     sql`
     select r.key, r.value, json_build_object('collection', r.collection, 'key', r.key, 'value', r.value, 'order_id', r.order_id, 'updated_at', wm.wire_time(r.updated_at))::text as json
@@ -20,7 +25,11 @@ export async function listRecords(q: Queryable, collection: string, limit: numbe
   )
 }
 
-export async function putRecord(tx: Tx, record: { collection: string; key: string; value: unknown; orderId: string }, at: Instant): Promise<void> {
+export async function putRecord(
+  tx: Tx,
+  record: { collection: string; key: string; value: unknown; orderId: string },
+  at: Instant,
+): Promise<void> {
   await tx.query(
     sql`
     insert into wm.records (tenant_id, collection, key, value, order_id, updated_at)
@@ -31,11 +40,17 @@ export async function putRecord(tx: Tx, record: { collection: string; key: strin
 }
 
 export async function deleteRecord(tx: Tx, collection: string, key: string): Promise<boolean> {
-  const rows = await tx.query(sql`delete from wm.records where tenant_id = ${tx.tenantId} and collection = ${collection} and key = ${key} returning key`, 'delete_record')
+  const rows = await tx.query(
+    sql`delete from wm.records where tenant_id = ${tx.tenantId} and collection = ${collection} and key = ${key} returning key`,
+    'delete_record',
+  )
   return rows.length === 1
 }
 
 /** Keeps others from reading the record to write it until the transaction ends, whether it exists yet or not: a counter loses nothing. */
 export async function lockRecord(tx: Tx, collection: string, key: string): Promise<void> {
-  await tx.query(sql`select pg_advisory_xact_lock(hashtextextended(${JSON.stringify([tx.tenantId, 'record', collection, key])}, 0))`, 'lock_record')
+  await tx.query(
+    sql`select pg_advisory_xact_lock(hashtextextended(${JSON.stringify([tx.tenantId, 'record', collection, key])}, 0))`,
+    'lock_record',
+  )
 }

@@ -33,7 +33,6 @@ const operations = [
 ] as unknown as Operation[]
 
 // The document is open-ended JSON; the tests read it as such.
-// oxlint-disable-next-line typescript/no-explicit-any
 const build = (): any => buildOpenApi(operations, { version: '1.2.3', mounts: ['/api/work', '/agent/work'] })
 
 test('the document is the same every time', () => {

@@ -3,6 +3,7 @@ import { errorCatalogue, ProblemShape } from '@work-manager/contract'
 import type { Operation } from '../../operations/operation.ts'
 import { paramsOf } from '../../operations/request-source.ts'
 import { SchemaComponents, type JsonSchema } from './openapi-schemas.ts'
+import { operationSections, sectionOf } from './operation-sections.ts'
 
 interface OpenApiOptions {
   readonly version: string
@@ -45,6 +46,7 @@ export function buildOpenApi(operations: readonly Operation[], options: OpenApiO
     info: { title: 'Work Manager', version: options.version, description: 'The work-order control plane for AI agents.' },
     servers: (options.mounts ?? ['/api/work']).map((url) => ({ url })),
     security: [{ bearer: [] }],
+    tags: operationSections.map((name) => ({ name })),
     paths,
     components: {
       schemas: components.schemas(),
@@ -79,6 +81,7 @@ function describe(operation: Operation, components: SchemaComponents): Json {
   ]
   return {
     operationId: operation.name,
+    tags: [sectionOf(operation)],
     summary: operation.summary,
     description: notes.join(' '),
     parameters: [

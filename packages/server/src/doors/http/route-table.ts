@@ -83,7 +83,10 @@ export class UnknownRoutes {
     const candidates = this.known
       .filter((route) => route.path.startsWith(`${mount}/`))
       .map((route) => ({ text: filledLike(route.path.slice(mount.length), inside), shown: `${route.method} ${route.path}` }))
-    const near = nearestName(inside, candidates.map((one) => one.text))
+    const near = nearestName(
+      inside,
+      candidates.map((one) => one.text),
+    )
     return candidates.find((one) => one.text === near)?.shown ?? null
   }
 }

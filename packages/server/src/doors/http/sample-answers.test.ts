@@ -1,6 +1,6 @@
 /**
  * generated/sample-answers.json: for every operation a request and its answer, recorded from a real server; the documents show them.
- * What differs from run to run (ids, times, secrets, hashes, versions) is replaced. Written again with: npx vitest run -u <this file>
+ * What differs from run to run (ids, times, secrets, hashes, versions) is replaced. Written again with: npx vitest run <this file> -u
  */
 import { createHash } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +18,11 @@ interface Sample {
   readonly answer: unknown
 }
 
-const nightly = defineGenerator({ name: 'nightly.echo', schedule: '0 3 * * *', generate: () => [{ type: 'example.echo', payload: { messages: ['good night'] }, key: 'night-1' }] })
+const nightly = defineGenerator({
+  name: 'nightly.echo',
+  schedule: '0 3 * * *',
+  generate: () => [{ type: 'example.echo', payload: { messages: ['good night'] }, key: 'night-1' }],
+})
 let story: Story
 beforeAll(async () => {
   story = await startStory({ types: [echoType, essayType], generators: [nightly], config: { order_types: { shipped: false } } })
@@ -44,11 +48,18 @@ async function record({ server, proposer, agent, reviewer }: Story): Promise<Rec
   }
   const post = (name: string, who: Caller, path: string, body?: object) => keep(name, path, body, who.post(path, body ?? {}))
   const get = (name: string, path: string) => keep(name, path, undefined, reviewer.get(path))
-  const propose = async (messages: string[], more: object = {}) => (await proposer.post('/propose', { type: 'example.echo', payload: { messages }, ...more })).body.order
+  const propose = async (messages: string[], more: object = {}) =>
+    (await proposer.post('/propose', { type: 'example.echo', payload: { messages }, ...more })).body.order
   const take = async (order: { id: string }) => (await agent.post(`/orders/${order.id}/checkout`)).body.item
-  const handIn = (item: any) => agent.post(`/items/${item.id}/submit`, { lease_token: item.lease_token, result: { echoed: item.input.message } })
+  const handIn = (item: any) =>
+    agent.post(`/items/${item.id}/submit`, { lease_token: item.lease_token, result: { echoed: item.input.message } })
 
-  const { order } = await post('propose_order', proposer, '/propose', { type: 'example.echo', payload: { messages: ['hello', 'again'] }, priority: 5, meta: { ticket: 'T-17' } })
+  const { order } = await post('propose_order', proposer, '/propose', {
+    type: 'example.echo',
+    payload: { messages: ['hello', 'again'] },
+    priority: 5,
+    meta: { ticket: 'T-17' },
+  })
   const deferred = await propose(['later'], { defer_planning: true })
   await post('plan_order', proposer, `/orders/${deferred.id}/plan`)
   await post('cancel_order', proposer, `/orders/${deferred.id}/cancel`, { reason: 'No longer needed.' })
@@ -56,14 +67,23 @@ async function record({ server, proposer, agent, reviewer }: Story): Promise<Rec
   const { item } = await post('checkout_item', agent, '/checkout', { type: 'example.echo', wait: 20 })
   await post('heartbeat_item', agent, `/items/${item.id}/heartbeat`, { lease_token: item.lease_token })
   const evidence = [{ url: 'https://example.com/source', retrieved_at: '2026-01-05T09:00:00Z', quote: 'hello' }]
-  await post('submit_item', agent, `/items/${item.id}/submit`, { lease_token: item.lease_token, result: { echoed: item.input.message }, evidence })
+  await post('submit_item', agent, `/items/${item.id}/submit`, {
+    lease_token: item.lease_token,
+    result: { echoed: item.input.message },
+    evidence,
+  })
   const second = await post('checkout_order_item', agent, `/orders/${order.id}/checkout`)
   await post('release_item', agent, `/items/${second.item.id}/release`, { lease_token: second.item.lease_token })
   await handIn(await take(order))
   await get('explain_order', `/orders/${order.id}/why`)
   const { digest } = (await get('get_order', `/orders/${order.id}`)).order
   const approval = { digest }
-  await keep('approve_order', `/orders/${order.id}/approve`, approval, whileApplying(server, reviewer.post(`/orders/${order.id}/approve`, approval)))
+  await keep(
+    'approve_order',
+    `/orders/${order.id}/approve`,
+    approval,
+    whileApplying(server, reviewer.post(`/orders/${order.id}/approve`, approval)),
+  )
 
   const book = (await proposer.post('/propose', { type: 'test.essay', payload: { titles: ['On work'] } })).body.order
   const page = await take(book)
@@ -71,14 +91,24 @@ async function record({ server, proposer, agent, reviewer }: Story): Promise<Rec
   await get('list_parts', `/items/${page.id}/parts`)
   await post('finalize_item', agent, `/items/${page.id}/finalize`, { lease_token: page.lease_token, mode: 'strict' })
   await get('get_item', `/items/${page.id}`)
-  await post('reject_order', reviewer, `/orders/${book.id}/reject`, { errors: [{ field: 'body.text', code: 'too_short', message: 'Say more.' }], allow_rework: true })
+  await post('reject_order', reviewer, `/orders/${book.id}/reject`, {
+    errors: [{ field: 'body.text', code: 'too_short', message: 'Say more.' }],
+    allow_rework: true,
+  })
 
   const refused = await propose(['wrong'])
   await handIn(await take(refused))
-  await reviewer.post(`/orders/${refused.id}/reject`, { errors: [{ code: 'not_wanted', message: 'We do not want this.' }], allow_rework: false })
+  await reviewer.post(`/orders/${refused.id}/reject`, {
+    errors: [{ code: 'not_wanted', message: 'We do not want this.' }],
+    allow_rework: false,
+  })
   await post('requeue_order', reviewer, `/orders/${refused.id}/requeue`, { reason: 'We want it after all.' })
   const broken = await take(refused)
-  await post('fail_item', agent, `/items/${broken.id}/fail`, { lease_token: broken.lease_token, class: 'permanent', error: { code: 'source_gone', message: 'The source is gone.' } })
+  await post('fail_item', agent, `/items/${broken.id}/fail`, {
+    lease_token: broken.lease_token,
+    class: 'permanent',
+    error: { code: 'source_gone', message: 'The source is gone.' },
+  })
   await server.run('dead-letterer')
   await post('requeue_item', reviewer, `/items/${broken.id}/requeue`, { reason: 'The source is back.' })
 
@@ -94,14 +124,23 @@ async function record({ server, proposer, agent, reviewer }: Story): Promise<Rec
   await get('list_records', '/records/echoes?limit=1')
   await get('export_ledger', '/ledger?after=0&limit=1')
 
-  const { id } = await post('create_key', reviewer, '/keys', { kind: 'agent', principal_id: 'auditor-1', name: 'The auditor', abilities: ['work:view', 'work:checkout', 'work:heartbeat', 'work:submit'] })
+  const { id } = await post('create_key', reviewer, '/keys', {
+    kind: 'agent',
+    principal_id: 'auditor-1',
+    name: 'The auditor',
+    abilities: ['work:view', 'work:checkout', 'work:heartbeat', 'work:submit'],
+  })
   await get('list_keys', '/keys')
   const rotated = await post('rotate_key', reviewer, `/keys/${id}/rotate`, {})
   await post('revoke_key', reviewer, `/keys/${rotated.id}/revoke`, {})
   await get('get_status', '/status')
 
   const held = await take(refused)
-  await post('extend_leases', reviewer, '/leases/extend', { order: held.order_id, ttl_seconds: 900, reason: 'The agent asked for more time.' })
+  await post('extend_leases', reviewer, '/leases/extend', {
+    order: held.order_id,
+    ttl_seconds: 900,
+    reason: 'The agent asked for more time.',
+  })
   await post('revoke_leases', reviewer, '/leases/revoke', { agent: 'agent-1', reason: 'The agent is being replaced.' })
   await post('reclaim_leases', reviewer, '/leases/reclaim', {})
   await post('run_generators', reviewer, '/generators/run', { generator: 'nightly.echo' })
@@ -112,7 +151,7 @@ async function record({ server, proposer, agent, reviewer }: Story): Promise<Rec
 
 /** Members whose value says something of this run only. */
 const fixed: Readonly<Record<string, string>> = {
-  lease_token: '1.q3V0bGVhc2UtdG9rZW4',
+  lease_token: 'wl.1.1.q3V0bGVhc2U',
   next_cursor: 'WyJjdXJzb3IiXQ',
   prefix: '3tXa9Kq2',
   user_agent: 'my-agent/1.0',
@@ -138,7 +177,12 @@ function steady(value: unknown): unknown {
   const walk = (node: unknown, name: string): unknown => {
     if (Array.isArray(node)) return (typeof node[0] === 'object' ? node.slice(0, 1) : node).map((entry) => walk(entry, ''))
     if (typeof node === 'object' && node !== null)
-      return Object.fromEntries(Object.entries(node).map(([key, inner]) => [ofText(key), walk(inner, name === 'database' && key === 'version' ? 'postgresql' : key)]))
+      return Object.fromEntries(
+        Object.entries(node).map(([key, inner]) => [
+          ofText(key),
+          walk(inner, name === 'database' && key === 'version' ? 'postgresql' : key),
+        ]),
+      )
     if (typeof node !== 'string') return node
     if (name === 'postgresql') return '18.4'
     if (/^wm_[a-z]_/.test(node)) return apiKey

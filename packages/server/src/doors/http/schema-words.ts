@@ -25,8 +25,10 @@ export function schemaWords(schema: SchemaNode): string {
   if (schema.anyOf) return [...new Set(schema.anyOf.map(schemaWords))].join(' or ')
   if (schema.const !== undefined) return JSON.stringify(schema.const)
   if (schema.enum) return schema.enum.map(String).join(' | ')
-  if (schema.type === 'array') return `list of ${schema.items ? schemaWords(schema.items) : 'anything'}${range(schema.minItems, schema.maxItems)}`
-  if (schema.type === 'string') return `string${schema.format ? ` (${schema.format})` : ''}${range(schema.minLength, schema.maxLength, ' characters')}`
+  if (schema.type === 'array')
+    return `list of ${schema.items ? schemaWords(schema.items) : 'anything'}${range(schema.minItems, schema.maxItems)}`
+  if (schema.type === 'string')
+    return `string${schema.format ? ` (${schema.format})` : ''}${range(schema.minLength, schema.maxLength, ' characters')}`
   if (schema.type === 'integer' || schema.type === 'number') return `${schema.type}${range(schema.minimum, schema.maximum)}`
   return schema.type ?? 'any JSON'
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { WorkError } from '@work-manager/contract'
 import type { Operation } from '../../operations/operation.ts'
 import { sendDocument, sendRefusal } from './answer.ts'
+import { addDocsRoutes, docsPaths } from './docs-routes.ts'
 import { buildOpenApi } from './openapi.ts'
 
 export interface Readiness {
@@ -17,7 +18,7 @@ export interface Health {
   readonly ready: () => Promise<Readiness>
 }
 
-export const systemPaths = ['/', '/livez', '/readyz', '/openapi.json'] as const
+export const systemPaths = ['/', '/livez', '/readyz', '/openapi.json', ...docsPaths] as const
 
 interface SystemOptions {
   readonly operations: readonly Operation[]
@@ -30,9 +31,18 @@ interface SystemOptions {
 export function addSystemRoutes(app: FastifyInstance, options: SystemOptions): void {
   const { operations, mounts, version, health, draining } = options
   let openApi: string | undefined
+  const document = () => buildOpenApi(operations, { version, mounts })
 
   app.get('/', (request, reply) => {
-    const links = { operations: mounts[0], openapi: '/openapi.json', live: '/livez', ready: '/readyz' }
+    const links = {
+      operations: mounts[0],
+      mcp: '/mcp',
+      docs: '/docs',
+      llms: '/llms.txt',
+      openapi: '/openapi.json',
+      live: '/livez',
+      ready: '/readyz',
+    }
     sendDocument(reply, 200, { name: 'Work Manager', version, links }, request.id)
   })
 
@@ -54,7 +64,9 @@ export function addSystemRoutes(app: FastifyInstance, options: SystemOptions): v
   })
 
   app.get('/openapi.json', (request, reply) => {
-    openApi ??= JSON.stringify(buildOpenApi(operations, { version, mounts }))
+    openApi ??= JSON.stringify(document())
     sendDocument(reply, 200, openApi, request.id)
   })
+
+  addDocsRoutes(app, document)
 }

@@ -10,9 +10,11 @@ beforeAll(async () => {
 })
 afterAll(() => story.server.stop())
 
-const create = (body: object, who = admin) => who.post('/keys', { name: 'k', kind: 'agent', principal_id: 'worker', abilities: ['work:checkout'], ...body })
+const create = (body: object, who = admin) =>
+  who.post('/keys', { name: 'k', kind: 'agent', principal_id: 'worker', abilities: ['work:checkout'], ...body })
 const use = (key: string) => createCaller(story.server.url, key, 'x')
-const keyEvents = () => story.server.database.sql<{ kind: string; payload: any }>(`select kind, payload from wm.events where kind like 'key.%' order by position`)
+const keyEvents = () =>
+  story.server.database.sql<{ kind: string; payload: any }>(`select kind, payload from wm.events where kind like 'key.%' order by position`)
 
 describe('keys', () => {
   it('are made, work for what they hold, and are listed without the key itself', async () => {
@@ -23,9 +25,18 @@ describe('keys', () => {
     const refused = await caller.post('/checkout')
     expect([refused.status, refused.body.code, refused.body.ability]).toEqual([403, 'scope_missing', 'work:checkout'])
     const listed = await admin.get('/keys')
-    expect(listed.body.keys.find((key: any) => key.id === made.body.id)).toMatchObject({ name: 'night shift', kind: 'agent', principal_id: 'worker', abilities: ['work:view'], created_by: 'person:adam', revoked_at: null })
+    expect(listed.body.keys.find((key: any) => key.id === made.body.id)).toMatchObject({
+      name: 'night shift',
+      kind: 'agent',
+      principal_id: 'worker',
+      abilities: ['work:view'],
+      created_by: 'person:adam',
+      revoked_at: null,
+    })
     expect(listed.text).not.toContain(made.body.key)
-    const stored = JSON.stringify(await story.server.database.sql(`select * from wm.api_keys union all select * from wm.api_keys where false`))
+    const stored = JSON.stringify(
+      await story.server.database.sql(`select * from wm.api_keys union all select * from wm.api_keys where false`),
+    )
     expect(stored).not.toContain(made.body.key)
     expect(JSON.stringify(await keyEvents())).not.toContain(made.body.key)
     expect((await keyEvents()).at(-1)).toMatchObject({ kind: 'key.created', payload: { key_id: made.body.id } })
@@ -84,7 +95,8 @@ describe('keys', () => {
   })
 
   it('need the ability to manage keys', async () => {
-    for (const answer of [await story.agent.get('/keys'), await create({}, story.agent)]) expect([answer.status, answer.body.code]).toEqual([403, 'scope_missing'])
+    for (const answer of [await story.agent.get('/keys'), await create({}, story.agent)])
+      expect([answer.status, answer.body.code]).toEqual([403, 'scope_missing'])
   })
 })
 
@@ -111,7 +123,9 @@ describe('a key grants no more than its holder has', () => {
     const mine = (await create({ kind: 'person', principal_id: 'pat', abilities: ['work:approve'] })).body
     for (const kind of ['agent', 'service'] as const) {
       const robot = await story.server.caller(kind, `robot-${kind}`, { abilities: ['*'] })
-      expect((await create({ kind: 'person', principal_id: 'puppet', abilities: ['work:approve'] }, robot)).body.code).toBe('agents_cannot_decide')
+      expect((await create({ kind: 'person', principal_id: 'puppet', abilities: ['work:approve'] }, robot)).body.code).toBe(
+        'agents_cannot_decide',
+      )
       expect((await robot.post(`/keys/${mine.id}/rotate`)).body.code).toBe('agents_cannot_decide')
       expect((await create({ principal_id: 'worker-9' }, robot)).status).toBe(201)
     }

@@ -18,10 +18,14 @@ const made = Type.Object({ id: Type.String(), key: Type.String({ description: 'S
  * Refuses with: scope_missing, agents_cannot_decide.
  */
 function assertMayGrant(principal: Principal, grant: { readonly kind: string; readonly abilities: readonly string[] }): void {
-  const beyond = grant.abilities.find((ability) => !['*', ability, `${ability.split(':')[0]}:*`].some((held) => principal.abilities.includes(held)))
+  const beyond = grant.abilities.find(
+    (ability) => !['*', ability, `${ability.split(':')[0]}:*`].some((held) => principal.abilities.includes(held)),
+  )
   if (beyond) throw new WorkError('scope_missing', { detail: `You cannot grant '${beyond}', because your own key does not hold it.` })
   if (grant.kind === 'person' && principal.kind !== 'person' && principal.kind !== 'system')
-    throw new WorkError('agents_cannot_decide', { detail: `The key belongs to ${principal.kind === 'agent' ? 'an agent' : 'a service'}; only a person can make or rotate the key of a person.` })
+    throw new WorkError('agents_cannot_decide', {
+      detail: `The key belongs to ${principal.kind === 'agent' ? 'an agent' : 'a service'}; only a person can make or rotate the key of a person.`,
+    })
 }
 
 /** Refuses with: validation_failed, scope_missing (an ability that you do not hold yourself), agents_cannot_decide (a person's key). */
@@ -34,7 +38,12 @@ export const createKey = defineOperation({
   input: Type.Object({
     name: Type.String({ minLength: 1, maxLength: 120 }),
     kind: Type.Enum(['agent', 'person', 'service']),
-    principal_id: Type.String({ minLength: 1, maxLength: 255, pattern: '^[A-Za-z0-9][A-Za-z0-9._@:-]*$', description: 'Agent id, person or service name.' }),
+    principal_id: Type.String({
+      minLength: 1,
+      maxLength: 255,
+      pattern: '^[A-Za-z0-9][A-Za-z0-9._@:-]*$',
+      description: 'Agent id, person or service name.',
+    }),
     abilities: Type.Array(Type.Enum(known), { minItems: 1, maxItems: 20 }),
     expires_at: Type.Optional(Type.Union([Type.Null(), Type.String({ format: 'date-time' })])),
   }),
@@ -46,9 +55,29 @@ export const createKey = defineOperation({
     const id = uuidv7()
     return context.write(async (tx) => {
       const at = await tx.clock()
-      if (input.expires_at && Date.parse(input.expires_at) <= Date.parse(at)) throw new WorkError('validation_failed', { detail: 'expires_at lies in the past.', errors: [{ field: 'expires_at', code: 'time_invalid', message: 'expires_at lies in the past.' }] })
-      await insertApiKey(tx, tx.tenantId, { id, prefix: key.prefix, hash: key.hash, name: input.name, principalKind: input.kind, principalId: input.principal_id, abilities: input.abilities, createdBy: principal.name, expiresAt: input.expires_at ?? null })
-      await appendEvents(tx, actorOf(context), at, [{ kind: 'key.created', orderId: null, payload: { key_id: id, prefix: key.prefix, kind: input.kind, principal_id: input.principal_id, abilities: input.abilities } }])
+      if (input.expires_at && Date.parse(input.expires_at) <= Date.parse(at))
+        throw new WorkError('validation_failed', {
+          detail: 'expires_at lies in the past.',
+          errors: [{ field: 'expires_at', code: 'time_invalid', message: 'expires_at lies in the past.' }],
+        })
+      await insertApiKey(tx, tx.tenantId, {
+        id,
+        prefix: key.prefix,
+        hash: key.hash,
+        name: input.name,
+        principalKind: input.kind,
+        principalId: input.principal_id,
+        abilities: input.abilities,
+        createdBy: principal.name,
+        expiresAt: input.expires_at ?? null,
+      })
+      await appendEvents(tx, actorOf(context), at, [
+        {
+          kind: 'key.created',
+          orderId: null,
+          payload: { key_id: id, prefix: key.prefix, kind: input.kind, principal_id: input.principal_id, abilities: input.abilities },
+        },
+      ])
       return { status: 201, body: { id, key: key.plain } }
     })
   },
@@ -72,7 +101,12 @@ export const rotateKey = defineOperation({
   http: { method: 'POST', path: '/keys/:key/rotate', success: 201 },
   ability: 'admin:keys',
   idempotency: 'none',
-  input: Type.Object({ key: keyId, overlap_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 604_800, description: 'How long the old key still works (default 3600).' })) }),
+  input: Type.Object({
+    key: keyId,
+    overlap_seconds: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 604_800, description: 'How long the old key still works (default 3600).' }),
+    ),
+  }),
   output: made,
   handler: (context, input) =>
     context.write(async (tx) => {
@@ -83,9 +117,25 @@ export const rotateKey = defineOperation({
       if (old.revoked_at !== null) throw new WorkError('key_revoked', { detail: 'This key was already revoked or rotated.' })
       const key = generateKey(old.principal_kind)
       const id = uuidv7()
-      await insertApiKey(tx, tx.tenantId, { id, prefix: key.prefix, hash: key.hash, name: old.name, principalKind: old.principal_kind, principalId: old.principal_id, abilities: old.abilities, createdBy: context.principal.name, expiresAt: old.expires_at })
+      await insertApiKey(tx, tx.tenantId, {
+        id,
+        prefix: key.prefix,
+        hash: key.hash,
+        name: old.name,
+        principalKind: old.principal_kind,
+        principalId: old.principal_id,
+        abilities: old.abilities,
+        createdBy: context.principal.name,
+        expiresAt: old.expires_at,
+      })
       await revokeApiKey(tx, tx.tenantId, old.id, { graceSeconds: input.overlap_seconds ?? 3600, replacedBy: id })
-      await appendEvents(tx, actorOf(context), at, [{ kind: 'key.rotated', orderId: null, payload: { key_id: old.id, replaced_by: id, overlap_seconds: input.overlap_seconds ?? 3600 } }])
+      await appendEvents(tx, actorOf(context), at, [
+        {
+          kind: 'key.rotated',
+          orderId: null,
+          payload: { key_id: old.id, replaced_by: id, overlap_seconds: input.overlap_seconds ?? 3600 },
+        },
+      ])
       return { status: 201, body: { id, key: key.plain } }
     }),
 })
@@ -103,7 +153,8 @@ export const revokeKey = defineOperation({
     context.write(async (tx) => {
       if (!(await lockApiKey(tx, tx.tenantId, input.key))) throw new WorkError('not_found')
       const changed = await revokeApiKey(tx, tx.tenantId, input.key, { graceSeconds: 0, replacedBy: null })
-      if (changed) await appendEvents(tx, actorOf(context), await tx.clock(), [{ kind: 'key.revoked', orderId: null, payload: { key_id: input.key } }])
+      if (changed)
+        await appendEvents(tx, actorOf(context), await tx.clock(), [{ kind: 'key.revoked', orderId: null, payload: { key_id: input.key } }])
       return { status: 200, body: { revoked: true } }
     }),
 })

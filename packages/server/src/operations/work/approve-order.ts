@@ -18,14 +18,23 @@ async function awaitApplied(context: OperationContext, id: string): Promise<Repl
   const until = Date.now() + services.settings.approveWaitMs
   for (;;) {
     const settled = services.signal.wait(topics.settled(id), Math.min(250, Math.max(1, until - Date.now())), context.signal)
-    const seen = await context.read(async (q) => ({ row: await findOrder(q, id), json: await renderOrder(q, id), diff: await findDiff(q, id) }))
+    const seen = await context.read(async (q) => ({
+      row: await findOrder(q, id),
+      json: await renderOrder(q, id),
+      diff: await findDiff(q, id),
+    }))
     if (!seen.row) throw new WorkError('not_found')
-    if (seen.row.state === 'completed' || seen.row.state === 'applied') return { status: 200, json: `{"order":${seen.json},"diff":${seen.diff ?? 'null'}}` }
+    if (seen.row.state === 'completed' || seen.row.state === 'applied')
+      return { status: 200, json: `{"order":${seen.json},"diff":${seen.diff ?? 'null'}}` }
     if (seen.row.state !== 'approved') {
       const { last_apply_error: cause } = JSON.parse(seen.json!) as { last_apply_error: { message?: string } | null }
-      throw new WorkError('apply_failed', { detail: `Applying failed; nothing was changed: ${cause?.message ?? `the order is ${seen.row.state}`}`, extra: { order_state: seen.row.state, apply_error: cause } })
+      throw new WorkError('apply_failed', {
+        detail: `Applying failed; nothing was changed: ${cause?.message ?? `the order is ${seen.row.state}`}`,
+        extra: { order_state: seen.row.state, apply_error: cause },
+      })
     }
-    if (Date.now() >= until || context.signal.aborted) return { status: 202, json: `{"order":${seen.json},"diff":null,"message":"Approved; still being applied. Read the order again."}` }
+    if (Date.now() >= until || context.signal.aborted)
+      return { status: 202, json: `{"order":${seen.json},"diff":null,"message":"Approved; still being applied. Read the order again."}` }
     await settled
   }
 }
@@ -44,7 +53,9 @@ export const approveOrder = defineOperation({
   idempotency: 'required',
   input: Type.Object({
     order: orderId,
-    digest: Type.Optional(Type.Union([Type.Null(), Type.String({ maxLength: 100, description: 'The digest of what you looked at (GET /orders/{order}).' })])),
+    digest: Type.Optional(
+      Type.Union([Type.Null(), Type.String({ maxLength: 100, description: 'The digest of what you looked at (GET /orders/{order}).' })]),
+    ),
   }),
   output: Type.Object({ order: OrderShape, diff: Type.Union([DiffShape, Type.Null()]), message: Type.Optional(Type.String()) }),
   async handler(context, input) {
@@ -69,7 +80,17 @@ export const approveOrder = defineOperation({
     }
     await context.write(
       async (tx) => {
-        await decideApproval(tx, type, { orderId: input.order, actor: actorOf(context), decider: { principal: principal.name, kind: principal.kind }, digest: input.digest ?? null }, { content: judged.content, findings })
+        await decideApproval(
+          tx,
+          type,
+          {
+            orderId: input.order,
+            actor: actorOf(context),
+            decider: { principal: principal.name, kind: principal.kind },
+            digest: input.digest ?? null,
+          },
+          { content: judged.content, findings },
+        )
         return { status: 200, body: null }
       },
       { answerLater: true },

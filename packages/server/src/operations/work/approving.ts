@@ -24,22 +24,52 @@ export interface Approval {
  * transaction; if the order is something else by now, nothing is decided.
  * Refuses with: not_found, content_changed, not_ready_for_approval, illegal_state_transition, agents_cannot_decide, separation_of_duties.
  */
-export async function decideApproval(tx: Tx, type: OrderType, approval: Approval, judged: { content: DecisionContent; findings: Parameters<typeof assertReadyForApproval>[2] }): Promise<void> {
+export async function decideApproval(
+  tx: Tx,
+  type: OrderType,
+  approval: Approval,
+  judged: { content: DecisionContent; findings: Parameters<typeof assertReadyForApproval>[2] },
+): Promise<void> {
   const row = await lockOrder(tx, approval.orderId)
   if (!row) throw new WorkError('not_found')
   const content = await loadDecisionContent(tx, tx.tenantId, row)
   assertReadyForApproval(row.state, openItemsOf(content), judged.findings)
   const seen = approval.digest ?? judged.content.digest
-  if (seen !== content.digest) throw new WorkError('content_changed', { detail: 'The order holds something else than what was looked at.', extra: { digest: content.digest } })
-  assertMayApprove(approval.decider, { proposedBy: row.requested_by_principal, ...(await findWorkers(tx, row.id)), selfApproval: type.duties.selfApproval })
+  if (seen !== content.digest)
+    throw new WorkError('content_changed', {
+      detail: 'The order holds something else than what was looked at.',
+      extra: { digest: content.digest },
+    })
+  assertMayApprove(approval.decider, {
+    proposedBy: row.requested_by_principal,
+    ...(await findWorkers(tx, row.id)),
+    selfApproval: type.duties.selfApproval,
+  })
   const at = await tx.clock()
   const id = uuidv7()
   const actorType = approval.actor.actorType === 'system' ? 'system' : 'user'
   await appendDecision(
     tx,
-    { id, orderId: row.id, revision: row.revision, decision: 'approved', digest: content.digest, actorType, actorId: approval.actor.actorId, principal: approval.actor.principal, policy: approval.policy },
+    {
+      id,
+      orderId: row.id,
+      revision: row.revision,
+      decision: 'approved',
+      digest: content.digest,
+      actorType,
+      actorId: approval.actor.actorId,
+      principal: approval.actor.principal,
+      policy: approval.policy,
+    },
     at,
   )
   await moveOrder(tx, row.id, 'submitted', 'approved', at, { approvalId: id, lastApplyError: null })
-  await appendEvents(tx, approval.actor, at, [{ kind: 'order.approved', orderId: row.id, orderType: row.type, payload: { approval_id: id, digest: content.digest, revision: row.revision } }])
+  await appendEvents(tx, approval.actor, at, [
+    {
+      kind: 'order.approved',
+      orderId: row.id,
+      orderType: row.type,
+      payload: { approval_id: id, digest: content.digest, revision: row.revision },
+    },
+  ])
 }

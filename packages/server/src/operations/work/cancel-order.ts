@@ -1,4 +1,4 @@
-import { OrderShape, type OrderState, WorkError } from '@work-manager/contract'
+import { OrderShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { assertOrderMove } from '../../domain/transitions.ts'
 import { appendEvents, type Fact } from '../../store/events.ts'
@@ -35,8 +35,14 @@ export const cancelOrder = defineOperation({
           facts.push({ kind: 'item.cancelled', orderId: order.id, itemId: id, orderType: order.type, payload: lease })
         }
       }
-      await moveOrder(tx, order.id, order.state as OrderState, 'cancelled', at, { approvalId: null })
-      facts.push({ kind: 'order.cancelled', orderId: order.id, orderType: order.type, payload: { reason: input.reason }, message: input.reason.slice(0, 500) })
+      await moveOrder(tx, order.id, order.state, 'cancelled', at, { approvalId: null })
+      facts.push({
+        kind: 'order.cancelled',
+        orderId: order.id,
+        orderType: order.type,
+        payload: { reason: input.reason },
+        message: input.reason.slice(0, 500),
+      })
       await appendEvents(tx, actorOf(context), at, facts)
       return { status: 200, json: `{"order":${await renderOrder(tx, order.id)}}` }
     }),

@@ -8,7 +8,9 @@ import { orderId } from '../inputs.ts'
 import { defineOperation, type OperationContext, type Reply } from '../operation.ts'
 import { rememberLeased } from './verification.ts'
 
-const wait = Type.Optional(Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds to wait for an item before giving up (long poll).' }))
+const wait = Type.Optional(
+  Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds to wait for an item before giving up (long poll).' }),
+)
 const output = Type.Object({
   item: Type.Object(
     {
@@ -67,13 +69,24 @@ export const checkoutItem = defineOperation({
   idempotency: 'none',
   waits: true,
   input: Type.Object({
-    type: Type.Optional(Type.Union([Type.Null(), Type.String({ minLength: 1, maxLength: 120 })], { description: 'Only items of orders of this type.' })),
-    min_priority: Type.Optional(Type.Union([Type.Null(), Type.Integer({ minimum: -32768, maximum: 32767 })], { description: 'Only orders of at least this priority.' })),
+    type: Type.Optional(
+      Type.Union([Type.Null(), Type.String({ minLength: 1, maxLength: 120 })], { description: 'Only items of orders of this type.' }),
+    ),
+    min_priority: Type.Optional(
+      Type.Union([Type.Null(), Type.Integer({ minimum: -32768, maximum: 32767 })], {
+        description: 'Only orders of at least this priority.',
+      }),
+    ),
     wait,
   }),
   output,
   handler: (context, input) =>
-    checkout(context, { orderId: null, type: input.type ?? null, minPriority: input.min_priority ?? null }, input.wait ?? 0, 'No work items available matching filters'),
+    checkout(
+      context,
+      { orderId: null, type: input.type ?? null, minPriority: input.min_priority ?? null },
+      input.wait ?? 0,
+      'No work items available matching filters',
+    ),
 })
 
 /** Refuses with: not_found, no_items_available. */
@@ -88,10 +101,16 @@ export const checkoutOrderItem = defineOperation({
   output,
   async handler(context, input) {
     try {
-      return await checkout(context, { orderId: input.order, type: null, minPriority: null }, input.wait ?? 0, 'No work items available for checkout')
+      return await checkout(
+        context,
+        { orderId: input.order, type: null, minPriority: null },
+        input.wait ?? 0,
+        'No work items available for checkout',
+      )
     } catch (error) {
       // Looked up only when nothing was leased: the common case needs no second query.
-      if (error instanceof WorkError && error.code === 'no_items_available' && !(await context.read((q) => findOrder(q, input.order)))) throw new WorkError('not_found')
+      if (error instanceof WorkError && error.code === 'no_items_available' && !(await context.read((q) => findOrder(q, input.order))))
+        throw new WorkError('not_found')
       throw error
     }
   },

@@ -46,7 +46,9 @@ export async function loadDecisionContent(q: Queryable, tenantId: string, row: O
   }
 }
 
-export const openItemsOf = (content: DecisionContent): number => content.rows.filter((item) => item.state !== 'submitted' && item.state !== 'dead_lettered').length
+export const openItemsOf = (content: DecisionContent): number =>
+  content.rows.filter((item) => item.state !== 'submitted' && item.state !== 'dead_lettered').length
 
 /** The type's own readiness rule across items. Refuses with: TypeCrashed. */
-export const readinessFindings = (type: OrderType, content: DecisionContent): readonly FieldError[] => checkReadiness(type, content.order, content.items)
+export const readinessFindings = (type: OrderType, content: DecisionContent): readonly FieldError[] =>
+  checkReadiness(type, content.order, content.items)

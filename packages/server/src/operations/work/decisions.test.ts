@@ -29,7 +29,8 @@ const full = async (messages = ['hi'], type = 'test.echo') => {
   return order
 }
 const state = async (id: string) => (await story.order(id)).state
-const reject = (id: string, body: object, who = story.reviewer) => who.post(`/orders/${id}/reject`, { errors: [{ code: 'wrong', message: 'Not good.' }], ...body })
+const reject = (id: string, body: object, who = story.reviewer) =>
+  who.post(`/orders/${id}/reject`, { errors: [{ code: 'wrong', message: 'Not good.' }], ...body })
 
 describe('approve', () => {
   it('applies, and answers with the diff and the completed order', async () => {
@@ -67,7 +68,11 @@ describe('approve', () => {
     const item = (await story.order(order.id)).items[0]
     await reject(order.id, { allow_rework: true })
     const again = await story.take(order.id)
-    await story.agent.post(`/items/${item.id}/submit`, { lease_token: again.lease_token, result: { echoed: 'hi', ok: true }, notes: 'second thoughts' })
+    await story.agent.post(`/items/${item.id}/submit`, {
+      lease_token: again.lease_token,
+      result: { echoed: 'hi', ok: true },
+      notes: 'second thoughts',
+    })
     const stale = await story.reviewer.post(`/orders/${order.id}/approve`, { digest })
     expect([stale.status, stale.body.code]).toEqual([412, 'content_changed'])
     const now = await story.order(order.id)
@@ -111,7 +116,11 @@ describe('separation of duties', () => {
     await hanna.post(`/items/${held.id}/release`, { lease_token: held.lease_token })
     await story.fill(order.id)
 
-    for (const [who, conflict] of [[paula, 'proposed'], [sam, 'handed in work'], [hanna, 'held']] as const) {
+    for (const [who, conflict] of [
+      [paula, 'proposed'],
+      [sam, 'handed in work'],
+      [hanna, 'held'],
+    ] as const) {
       const answer = await who.post(`/orders/${order.id}/approve`)
       expect([answer.status, answer.body.code], answer.text).toEqual([403, 'separation_of_duties'])
       expect(answer.body.detail).toContain(conflict)
@@ -119,7 +128,10 @@ describe('separation of duties', () => {
     for (const kind of ['agent', 'service'] as const) {
       const who = await story.server.caller(kind, `deciding-${kind}`, { abilities: ['*'] })
       for (const verb of ['approve', 'reject', 'requeue']) {
-        const answer = await who.post(`/orders/${order.id}/${verb}`, verb === 'reject' ? { errors: [{ code: 'x', message: 'x' }] } : verb === 'requeue' ? { reason: 'x' } : {})
+        const answer = await who.post(
+          `/orders/${order.id}/${verb}`,
+          verb === 'reject' ? { errors: [{ code: 'x', message: 'x' }] } : verb === 'requeue' ? { reason: 'x' } : {},
+        )
         expect([answer.status, answer.body.code], `${kind} ${verb}`).toEqual([403, 'agents_cannot_decide'])
       }
     }
@@ -148,7 +160,8 @@ describe('separation of duties', () => {
   it('needs the ability, whatever kind of key it is', async () => {
     const order = await full()
     const guest = await story.server.caller('person', 'guest', { abilities: ['work:view'] })
-    for (const verb of ['approve', 'reject', 'cancel', 'requeue']) expect((await guest.post(`/orders/${order.id}/${verb}`)).body.code, verb).toBe('scope_missing')
+    for (const verb of ['approve', 'reject', 'cancel', 'requeue'])
+      expect((await guest.post(`/orders/${order.id}/${verb}`)).body.code, verb).toBe('scope_missing')
   })
 })
 
@@ -189,7 +202,12 @@ describe('reject', () => {
     const history = (await story.reviewer.get(`/items/${b.id}`)).body
     expect(history.submissions).toHaveLength(2)
     expect(history.item.submission_number).toBe(2)
-    expect((await story.kinds(order.id)).filter((kind) => /rejected|requeued/.test(kind))).toEqual(['order.rejected', 'item.rejected', 'item.requeued', 'order.requeued'])
+    expect((await story.kinds(order.id)).filter((kind) => /rejected|requeued/.test(kind))).toEqual([
+      'order.rejected',
+      'item.rejected',
+      'item.requeued',
+      'order.requeued',
+    ])
   })
 
   it('sends all back by default, and only the named ones when named', async () => {
@@ -223,7 +241,17 @@ describe('reject', () => {
       await gate.query('begin')
       await gate.query('select 1 from wm.orders where id = $1 for update', [order.id])
       const both = Promise.all([story.reviewer.post(`/orders/${order.id}/approve`), reject(order.id, {}, other)])
-      await until(async () => Number((await story.server.database.sql<{ n: string }>(`select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`))[0]!.n) >= 2, 'both wait for the order')
+      await until(
+        async () =>
+          Number(
+            (
+              await story.server.database.sql<{ n: string }>(
+                `select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+              )
+            )[0]!.n,
+          ) >= 2,
+        'both wait for the order',
+      )
       await gate.query('commit')
       await gate.end()
       const [approved, rejected] = await whileApplying(story.server, both)
@@ -240,8 +268,14 @@ describe('cancel', () => {
     await story.submit(await story.take(order.id))
     const cancelled = await story.proposer.post(`/orders/${order.id}/cancel`, { reason: 'budget' })
     expect(cancelled.body.order.state).toBe('cancelled')
-    expect((await story.order(order.id)).items.map((item: any) => [item.state, item.leased_by_agent_id])).toEqual(['a', 'b', 'c'].map(() => ['cancelled', null]))
-    for (const [verb, body] of [['heartbeat', {}], ['submit', { result: { echoed: held.input.message, ok: true } }], ['release', {}]] as const) {
+    expect((await story.order(order.id)).items.map((item: any) => [item.state, item.leased_by_agent_id])).toEqual(
+      ['a', 'b', 'c'].map(() => ['cancelled', null]),
+    )
+    for (const [verb, body] of [
+      ['heartbeat', {}],
+      ['submit', { result: { echoed: held.input.message, ok: true } }],
+      ['release', {}],
+    ] as const) {
       const late = await story.agent.post(`/items/${held.id}/${verb}`, { lease_token: held.lease_token, ...body })
       expect([late.status, late.body.code, late.body.reason], verb).toEqual([409, 'lease_lost', 'cancelled'])
     }
@@ -264,7 +298,10 @@ describe('cancel', () => {
 
   it('wins or loses against thirty-two checkouts, but never both: no live lease is left on a cancelled order', async () => {
     const order = await story.propose({ messages: Array.from({ length: 32 }, (_, n) => `m${n}`) })
-    await Promise.all([...Array.from({ length: 32 }, () => story.agent.post(`/orders/${order.id}/checkout`)), story.proposer.post(`/orders/${order.id}/cancel`, { reason: 'race' })])
+    await Promise.all([
+      ...Array.from({ length: 32 }, () => story.agent.post(`/orders/${order.id}/checkout`)),
+      story.proposer.post(`/orders/${order.id}/cancel`, { reason: 'race' }),
+    ])
     const states = (await story.order(order.id)).items.map((item: any) => `${item.state} ${item.leased_by_agent_id}`)
     expect(new Set(states)).toEqual(new Set(['cancelled null']))
   })
@@ -274,7 +311,11 @@ describe('requeue', () => {
   const fileAway = async (messages = ['a']) => {
     const order = await story.propose({ messages })
     const item = await story.take(order.id)
-    await story.agent.post(`/items/${item.id}/fail`, { lease_token: item.lease_token, class: 'permanent', error: { code: 'gone', message: 'The page is gone.' } })
+    await story.agent.post(`/items/${item.id}/fail`, {
+      lease_token: item.lease_token,
+      class: 'permanent',
+      error: { code: 'gone', message: 'The page is gone.' },
+    })
     await story.server.run('dead-letterer')
     return { order, item }
   }

@@ -22,12 +22,18 @@ export const failItem = defineOperation({
   input: Type.Object({
     item: itemId,
     lease_token: leaseToken,
-    class: Type.Enum(failureClasses, { description: 'transient: the world was in the way. agent: this agent could not. permanent: nobody can. policy: it must not be done.' }),
+    class: Type.Enum(failureClasses, {
+      description: 'transient: the world was in the way. agent: this agent could not. permanent: nobody can. policy: it must not be done.',
+    }),
     error: Type.Object(
       { code: Type.String({ minLength: 1, maxLength: 120 }), message: Type.String({ minLength: 1, maxLength: 2000 }) },
       { additionalProperties: true, description: 'What happened.' },
     ),
-    retry_after: Type.Optional(Type.Union([Type.Null(), Type.Integer({ minimum: 0, maximum: 604_800 })], { description: 'Seconds before another attempt makes sense.' })),
+    retry_after: Type.Optional(
+      Type.Union([Type.Null(), Type.Integer({ minimum: 0, maximum: 604_800 })], {
+        description: 'Seconds before another attempt makes sense.',
+      }),
+    ),
   }),
   output: Type.Object({ item: ItemShape, will_retry: Type.Boolean() }),
   async handler(context, input) {
@@ -42,11 +48,24 @@ export const failItem = defineOperation({
       const { item, at } = await lockHeldItem(tx, context, input.item, input.lease_token)
       const next = decideAfterFailure(input.class, item.attempts, item.max_attempts, policy, Math.random(), input.retry_after ?? 0)
       const willRetry = next.kind === 'retry'
-      const error = { ...input.error, class: input.class, is_transient: input.class === 'transient', retry_after: willRetry ? Math.ceil(next.delaySeconds) : null, attempt: item.attempts }
+      const error = {
+        ...input.error,
+        class: input.class,
+        is_transient: input.class === 'transient',
+        retry_after: willRetry ? Math.ceil(next.delaySeconds) : null,
+        attempt: item.attempts,
+      }
       await moveItems(tx, [item.id], item.state, 'failed', at, { error, retryInSeconds: willRetry ? next.delaySeconds : null })
       const reopened = await reopenIdleOrder(tx, order!, at, actor)
       await appendEvents(tx, actor, at, [
-        { kind: 'item.failed', orderId: item.order_id, itemId: item.id, orderType: item.order_type, payload: { error, will_retry: willRetry, generation: Number(item.generation), lease_expires_at: item.lease_expires_at }, message: input.error.message.slice(0, 500) },
+        {
+          kind: 'item.failed',
+          orderId: item.order_id,
+          itemId: item.id,
+          orderType: item.order_type,
+          payload: { error, will_retry: willRetry, generation: Number(item.generation), lease_expires_at: item.lease_expires_at },
+          message: input.error.message.slice(0, 500),
+        },
         ...reopened,
       ])
       return { status: 200, json: `{"item":${await renderItem(tx, item.id)},"will_retry":${willRetry}}` }

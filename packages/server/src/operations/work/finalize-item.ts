@@ -14,7 +14,8 @@ import { getType } from './planning.ts'
 import { getItemBrief, judge, refuseSubmission } from './verification.ts'
 
 const sameParts = (a: readonly ValidPart[], b: readonly ValidPart[]): boolean =>
-  a.length === b.length && a.every((part, n) => part.part_key === b[n]!.part_key && part.seq === b[n]!.seq && part.checksum === b[n]!.checksum)
+  a.length === b.length &&
+  a.every((part, n) => part.part_key === b[n]!.part_key && part.seq === b[n]!.seq && part.checksum === b[n]!.checksum)
 
 /** Refuses with: not_found, parts_not_supported, parts_missing, verification_failed, busy (parts changed meanwhile), the lease refusals. */
 export const finalizeItem = defineOperation({
@@ -26,7 +27,11 @@ export const finalizeItem = defineOperation({
   input: Type.Object({
     item: itemId,
     lease_token: leaseToken,
-    mode: Type.Optional(Type.Union([Type.Null(), Type.Enum(['strict', 'best_effort'])], { description: 'strict (default): every required part must be there.' })),
+    mode: Type.Optional(
+      Type.Union([Type.Null(), Type.Enum(['strict', 'best_effort'])], {
+        description: 'strict (default): every required part must be there.',
+      }),
+    ),
     notes,
   }),
   output: Type.Object({
@@ -45,13 +50,28 @@ export const finalizeItem = defineOperation({
       const missing = requiredParts(type, brief.input).filter((key) => !parts.some((part) => part.part_key === key))
       if (missing.length > 0 && (input.mode ?? 'strict') === 'strict') {
         const detail = `Missing required parts: ${missing.join(', ')}`
-        throw new WorkError('parts_missing', { detail, errors: [{ field: 'parts', code: 'parts_missing', message: detail }], extra: { missing } })
+        throw new WorkError('parts_missing', {
+          detail,
+          errors: [{ field: 'parts', code: 'parts_missing', message: detail }],
+          extra: { missing },
+        })
       }
-      if (parts.length === 0) throw new WorkError('parts_missing', { detail: 'No part of this item is validated yet.', errors: [{ field: 'parts', code: 'parts_missing', message: 'No part is validated yet.' }] })
+      if (parts.length === 0)
+        throw new WorkError('parts_missing', {
+          detail: 'No part of this item is validated yet.',
+          errors: [{ field: 'parts', code: 'parts_missing', message: 'No part is validated yet.' }],
+        })
       result = assembleParts(type, assembled, brief.input)
     } catch (error) {
       if (!(error instanceof TypeCrashed)) throw error
-      throw new WorkError('verification_failed', { detail: `The parts could not be assembled: ${error.message}`, errors: [{ field: 'parts', code: 'assemble_failed', message: error.message }] }, { cause: error })
+      throw new WorkError(
+        'verification_failed',
+        {
+          detail: `The parts could not be assembled: ${error.message}`,
+          errors: [{ field: 'parts', code: 'assemble_failed', message: error.message }],
+        },
+        { cause: error },
+      )
     }
     const evidence = parts.flatMap((part) => (Array.isArray(part.evidence) ? part.evidence : []))
     const handedIn = { result, evidence: evidence.length > 0 ? evidence : null, notes: input.notes ?? null }
@@ -60,11 +80,23 @@ export const finalizeItem = defineOperation({
 
     let orderSubmitted = false
     const reply = await context.write(async (tx) => {
-      const answer = await submitWithin(tx, { ...askerOf(context), itemId: input.item, token: input.lease_token ?? null, ...handedIn, digest: submissionDigest(handedIn), assembledParts: parts.length, idempotency: null })
+      const answer = await submitWithin(tx, {
+        ...askerOf(context),
+        itemId: input.item,
+        token: input.lease_token ?? null,
+        ...handedIn,
+        digest: submissionDigest(handedIn),
+        assembledParts: parts.length,
+        idempotency: null,
+      })
       if (answer.kind === 'refused') throw leaseRefusal(answer.facts, claimOf(context, input.lease_token))
       if (answer.kind !== 'done') throw new WorkError('not_found')
       // Now that the item is locked and handed in, no part can come any more: what was verified must be what is there.
-      if (!sameParts(parts, await loadValidParts(tx, input.item))) throw new WorkError('busy', { detail: 'A part of this item changed while it was being finalized; nothing was handed in.', retryAfterSeconds: 1 })
+      if (!sameParts(parts, await loadValidParts(tx, input.item)))
+        throw new WorkError('busy', {
+          detail: 'A part of this item changed while it was being finalized; nothing was handed in.',
+          retryAfterSeconds: 1,
+        })
       orderSubmitted = answer.orderSubmitted
       const { order_state } = JSON.parse(answer.body) as { order_state: string }
       return { status: 202, body: { success: true, item: { id: input.item, state: 'submitted', assembled_result: result }, order_state } }

@@ -7,7 +7,8 @@ beforeAll(async () => {
 })
 afterAll(() => story.server.stop())
 
-const expire = (itemId: string) => story.server.database.sql(`update wm.items set lease_expires_at = clock_timestamp() - interval '1 second' where id = $1`, [itemId])
+const expire = (itemId: string) =>
+  story.server.database.sql(`update wm.items set lease_expires_at = clock_timestamp() - interval '1 second' where id = $1`, [itemId])
 const row = async (itemId: string) => (await story.server.database.sql<any>(`select * from wm.items where id = $1`, [itemId]))[0]!
 
 describe('checkout', () => {
@@ -46,7 +47,9 @@ describe('submit', () => {
     const refused = await story.submit(item, { echoed: 'ho', ok: true })
     expect([refused.status, refused.body.code]).toEqual([422, 'verification_failed'])
     expect(refused.body.errors).toEqual({ echoed: ["echoed must be 'hi'"] })
-    expect(refused.body.error_list).toEqual([{ check: 'echo is right', field: 'echoed', code: 'wrong_echo', message: "echoed must be 'hi'" }])
+    expect(refused.body.error_list).toEqual([
+      { check: 'echo is right', field: 'echoed', code: 'wrong_echo', message: "echoed must be 'hi'" },
+    ])
 
     const [fact] = await story.facts(order.id, 'item.submission_refused')
     expect(fact).toMatchObject({ actor_type: 'agent', actor_id: 'agent-1', payload: { errors: [{ field: 'echoed', code: 'wrong_echo' }] } })
@@ -104,9 +107,21 @@ describe('submit', () => {
       ['release', {}],
       ['fail', { class: 'agent', error: { code: 'x', message: 'x' } }],
     ] as const) {
-      expect((await story.agent.post(`/items/${done.id}/${verb}`, { ...body, lease_token: done.lease_token })).body.code, verb).toBe('already_submitted')
-      expect((await other.post(`/items/${held.id}/${verb}`, { ...body, lease_token: held.lease_token })).body.code, verb).toBe('lease_error')
-      expect((await story.agent.post(`/items/${free.id}/${verb}`, { ...body, ...(verb === 'submit' && { result: { echoed: free.input.message, ok: true } }) })).body.code, verb).toBe('lease_error')
+      expect((await story.agent.post(`/items/${done.id}/${verb}`, { ...body, lease_token: done.lease_token })).body.code, verb).toBe(
+        'already_submitted',
+      )
+      expect((await other.post(`/items/${held.id}/${verb}`, { ...body, lease_token: held.lease_token })).body.code, verb).toBe(
+        'lease_error',
+      )
+      expect(
+        (
+          await story.agent.post(`/items/${free.id}/${verb}`, {
+            ...body,
+            ...(verb === 'submit' && { result: { echoed: free.input.message, ok: true } }),
+          })
+        ).body.code,
+        verb,
+      ).toBe('lease_error')
     }
     expect(await row(held.id)).toMatchObject({ state: 'leased', leased_by_agent_id: 'agent-1' })
   })
@@ -115,8 +130,15 @@ describe('submit', () => {
     const order = await story.propose()
     const item = await story.take(order.id)
     await expire(item.id)
-    for (const [verb, body] of [['heartbeat', {}], ['submit', { result: { echoed: 'hi', ok: true } }], ['release', {}], ['fail', { class: 'agent', error: { code: 'x', message: 'x' } }]] as const)
-      expect((await story.agent.post(`/items/${item.id}/${verb}`, { ...body, lease_token: item.lease_token })).body.code, verb).toBe('lease_expired')
+    for (const [verb, body] of [
+      ['heartbeat', {}],
+      ['submit', { result: { echoed: 'hi', ok: true } }],
+      ['release', {}],
+      ['fail', { class: 'agent', error: { code: 'x', message: 'x' } }],
+    ] as const)
+      expect((await story.agent.post(`/items/${item.id}/${verb}`, { ...body, lease_token: item.lease_token })).body.code, verb).toBe(
+        'lease_expired',
+      )
     expect((await row(item.id)).state).toBe('leased')
   })
 })
@@ -128,7 +150,14 @@ describe('heartbeat', () => {
     const first = await story.agent.post(`/items/${item.id}/heartbeat`, { lease_token: item.lease_token }, { key: null })
     const second = await story.agent.post(`/items/${item.id}/heartbeat`, { lease_token: item.lease_token }, { key: null })
     expect(second.body.lease_expires_at > first.body.lease_expires_at).toBe(true)
-    expect(await story.kinds(order.id)).toEqual(['order.proposed', 'order.planned', 'item.leased', 'order.checked_out', 'item.in_progress', 'order.in_progress'])
+    expect(await story.kinds(order.id)).toEqual([
+      'order.proposed',
+      'order.planned',
+      'item.leased',
+      'order.checked_out',
+      'item.in_progress',
+      'order.in_progress',
+    ])
   })
 
   it('refuses a made-up token', async () => {
@@ -162,33 +191,50 @@ describe('release', () => {
 
   it('happens once when sent four times at once', async () => {
     const item = await story.take((await story.propose()).id)
-    const answers = await Promise.all(Array.from({ length: 4 }, () => story.agent.post(`/items/${item.id}/release`, { lease_token: item.lease_token })))
+    const answers = await Promise.all(
+      Array.from({ length: 4 }, () => story.agent.post(`/items/${item.id}/release`, { lease_token: item.lease_token })),
+    )
     expect(answers.map((answer) => answer.status).sort((a, b) => a - b)).toEqual([200, 409, 409, 409])
   })
 })
 
 describe('fail', () => {
-  const fail = (item: { id: string; lease_token: string }, body: object) => story.agent.post(`/items/${item.id}/fail`, { lease_token: item.lease_token, error: { code: 'timeout', message: 'The site did not answer.' }, ...body })
-  const due = (itemId: string) => story.server.database.sql(`update wm.items set available_at = clock_timestamp() where id = $1 and available_at is not null`, [itemId])
+  const fail = (item: { id: string; lease_token: string }, body: object) =>
+    story.agent.post(`/items/${item.id}/fail`, {
+      lease_token: item.lease_token,
+      error: { code: 'timeout', message: 'The site did not answer.' },
+      ...body,
+    })
+  const due = (itemId: string) =>
+    story.server.database.sql(`update wm.items set available_at = clock_timestamp() where id = $1 and available_at is not null`, [itemId])
 
-  it.each(['transient', 'agent'])('sets a %s failure aside until its backoff is over, then the retry scheduler brings it back', async (kind) => {
-    const order = await story.propose()
-    const item = await story.take(order.id)
-    const failed = await fail(item, { class: kind, retry_after: 3600 })
-    expect(failed.status, failed.text).toBe(200)
-    expect(failed.body).toMatchObject({ will_retry: true, item: { state: 'failed', error: { code: 'timeout', class: kind, is_transient: kind === 'transient', retry_after: 3600, attempt: 1 } } })
-    expect(failed.body.item.available_at).not.toBeNull()
+  it.each(['transient', 'agent'])(
+    'sets a %s failure aside until its backoff is over, then the retry scheduler brings it back',
+    async (kind) => {
+      const order = await story.propose()
+      const item = await story.take(order.id)
+      const failed = await fail(item, { class: kind, retry_after: 3600 })
+      expect(failed.status, failed.text).toBe(200)
+      expect(failed.body).toMatchObject({
+        will_retry: true,
+        item: {
+          state: 'failed',
+          error: { code: 'timeout', class: kind, is_transient: kind === 'transient', retry_after: 3600, attempt: 1 },
+        },
+      })
+      expect(failed.body.item.available_at).not.toBeNull()
 
-    await story.server.run('retry-scheduler')
-    await story.server.run('dead-letterer')
-    expect((await row(item.id)).state).toBe('failed')
-    await due(item.id)
-    expect(await story.server.run('retry-scheduler')).toBe(1)
-    expect(await row(item.id)).toMatchObject({ state: 'queued', available_at: null })
-    const next = await story.take(order.id)
-    expect(next).toMatchObject({ attempt: 2, last_error: { code: 'timeout' } })
-    expect(await story.kinds(order.id)).toEqual(expect.arrayContaining(['item.failed', 'order.requeued', 'item.retried']))
-  })
+      await story.server.run('retry-scheduler')
+      await story.server.run('dead-letterer')
+      expect((await row(item.id)).state).toBe('failed')
+      await due(item.id)
+      expect(await story.server.run('retry-scheduler')).toBe(1)
+      expect(await row(item.id)).toMatchObject({ state: 'queued', available_at: null })
+      const next = await story.take(order.id)
+      expect(next).toMatchObject({ attempt: 2, last_error: { code: 'timeout' } })
+      expect(await story.kinds(order.id)).toEqual(expect.arrayContaining(['item.failed', 'order.requeued', 'item.retried']))
+    },
+  )
 
   it('is final when the attempts are used up', async () => {
     const order = await story.propose()

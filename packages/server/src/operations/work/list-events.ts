@@ -49,11 +49,21 @@ export const listProvenance = defineOperation({
   http: { method: 'GET', path: '/provenance', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  input: Type.Object({ id: Type.Optional(Type.String({ format: 'uuid' })), agent_id: text('Agent id.'), model_name: text('Model.'), ip: text('Address.'), limit }),
+  input: Type.Object({
+    id: Type.Optional(Type.String({ format: 'uuid' })),
+    agent_id: text('Agent id.'),
+    model_name: text('Model.'),
+    ip: text('Address.'),
+    limit,
+  }),
   output: Type.Object({ provenance: Type.Array(Type.Unknown()) }),
   handler: (context, input) =>
     context.read(async (q) => {
-      const rows = await renderProvenance(q, { id: input.id, agentId: input.agent_id, modelName: input.model_name, ip: input.ip }, input.limit ?? 50)
+      const rows = await renderProvenance(
+        q,
+        { id: input.id, agentId: input.agent_id, modelName: input.model_name, ip: input.ip },
+        input.limit ?? 50,
+      )
       return { status: 200, json: `{"provenance":[${rows.join(',')}]}` }
     }),
 })

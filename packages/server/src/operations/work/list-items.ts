@@ -27,7 +27,12 @@ export const listItems = defineOperation({
     const list = input.order ? `items of ${input.order}` : 'items'
     const at = input.cursor ? decodeCursor(tenantId, list, input.cursor, [input.order ? /^\d{1,9}$/ : uuidPattern])[0]! : undefined
     const after = at === undefined ? undefined : input.order ? { ordinal: Number(at) } : { id: at }
-    const filter = { ...(input.order && { orderId: input.order }), ...(input.state && { state: input.state }), ...(input.type && { type: input.type }), ...(input.agent && { agentId: input.agent }) }
+    const filter = {
+      ...(input.order && { orderId: input.order }),
+      ...(input.state && { state: input.state }),
+      ...(input.type && { type: input.type }),
+      ...(input.agent && { agentId: input.agent }),
+    }
     return context.read(async (q) => {
       const rows = await pageItems(q, filter, size + 1, after)
       const shown = rows.slice(0, size)

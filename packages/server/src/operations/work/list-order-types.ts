@@ -8,10 +8,19 @@ export const listOrderTypes = defineOperation({
   ability: 'work:view',
   idempotency: 'none',
   input: Type.Object({ type: Type.Optional(Type.String({ maxLength: 120, description: 'Only this type.' })) }),
-  output: Type.Object({ types: Type.Array(Type.Object({ type: Type.String(), version: Type.Integer(), schemas: Type.Unknown() }, { additionalProperties: true, title: 'OrderType' })) }),
+  output: Type.Object({
+    types: Type.Array(
+      Type.Object(
+        { type: Type.String(), version: Type.Integer(), schemas: Type.Unknown() },
+        { additionalProperties: true, title: 'OrderType' },
+      ),
+    ),
+  }),
   async handler(context, input) {
     const { types } = context.services
-    const described = types.list().flatMap((type) => (input.type === undefined || input.type === type.type ? [types.describe(type.type)] : []))
+    const described = types
+      .list()
+      .flatMap((type) => (input.type === undefined || input.type === type.type ? [types.describe(type.type)] : []))
     return { status: 200, body: { types: described } }
   },
 })

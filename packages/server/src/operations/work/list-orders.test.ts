@@ -18,7 +18,11 @@ afterAll(() => story.server.stop())
 
 const list = async (query: string) => {
   const answer = await story.reviewer.get(`/orders?${query}`)
-  return { status: answer.status, body: answer.body, names: (answer.body.data as Array<{ id: string }> | undefined)?.map((order) => Object.keys(ids).find((name) => ids[name] === order.id)) }
+  return {
+    status: answer.status,
+    body: answer.body,
+    names: (answer.body.data as Array<{ id: string }> | undefined)?.map((order) => Object.keys(ids).find((name) => ids[name] === order.id)),
+  }
 }
 
 describe('filters of GET /orders', () => {
@@ -45,7 +49,9 @@ describe('filters of GET /orders', () => {
     ['sort=-created_at', ['high', 'middle', 'low']],
     ['sort=-items_count', ['high', 'middle', 'low']],
   ])('%s', async (query, expected) => {
-    expect((await list(query.replaceAll('>=', '%3E%3D').replaceAll('{', '%7B').replaceAll('}', '%7D').replaceAll('"', '%22'))).names).toEqual(expected)
+    expect(
+      (await list(query.replaceAll('>=', '%3E%3D').replaceAll('{', '%7B').replaceAll('}', '%7D').replaceAll('"', '%22'))).names,
+    ).toEqual(expected)
   })
 
   it('by id, one or several', async () => {
@@ -83,13 +89,21 @@ describe('filters of GET /orders', () => {
 describe('shapes of GET /orders', () => {
   it('counts, existence, events and effects come on request; items always', async () => {
     const { body } = await list('include=itemsCount,itemsExists,eventsCount,eventsExists,events,effects&filter[state]=submitted')
-    expect(body.data[0]).toMatchObject({ items_count: 1, items_exists: true, events_exists: true, effects: [], items: [{ state: 'submitted' }] })
+    expect(body.data[0]).toMatchObject({
+      items_count: 1,
+      items_exists: true,
+      events_exists: true,
+      effects: [],
+      items: [{ state: 'submitted' }],
+    })
     expect(body.data[0].events_count).toBe(body.data[0].events.length)
     expect((await list('')).body.data[0]).not.toHaveProperty('events')
   })
 
   it('sparse fields keep exactly what was asked, items included', async () => {
-    const { body } = await list('fields[work_orders]=state&fields[items]=id,state&fields[events]=kind&include=events&filter[state]=submitted')
+    const { body } = await list(
+      'fields[work_orders]=state&fields[items]=id,state&fields[events]=kind&include=events&filter[state]=submitted',
+    )
     expect(Object.keys(body.data[0]).sort()).toEqual(['events', 'items', 'state'])
     expect(Object.keys(body.data[0].items[0])).toEqual(['id', 'state'])
     expect(Object.keys(body.data[0].events[0])).toEqual(['kind'])
@@ -98,7 +112,8 @@ describe('shapes of GET /orders', () => {
   it('pages carry working links that keep the query and end', async () => {
     const first = (await list('per_page=2&sort=priority&fields[work_orders]=id')).body
     expect(first).toMatchObject({ current_page: 1, from: 1, to: 2, per_page: 2, total: 3, last_page: 2, prev_page_url: null })
-    const follow = async (url: string) => (await story.reviewer.get(url.startsWith('http') ? new URL(url).pathname + new URL(url).search : url)).body
+    const follow = async (url: string) =>
+      (await story.reviewer.get(url.startsWith('http') ? new URL(url).pathname + new URL(url).search : url)).body
     const second = await follow(first.next_page_url)
     expect(second).toMatchObject({ current_page: 2, from: 3, to: 3, next_page_url: null })
     expect([...first.data, ...second.data].map((order) => order.id)).toEqual([ids.low, ids.middle, ids.high])
@@ -140,7 +155,13 @@ describe('cursor paging', () => {
     const { next_cursor: cursor } = (await story.reviewer.get('/orders?cursor=start&limit=1')).body
     const parts = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[]
     const forged = (change: (parts: unknown[]) => unknown[]) => Buffer.from(JSON.stringify(change([...parts]))).toString('base64url')
-    for (const bad of [`${cursor}x`, 'nonsense', forged((p) => ['x', ...p.slice(1)]), forged((p) => [p[0], p[1], '2026-13-45T99:99:99.000000Z', p[3]]), forged((p) => p.slice(0, 2))]) {
+    for (const bad of [
+      `${cursor}x`,
+      'nonsense',
+      forged((p) => ['x', ...p.slice(1)]),
+      forged((p) => [p[0], p[1], '2026-13-45T99:99:99.000000Z', p[3]]),
+      forged((p) => p.slice(0, 2)),
+    ]) {
       const answer = await story.reviewer.get(`/orders?cursor=${bad}`)
       expect([answer.status, answer.body.code], answer.text).toEqual([400, 'cursor_invalid'])
     }

@@ -13,14 +13,24 @@ import { filterNames, type Include, pick, plainFilters, readFields, readFilters,
 const text = (description: string) => Type.Optional(Type.String({ maxLength: 4000, description }))
 const size = (description: string) => Type.Optional(Type.Union([Type.Integer(), Type.String({ maxLength: 10 })], { description }))
 const members = (names: readonly string[], description: string) =>
-  Type.Optional(Type.Object(Object.fromEntries(names.map((name) => [name, Type.Optional(Type.Unknown())])), { additionalProperties: true, description }))
+  Type.Optional(
+    Type.Object(Object.fromEntries(names.map((name) => [name, Type.Optional(Type.Unknown())])), {
+      additionalProperties: true,
+      description,
+    }),
+  )
 
 const input = Type.Object({
   filter: members(filterNames, 'filter[state]=queued, filter[priority]=>50, filter[meta]=key:value …'),
   sort: text('Comma list, - for descending; default -priority,created_at.'),
   include: text('items (default), events, effects, itemsCount, itemsExists, eventsCount, eventsExists.'),
   fields: members(['work_orders', 'items', 'events'], 'fields[work_orders]=id,state …'),
-  page: Type.Optional(Type.Object({ number: size('Page number from 1.'), size: size('Rows per page.') }, { additionalProperties: false, description: 'page[number], page[size].' })),
+  page: Type.Optional(
+    Type.Object(
+      { number: size('Page number from 1.'), size: size('Rows per page.') },
+      { additionalProperties: false, description: 'page[number], page[size].' },
+    ),
+  ),
   per_page: size('Rows per page.'),
   limit: size('Rows per page.'),
   cursor: text('Keyset paging instead of page numbers: `start`, then next_cursor. In the default order only.'),
@@ -34,18 +44,26 @@ type Input = Static<typeof input>
 
 /** Every member is optional: `fields[…]` chooses. */
 const sparseOrder = Type.Partial(
-  Type.Object({ ...OrderShape.properties, items: Type.Array(Type.Partial(ItemShape)), events: Type.Array(Type.Partial(EventShape)) }, { title: 'SparseOrder' }),
+  Type.Object(
+    { ...OrderShape.properties, items: Type.Array(Type.Partial(ItemShape)), events: Type.Array(Type.Partial(EventShape)) },
+    { title: 'SparseOrder' },
+  ),
 )
 
 function whole(name: string, value: unknown, lowest: number, highest: number): number {
   const number = typeof value === 'number' ? value : /^\d{1,9}$/.test(String(value)) ? Number(value) : Number.NaN
-  if (!Number.isInteger(number) || number < lowest || number > highest) throw new WorkError('invalid_filter', { detail: `${name} must be a whole number from ${lowest} to ${highest}.` })
+  if (!Number.isInteger(number) || number < lowest || number > highest)
+    throw new WorkError('invalid_filter', { detail: `${name} must be a whole number from ${lowest} to ${highest}.` })
   return number
 }
 
 function pageSize(context: OperationContext, given: Input): number {
   const { defaultPageSize, maxPageSize } = context.services.settings
-  for (const [name, value] of [['limit', given.limit], ['per_page', given.per_page], ['page[size]', given.page?.size]] as const)
+  for (const [name, value] of [
+    ['limit', given.limit],
+    ['per_page', given.per_page],
+    ['page[size]', given.page?.size],
+  ] as const)
     if (value !== undefined) return whole(name, value, 1, maxPageSize)
   return defaultPageSize
 }
@@ -53,9 +71,17 @@ function pageSize(context: OperationContext, given: Input): number {
 type Row = { id: string; json: string; items_count?: number; events_count?: number }
 
 /** Rows with their includes and sparse fields, as objects. */
-async function dress(q: Queryable, rows: readonly Row[], includes: Set<Include>, fields: ReturnType<typeof readFields>): Promise<Record<string, unknown>[]> {
+async function dress(
+  q: Queryable,
+  rows: readonly Row[],
+  includes: Set<Include>,
+  fields: ReturnType<typeof readFields>,
+): Promise<Record<string, unknown>[]> {
   const items = new Map<string, unknown[]>()
-  for (const { order_id, json } of await renderItemsOfOrders(q, rows.map((row) => row.id)))
+  for (const { order_id, json } of await renderItemsOfOrders(
+    q,
+    rows.map((row) => row.id),
+  ))
     items.set(order_id, [...(items.get(order_id) ?? []), pick(JSON.parse(json) as Record<string, unknown>, fields.items)])
   const dressed: Record<string, unknown>[] = []
   for (const row of rows) {
@@ -65,7 +91,10 @@ async function dress(q: Queryable, rows: readonly Row[], includes: Set<Include>,
     if (includes.has('eventsCount')) order.events_count = row.events_count
     if (includes.has('eventsExists')) order.events_exists = (row.events_count ?? 0) > 0
     order.items = items.get(row.id) ?? []
-    if (includes.has('events')) order.events = (await listEvents(q, { orderId: row.id }, 20)).map((event) => pick(JSON.parse(event.json) as Record<string, unknown>, fields.events))
+    if (includes.has('events'))
+      order.events = (await listEvents(q, { orderId: row.id }, 20)).map((event) =>
+        pick(JSON.parse(event.json) as Record<string, unknown>, fields.events),
+      )
     if (includes.has('effects')) order.effects = (await renderEffects(q, row.id)).map((json) => JSON.parse(json) as unknown)
     dressed.push(order)
   }
@@ -73,7 +102,12 @@ async function dress(q: Queryable, rows: readonly Row[], includes: Set<Include>,
 }
 
 /** The predecessor's page object, with links that work: every link repeats the whole query. */
-function pageObject(base: string, given: Input, page: { number: number; size: number; total: number }, data: unknown[]): Record<string, unknown> {
+function pageObject(
+  base: string,
+  given: Input,
+  page: { number: number; size: number; total: number },
+  data: unknown[],
+): Record<string, unknown> {
   const last = Math.max(1, Math.ceil(page.total / page.size))
   const link = (number: number) => {
     const query = new URLSearchParams()
@@ -121,20 +155,32 @@ export const listOrders = defineOperation({
   output: Type.Object({ data: Type.Array(sparseOrder) }, { additionalProperties: true }),
   async handler(context, given) {
     const { services, principal } = context
-    const aliases = Object.fromEntries(plainFilters.flatMap((name) => (given[name] !== undefined && given.filter?.[name] === undefined ? [[name, given[name]]] : [])))
+    const aliases = Object.fromEntries(
+      plainFilters.flatMap((name) => (given[name] !== undefined && given.filter?.[name] === undefined ? [[name, given[name]]] : [])),
+    )
     const wheres: Sql[] = readFilters({ ...aliases, ...given.filter })
     const { orderBy, byCount } = readSort(given.sort)
     const includes = readIncludes(given.include)
     if (byCount) includes.add('itemsCount')
     const fields = readFields(given.fields ?? {})
     const size = pageSize(context, given)
-    const counts = { countItems: includes.has('itemsCount') || includes.has('itemsExists'), countEvents: includes.has('eventsCount') || includes.has('eventsExists') }
+    const counts = {
+      countItems: includes.has('itemsCount') || includes.has('itemsExists'),
+      countEvents: includes.has('eventsCount') || includes.has('eventsExists'),
+    }
 
     if (given.cursor !== undefined) {
-      if (given.sort !== undefined) throw new WorkError('invalid_filter', { detail: 'cursor works in the default order only; leave sort away.' })
+      if (given.sort !== undefined)
+        throw new WorkError('invalid_filter', { detail: 'cursor works in the default order only; leave sort away.' })
       if (given.cursor !== 'start' && given.cursor !== '') {
-        const [priority, at, id] = decodeCursor(principal.tenantId, 'orders', given.cursor, [/^-?\d{1,6}$/, instantPattern, uuidPattern]) as [string, string, string]
-        wheres.push(sql`(o.priority < ${Number(priority)} or (o.priority = ${Number(priority)} and (o.created_at, o.id) > (${at}::timestamptz, ${id}::uuid)))`)
+        const [priority, at, id] = decodeCursor(principal.tenantId, 'orders', given.cursor, [
+          /^-?\d{1,6}$/,
+          instantPattern,
+          uuidPattern,
+        ]) as [string, string, string]
+        wheres.push(
+          sql`(o.priority < ${Number(priority)} or (o.priority = ${Number(priority)} and (o.created_at, o.id) > (${at}::timestamptz, ${id}::uuid)))`,
+        )
       }
       return context.read(async (q) => {
         const { rows } = await pageOrders(q, { wheres, orderBy, limit: size + 1, offset: 0, ...counts, countTotal: false })
@@ -145,8 +191,18 @@ export const listOrders = defineOperation({
     }
     const number = given.page?.number === undefined ? 1 : whole('page[number]', given.page.number, 1, 1_000_000)
     return context.read(async (q) => {
-      const { rows, total } = await pageOrders(q, { wheres, orderBy, limit: size, offset: (number - 1) * size, ...counts, countTotal: true })
-      return { status: 200, body: pageObject(`${services.settings.baseUrl}/orders`, given, { number, size, total }, await dress(q, rows, includes, fields)) }
+      const { rows, total } = await pageOrders(q, {
+        wheres,
+        orderBy,
+        limit: size,
+        offset: (number - 1) * size,
+        ...counts,
+        countTotal: true,
+      })
+      return {
+        status: 200,
+        body: pageObject(`${services.settings.baseUrl}/orders`, given, { number, size, total }, await dress(q, rows, includes, fields)),
+      }
     })
   },
 })

@@ -17,7 +17,9 @@ export const listRecords = defineOperation({
     const { tenantId } = context.principal
     const list = `records ${input.collection}`
     const size = input.limit ?? 50
-    const after = input.cursor ? decodeCursor(tenantId, list, input.cursor, [{ test: (key) => key.length >= 1 && key.length <= 500 && !key.includes('\u0000') }])[0] : undefined
+    const after = input.cursor
+      ? decodeCursor(tenantId, list, input.cursor, [{ test: (key) => key.length >= 1 && key.length <= 500 && !key.includes('\u0000') }])[0]
+      : undefined
     return context.read(async (q) => {
       const rows = await readRecords(q, input.collection, size + 1, after)
       const shown = rows.slice(0, size)

@@ -7,7 +7,8 @@ const server = new URL('../../../', import.meta.url).pathname
 let source = ''
 beforeAll(async () => {
   const files: string[] = []
-  for await (const file of glob(['src/**/*.ts', 'migrations/routines/*.sql'], { cwd: server })) if (!/\.test\.ts$|00_guards\.sql$/.test(file)) files.push(file)
+  for await (const file of glob(['src/**/*.ts', 'migrations/routines/*.sql'], { cwd: server }))
+    if (!/\.test\.ts$|00_guards\.sql$/.test(file)) files.push(file)
   source = (await Promise.all(files.map((file) => readFile(`${server}${file}`, 'utf8')))).join('\n')
 })
 
@@ -30,7 +31,11 @@ describe('every error code is raised by some code', () => {
 })
 
 describe('every state', () => {
-  it.each(Object.entries(machines).flatMap(([machine, { states }]) => Object.entries(states).map(([state, spec]) => [`${machine} ${state}`, machine, state, spec] as const)))('%s can be reached, and left unless it is final', (_name, machine, state, spec) => {
+  it.each(
+    Object.entries(machines).flatMap(([machine, { states }]) =>
+      Object.entries(states).map(([state, spec]) => [`${machine} ${state}`, machine, state, spec] as const),
+    ),
+  )('%s can be reached, and left unless it is final', (_name, machine, state, spec) => {
     const { initial, states } = machines[machine as keyof typeof machines]
     const reached = state === initial || Object.values(states).some((other) => state in other.to)
     expect(reached).toBe(true)
@@ -41,6 +46,7 @@ describe('every state', () => {
     const announced = (machine: string, state: string) => `${machine}.${state}` in eventKinds
     const others: Record<string, string> = { 'order.queued': 'order.requeued', 'item.queued': 'item.requeued' }
     for (const [machine, { states }] of Object.entries(machines))
-      for (const state of Object.keys(states)) expect(announced(machine, state) || (others[`${machine}.${state}`] ?? '') in eventKinds, `${machine}.${state}`).toBe(true)
+      for (const state of Object.keys(states))
+        expect(announced(machine, state) || (others[`${machine}.${state}`] ?? '') in eventKinds, `${machine}.${state}`).toBe(true)
   })
 })

@@ -7,10 +7,13 @@ import { uuidPattern } from '../cursor.ts'
 const refuse = (detail: string, near?: string): never => {
   throw new WorkError('invalid_filter', { detail: near ? `${detail} Did you mean '${near}'?` : detail })
 }
-const list = (value: unknown): string[] => (Array.isArray(value) ? value : String(value).split(',')).map((one) => String(one).trim()).filter((one) => one !== '')
+const list = (value: unknown): string[] =>
+  (Array.isArray(value) ? value : String(value).split(',')).map((one) => String(one).trim()).filter((one) => one !== '')
 
 function oneOf(name: string, values: string[], known: readonly string[]): string[] {
-  for (const value of values) if (!known.includes(value)) refuse(`'${value.slice(0, 64)}' is not a value of ${name}; values: ${known.join(', ')}.`, nearestName(value, known))
+  for (const value of values)
+    if (!known.includes(value))
+      refuse(`'${value.slice(0, 64)}' is not a value of ${name}; values: ${known.join(', ')}.`, nearestName(value, known))
   return values
 }
 
@@ -19,8 +22,10 @@ const operators: Record<string, string> = { '>=': '>=', '<=': '<=', '<>': '<>', 
 function compare(column: string, kind: 'integer' | 'time', value: unknown): Sql {
   const terms = list(value).map((text) => {
     const [, operator = '=', operand = ''] = /^(>=|<=|<>|>|<|=)?(.*)$/s.exec(text)!
-    if (kind === 'integer' && !/^-?\d{1,9}$/.test(operand)) refuse(`filter[${column}] takes an integer with an optional operator (${Object.keys(operators).join(' ')}), such as >50.`)
-    if (kind === 'time' && !isCalendarTime(operand)) refuse(`filter[${column}] takes a time with an optional operator, such as >=2026-01-31T00:00:00Z.`)
+    if (kind === 'integer' && !/^-?\d{1,9}$/.test(operand))
+      refuse(`filter[${column}] takes an integer with an optional operator (${Object.keys(operators).join(' ')}), such as >50.`)
+    if (kind === 'time' && !isCalendarTime(operand))
+      refuse(`filter[${column}] takes a time with an optional operator, such as >=2026-01-31T00:00:00Z.`)
     const typed = kind === 'integer' ? sql`${Number(operand)}::integer` : sql`${operand}::timestamptz`
     return sql`${raw(`o.${column} ${operators[operator]}`)} ${typed}`
   })
@@ -48,7 +53,10 @@ function metaContains(value: unknown): Sql {
   const readings: unknown[] = [plain]
   if (plain !== '' && !Number.isNaN(Number(plain))) readings.push(Number(plain))
   if (plain === 'true' || plain === 'false') readings.push(plain === 'true')
-  return sql`(${join(readings.map((one) => sql`o.meta @> ${JSON.stringify({ [key]: one })}::jsonb`), ' or ')})`
+  return sql`(${join(
+    readings.map((one) => sql`o.meta @> ${JSON.stringify({ [key]: one })}::jsonb`),
+    ' or ',
+  )})`
 }
 
 const filters: Record<string, (value: unknown) => Sql | null> = {
@@ -70,7 +78,9 @@ const filters: Record<string, (value: unknown) => Sql | null> = {
   completed_at: (value) => compare('completed_at', 'time', value),
   meta: metaContains,
   has_available_items: (value) =>
-    value === false || value === 'false' || value === 0 || value === '0' ? null : sql`exists (select from wm.items i where i.tenant_id = o.tenant_id and i.order_id = o.id and i.state = 'queued')`,
+    value === false || value === 'false' || value === 0 || value === '0'
+      ? null
+      : sql`exists (select from wm.items i where i.tenant_id = o.tenant_id and i.order_id = o.id and i.state = 'queued')`,
 }
 export const filterNames = Object.keys(filters)
 /** Filters that also work without the brackets, as the predecessor's clients send them. */
@@ -79,7 +89,11 @@ export const plainFilters = ['state', 'type', 'id', 'requested_by_type', 'reques
 export function readFilters(given: Record<string, unknown>): Sql[] {
   return Object.entries(given).flatMap(([name, value]) => {
     const build = Object.hasOwn(filters, name) ? filters[name] : undefined
-    if (!build) return refuse(`Requested filter(s) \`${name.slice(0, 64)}\` are not allowed. Allowed filter(s) are \`${filterNames.join(', ')}\`.`, nearestName(name, filterNames))
+    if (!build)
+      return refuse(
+        `Requested filter(s) \`${name.slice(0, 64)}\` are not allowed. Allowed filter(s) are \`${filterNames.join(', ')}\`.`,
+        nearestName(name, filterNames),
+      )
     const where = build(value)
     return where ? [where] : []
   })
@@ -101,7 +115,11 @@ export function readSort(given: string | undefined): { orderBy: Sql[]; byCount: 
   const orderBy = names.map((term) => {
     const name = term.replace(/^-/, '')
     const column = Object.hasOwn(sorts, name) ? sorts[name] : undefined
-    if (!column) return refuse(`Requested sort(s) \`${name.slice(0, 64)}\` is not allowed. Allowed sort(s) are \`${sortNames.join(', ')}\`.`, nearestName(name, sortNames))
+    if (!column)
+      return refuse(
+        `Requested sort(s) \`${name.slice(0, 64)}\` is not allowed. Allowed sort(s) are \`${sortNames.join(', ')}\`.`,
+        nearestName(name, sortNames),
+      )
     return term.startsWith('-') ? sql`${column} desc nulls last` : sql`${column} asc nulls last`
   })
   return { orderBy: [...orderBy, sql`o.id`], byCount: names.some((name) => name.replace(/^-/, '') === 'items_count') }
@@ -112,13 +130,56 @@ export type Include = (typeof includeNames)[number]
 export function readIncludes(given: string | undefined): Set<Include> {
   const names = given === undefined ? [] : list(given)
   for (const name of names)
-    if (!includeNames.some((known) => known === name)) refuse(`Requested include(s) \`${name.slice(0, 64)}\` are not allowed. Allowed include(s) are \`${includeNames.join(', ')}\`.`, nearestName(name, includeNames))
+    if (!includeNames.some((known) => known === name))
+      refuse(
+        `Requested include(s) \`${name.slice(0, 64)}\` are not allowed. Allowed include(s) are \`${includeNames.join(', ')}\`.`,
+        nearestName(name, includeNames),
+      )
   return new Set(names as Include[])
 }
 
 const selectable = {
-  work_orders: ['id', 'type', 'type_version', 'state', 'priority', 'revision', 'requested_by_type', 'requested_by_id', 'created_at', 'updated_at', 'last_transitioned_at', 'applied_at', 'completed_at', 'payload', 'meta', 'acceptance_config', 'items_total', 'items_submitted', 'last_apply_error'],
-  items: ['id', 'order_id', 'ordinal', 'type', 'state', 'input', 'result', 'evidence', 'lease_expires_at', 'leased_by_agent_id', 'attempts', 'max_attempts', 'error', 'rework', 'parts_state', 'submission_number', 'created_at', 'updated_at'],
+  work_orders: [
+    'id',
+    'type',
+    'type_version',
+    'state',
+    'priority',
+    'revision',
+    'requested_by_type',
+    'requested_by_id',
+    'created_at',
+    'updated_at',
+    'last_transitioned_at',
+    'applied_at',
+    'completed_at',
+    'payload',
+    'meta',
+    'acceptance_config',
+    'items_total',
+    'items_submitted',
+    'last_apply_error',
+  ],
+  items: [
+    'id',
+    'order_id',
+    'ordinal',
+    'type',
+    'state',
+    'input',
+    'result',
+    'evidence',
+    'lease_expires_at',
+    'leased_by_agent_id',
+    'attempts',
+    'max_attempts',
+    'error',
+    'rework',
+    'parts_state',
+    'submission_number',
+    'created_at',
+    'updated_at',
+  ],
   events: ['id', 'seq', 'event', 'kind', 'payload', 'diff', 'message', 'created_at', 'actor_type', 'actor_id', 'item_id'],
 } as const
 type Resource = keyof typeof selectable
@@ -126,10 +187,20 @@ type Resource = keyof typeof selectable
 export function readFields(given: Record<string, unknown>): Partial<Record<Resource, string[]>> {
   const fields: Partial<Record<Resource, string[]>> = {}
   for (const [resource, value] of Object.entries(given)) {
-    if (!Object.hasOwn(selectable, resource)) refuse(`fields[${resource.slice(0, 64)}] is not known; use ${Object.keys(selectable).map((one) => `fields[${one}]`).join(', ')}.`)
+    if (!Object.hasOwn(selectable, resource))
+      refuse(
+        `fields[${resource.slice(0, 64)}] is not known; use ${Object.keys(selectable)
+          .map((one) => `fields[${one}]`)
+          .join(', ')}.`,
+      )
     const known: readonly string[] = selectable[resource as Resource]
     const names = list(value)
-    for (const name of names) if (!known.includes(name)) refuse(`Requested field(s) \`${resource}.${name.slice(0, 64)}\` are not allowed. Allowed field(s) are \`${known.join(', ')}\`.`, nearestName(name, known))
+    for (const name of names)
+      if (!known.includes(name))
+        refuse(
+          `Requested field(s) \`${resource}.${name.slice(0, 64)}\` are not allowed. Allowed field(s) are \`${known.join(', ')}\`.`,
+          nearestName(name, known),
+        )
     fields[resource as Resource] = names
   }
   return fields

@@ -10,13 +10,26 @@ const dossier = defineOrderType({
   parts: {
     schemas: { identity: Type.Object({ name: Type.String({ minLength: 1 }) }), page: Type.Object({ text: Type.String() }) },
     required: () => ['identity', 'page'],
-    verify: [{ name: 'no lorem', check: ({ partKey, payload }) => (partKey === 'page' && (payload as { text: string }).text.includes('lorem') ? [{ field: 'text', code: 'filler', message: 'Filler text is no finding.' }] : []) }],
+    verify: [
+      {
+        name: 'no lorem',
+        check: ({ partKey, payload }) =>
+          partKey === 'page' && (payload as { text: string }).text.includes('lorem')
+            ? [{ field: 'text', code: 'filler', message: 'Filler text is no finding.' }]
+            : [],
+      },
+    ],
     assemble: (parts) => ({
       identity: parts.find((part) => part.partKey === 'identity')?.payload as { name: string },
       pages: parts.filter((part) => part.partKey === 'page').map((part) => (part.payload as { text: string }).text),
     }),
   },
-  verify: [{ name: 'has pages', check: ({ result }) => (result.pages.length > 0 ? [] : [{ field: 'pages', code: 'no_pages', message: 'At least one page.' }]) }],
+  verify: [
+    {
+      name: 'has pages',
+      check: ({ result }) => (result.pages.length > 0 ? [] : [{ field: 'pages', code: 'no_pages', message: 'At least one page.' }]),
+    },
+  ],
   apply: (context) => context.diff({}, { pages: context.items.flatMap((item) => item.result.pages) }),
 })
 
@@ -32,7 +45,8 @@ const begin = async () => {
 }
 const part = (item: Leased, part_key: string, payload: unknown, extra: object = {}, path = 'parts') =>
   story.agent.post(`/items/${item.id}/${path}`, { lease_token: item.lease_token, part_key, payload, ...extra })
-const finalize = (item: Leased, body: object = {}) => story.agent.post(`/items/${item.id}/finalize`, { lease_token: item.lease_token, ...body })
+const finalize = (item: Leased, body: object = {}) =>
+  story.agent.post(`/items/${item.id}/finalize`, { lease_token: item.lease_token, ...body })
 
 describe('parts', () => {
   it('are kept as revisions; a rejected one never hides a validated one', async () => {
@@ -40,7 +54,11 @@ describe('parts', () => {
     expect(item.parts_required).toEqual(['identity', 'page'])
     const first = await part(item, 'identity', { name: 'Ada' })
     expect(first.status, first.text).toBe(202)
-    expect(first.body).toMatchObject({ success: true, part: { part_key: 'identity', seq: null, status: 'validated', revision: 1 }, item_parts_state: { identity: { status: 'validated' } } })
+    expect(first.body).toMatchObject({
+      success: true,
+      part: { part_key: 'identity', seq: null, status: 'validated', revision: 1 },
+      item_parts_state: { identity: { status: 'validated' } },
+    })
     expect((await part(item, 'page', { text: 'one' }, { seq: 2 }, 'submit-part')).status).toBe(202)
 
     const refused = await part(item, 'identity', { name: '' })
@@ -58,11 +76,20 @@ describe('parts', () => {
     ])
     expect(listed.parts_state).toMatchObject({ identity: { status: 'validated' }, page: { status: 'validated', seq: 2 } })
     expect((await story.agent.get(`/items/${item.id}/parts?status=rejected&part_key=page`)).body.parts).toHaveLength(1)
-    expect((await story.kinds(order.id)).filter((kind) => kind.startsWith('item.part'))).toEqual(['item.part_submitted', 'item.part_submitted', 'item.part_refused', 'item.part_refused'])
+    expect((await story.kinds(order.id)).filter((kind) => kind.startsWith('item.part'))).toEqual([
+      'item.part_submitted',
+      'item.part_submitted',
+      'item.part_refused',
+      'item.part_refused',
+    ])
 
     const done = await finalize(item)
     expect(done.status, done.text).toBe(202)
-    expect(done.body).toEqual({ success: true, item: { id: item.id, state: 'submitted', assembled_result: { identity: { name: 'Ada' }, pages: ['one'] } }, order_state: 'submitted' })
+    expect(done.body).toEqual({
+      success: true,
+      item: { id: item.id, state: 'submitted', assembled_result: { identity: { name: 'Ada' }, pages: ['one'] } },
+      order_state: 'submitted',
+    })
     const seen = (await story.reviewer.get(`/items/${item.id}`)).body.item
     expect(seen.assembled_result).toEqual(seen.result)
   })
@@ -79,7 +106,10 @@ describe('parts', () => {
   it('move the item and the order to in_progress', async () => {
     const { order, item } = await begin()
     await part(item, 'identity', { name: 'Ada' })
-    expect(await story.order(order.id)).toMatchObject({ state: 'in_progress', items: [{ state: 'in_progress', parts_state: { identity: { status: 'validated' } } }] })
+    expect(await story.order(order.id)).toMatchObject({
+      state: 'in_progress',
+      items: [{ state: 'in_progress', parts_state: { identity: { status: 'validated' } } }],
+    })
   })
 
   it('are inherited by the next holder of the item', async () => {
@@ -99,7 +129,9 @@ describe('parts', () => {
     expect(unknown.text).toContain("'identity'")
     const large = await part(item, 'page', { text: 'x'.repeat(3000) })
     expect([large.status, large.body.code]).toEqual([413, 'part_too_large'])
-    await story.server.database.sql(`update wm.items set lease_expires_at = clock_timestamp() - interval '1 second' where id = $1`, [item.id])
+    await story.server.database.sql(`update wm.items set lease_expires_at = clock_timestamp() - interval '1 second' where id = $1`, [
+      item.id,
+    ])
     expect((await part(item, 'identity', { name: 'Ada' })).body.code).toBe('lease_expired')
     await story.server.run('lease-reclaimer')
     const next = await story.take(order.id)
@@ -119,7 +151,9 @@ describe('parts', () => {
     const { item } = await begin()
     const answers = await Promise.all(Array.from({ length: 6 }, (_, n) => part(item, 'page', { text: `v${n}` })))
     for (const answer of answers) expect(answer.status, answer.text).toBe(202)
-    const rows = await server.database.sql<{ revision: number }>(`select revision from wm.parts where item_id = $1 order by revision`, [item.id])
+    const rows = await server.database.sql<{ revision: number }>(`select revision from wm.parts where item_id = $1 order by revision`, [
+      item.id,
+    ])
     expect(rows.map((row) => row.revision)).toEqual([1, 2, 3, 4, 5, 6])
   })
 })
@@ -131,7 +165,12 @@ describe('finalize', () => {
     expect(none.body.code).toBe('parts_missing')
     await part(item, 'page', { text: 'one' })
     const strict = await finalize(item)
-    expect(strict.body).toMatchObject({ code: 'parts_missing', message: 'Missing required parts: identity', missing: ['identity'], errors: { parts: ['Missing required parts: identity'] } })
+    expect(strict.body).toMatchObject({
+      code: 'parts_missing',
+      message: 'Missing required parts: identity',
+      missing: ['identity'],
+      errors: { parts: ['Missing required parts: identity'] },
+    })
     // The result of best effort still has to be a result: identity is required by the schema.
     const lacking = await finalize(item, { mode: 'best_effort' })
     expect([lacking.status, lacking.body.code]).toEqual([422, 'verification_failed'])

@@ -29,11 +29,17 @@ export const planOrder = defineOperation({
       const order = await lockOrder(tx, input.order)
       if (!order) throw new WorkError('not_found')
       if (order.items_total > 0) throw new WorkError('already_planned')
-      if (order.state !== 'queued') throw new WorkError('illegal_state_transition', { detail: `A ${order.state} order cannot be planned.`, extra: { current_state: order.state } })
+      if (order.state !== 'queued')
+        throw new WorkError('illegal_state_transition', {
+          detail: `A ${order.state} order cannot be planned.`,
+          extra: { current_state: order.state },
+        })
       const at = await tx.clock()
       await setItemsTotal(tx, order.id, items.length, at)
       await insertItems(tx, order, items, at)
-      await appendEvents(tx, actorOf(context), at, [{ kind: 'order.planned', orderId: order.id, orderType: order.type, payload: { item_count: items.length } }])
+      await appendEvents(tx, actorOf(context), at, [
+        { kind: 'order.planned', orderId: order.id, orderType: order.type, payload: { item_count: items.length } },
+      ])
       return { status: 200, json: `{"order":${await renderOrder(tx, order.id)},"items_count":${items.length}}` }
     })
     services.signal.wake(topics.ready(principal.tenantId))

@@ -12,17 +12,27 @@ export function getType(services: Services, name: string): OrderType {
   const type = services.types.get(name)
   if (type) return type
   const near = services.types.nearest(name)
-  throw new WorkError('order_type_not_found', { detail: `Order type '${name.slice(0, 120)}' is not registered${near ? `; did you mean '${near}'?` : ''}` })
+  throw new WorkError('order_type_not_found', {
+    detail: `Order type '${name.slice(0, 120)}' is not registered${near ? `; did you mean '${near}'?` : ''}`,
+  })
 }
 
 /** Refuses with: payload_invalid. */
 export async function assertPayload(type: OrderType, payload: unknown): Promise<void> {
   const errors = await checkPayload(type, payload)
-  if (errors.length > 0) throw new WorkError('payload_invalid', { detail: `The payload does not match the schema of '${type.type}': ${errors[0]!.message}`, errors })
+  if (errors.length > 0)
+    throw new WorkError('payload_invalid', {
+      detail: `The payload does not match the schema of '${type.type}': ${errors[0]!.message}`,
+      errors,
+    })
 }
 
 /** Refuses with: empty_plan, plan_failed. */
-export async function planOrder(services: Services, type: OrderType, order: { payload: unknown; meta: Record<string, unknown> | null }): Promise<NewItem[]> {
+export async function planOrder(
+  services: Services,
+  type: OrderType,
+  order: { payload: unknown; meta: Record<string, unknown> | null },
+): Promise<NewItem[]> {
   let planned: Awaited<ReturnType<typeof planItems>>
   try {
     planned = await planItems(type, order, (name) => services.types.get(name))

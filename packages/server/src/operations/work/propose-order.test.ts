@@ -25,9 +25,28 @@ const orders = async () => Number((await story.server.database.sql<{ n: string }
 
 describe('propose', () => {
   it('records who asked, plans the items in the order given and starts with two facts', async () => {
-    const answer = await story.proposer.post('/propose', { type: 'test.echo', payload: { messages: ['a', 'b'] }, meta: { batch: 7 }, priority: -5 })
+    const answer = await story.proposer.post('/propose', {
+      type: 'test.echo',
+      payload: { messages: ['a', 'b'] },
+      meta: { batch: 7 },
+      priority: -5,
+    })
     expect(answer.status, answer.text).toBe(201)
-    expect(answer.body).toMatchObject({ items_count: 2, order: { type: 'test.echo', type_version: 1, state: 'queued', revision: 1, priority: -5, items_total: 2, items_submitted: 0, requested_by_type: 'agent', requested_by_id: 'crm', meta: { batch: 7 } } })
+    expect(answer.body).toMatchObject({
+      items_count: 2,
+      order: {
+        type: 'test.echo',
+        type_version: 1,
+        state: 'queued',
+        revision: 1,
+        priority: -5,
+        items_total: 2,
+        items_submitted: 0,
+        requested_by_type: 'agent',
+        requested_by_id: 'crm',
+        meta: { batch: 7 },
+      },
+    })
     const order = await story.order(answer.body.order.id)
     expect(order.items.map((item: any) => item.input.message)).toEqual(['a', 'b'])
     expect(await story.kinds(order.id)).toEqual(['order.proposed', 'order.planned'])
@@ -84,7 +103,11 @@ describe('propose', () => {
 
   it('makes one order of the same key sent eight times at once', async () => {
     const before = await orders()
-    const answers = await Promise.all(Array.from({ length: 8 }, () => story.proposer.post('/propose', { type: 'test.echo', payload: { messages: ['x'] } }, { key: 'k-race' })))
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        story.proposer.post('/propose', { type: 'test.echo', payload: { messages: ['x'] } }, { key: 'k-race' }),
+      ),
+    )
     for (const answer of answers) expect([201, 409]).toContain(answer.status)
     expect(new Set(answers.filter((a) => a.status === 201).map((a) => a.text)).size).toBe(1)
     expect(await orders()).toBe(before + 1)
@@ -92,7 +115,8 @@ describe('propose', () => {
 })
 
 describe('plan', () => {
-  const deferred = async (payload: object) => (await story.proposer.post('/propose', { type: 'test.fragile', payload, defer_planning: true })).body.order
+  const deferred = async (payload: object) =>
+    (await story.proposer.post('/propose', { type: 'test.fragile', payload, defer_planning: true })).body.order
 
   it('plans later what was proposed with defer_planning, once', async () => {
     const order = await deferred({ wanted: ['a', 'b', 'c'] })

@@ -20,8 +20,12 @@ export const proposeOrder = defineOperation({
   input: Type.Object({
     type: Type.String({ minLength: 1, maxLength: 120, description: 'A registered order type (GET /types).' }),
     payload: document('What is wanted, in the shape that the type asks for.'),
-    meta: Type.Optional(Type.Union([Type.Null(), Type.Object({}, { additionalProperties: true })], { description: 'Your own labels; filterable.' })),
-    priority: Type.Optional(Type.Union([Type.Null(), Type.Integer({ minimum: -32768, maximum: 32767 })], { description: 'Higher is claimed first (default 0).' })),
+    meta: Type.Optional(
+      Type.Union([Type.Null(), Type.Object({}, { additionalProperties: true })], { description: 'Your own labels; filterable.' }),
+    ),
+    priority: Type.Optional(
+      Type.Union([Type.Null(), Type.Integer({ minimum: -32768, maximum: 32767 })], { description: 'Higher is claimed first (default 0).' }),
+    ),
     defer_planning: Type.Optional(Type.Boolean({ description: 'Only record the order; plan it later with POST /orders/{order}/plan.' })),
   }),
   output: Type.Object({ order: OrderShape, items_count: Type.Integer() }),
@@ -54,7 +58,9 @@ export const proposeOrder = defineOperation({
       if (items.length > 0) await insertItems(tx, order, items, at)
       await appendEvents(tx, actor, at, [
         { kind: 'order.proposed', orderId: order.id, orderType: type.type, payload: input.payload },
-        ...(items.length > 0 ? [{ kind: 'order.planned' as const, orderId: order.id, orderType: type.type, payload: { item_count: items.length } }] : []),
+        ...(items.length > 0
+          ? [{ kind: 'order.planned' as const, orderId: order.id, orderType: type.type, payload: { item_count: items.length } }]
+          : []),
       ])
       return { status: 201, json: `{"order":${await renderOrder(tx, order.id)},"items_count":${items.length}}` }
     })

@@ -68,7 +68,16 @@ export const getOrderTimeline = defineOperation({
   http: { method: 'GET', path: '/orders/:order/timeline', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  input: Type.Object({ order: orderId, limit, after: Type.Optional(Type.Integer({ minimum: 0, description: 'Only events with a greater seq. Events get their seq within milliseconds of their commit.' })) }),
+  input: Type.Object({
+    order: orderId,
+    limit,
+    after: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'Only events with a greater seq. Events get their seq within milliseconds of their commit.',
+      }),
+    ),
+  }),
   output: Type.Object({ events: Type.Array(EventShape), last_seq: Type.Union([Type.Null(), Type.Integer()]) }),
   handler: (context, input) =>
     context.read(async (q) => {

@@ -9,8 +9,10 @@ afterAll(() => story.server.stop())
 
 const walk = async (path: string, member: string) => {
   const rows: any[] = []
-  for (let cursor: string | null = ''; cursor !== null; ) {
-    const answer = await story.reviewer.get(`${path}${path.includes('?') ? '&' : '?'}limit=3${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`)
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const answer = await story.reviewer.get(
+      `${path}${path.includes('?') ? '&' : '?'}limit=3${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
+    )
     expect(answer.status, answer.text).toBe(200)
     rows.push(...answer.body[member])
     cursor = answer.body.next_cursor
@@ -61,7 +63,10 @@ describe('logs and timeline', () => {
     const middle = timeline.events[2].seq
     const rest = (await story.reviewer.get(`/orders/${order.id}/timeline?after=${middle}`)).body
     expect(rest.events).toEqual(timeline.events.slice(3))
-    expect((await story.reviewer.get(`/orders/${order.id}/timeline?after=${timeline.last_seq}`)).body).toEqual({ events: [], last_seq: null })
+    expect((await story.reviewer.get(`/orders/${order.id}/timeline?after=${timeline.last_seq}`)).body).toEqual({
+      events: [],
+      last_seq: null,
+    })
 
     const [first, second] = (await story.order(order.id)).items
     const log = await walk(`/items/${first.id}/logs`, 'events')
@@ -77,17 +82,37 @@ describe('events and provenance', () => {
     const headers = { 'x-model-name': 'model-9', 'x-agent-name': 'Robin', 'x-agent-version': '2.1', 'x-runtime': 'node' }
     const leased = await story.agent.post(`/orders/${order.id}/checkout`, {}, { headers: { ...headers, 'x-request-id': 'req-77' } })
     const one = async (query: string) => (await story.reviewer.get(`/events?${query}`)).body.events as any[]
-    for (const query of ['agent_id=agent-1&model_name=model-9', 'model_name=model-9', 'request_id=req-77', 'principal=agent:agent-1&kind=item.leased', 'ip=127.0.0.1&model_name=model-9']) {
+    for (const query of [
+      'agent_id=agent-1&model_name=model-9',
+      'model_name=model-9',
+      'request_id=req-77',
+      'principal=agent:agent-1&kind=item.leased',
+      'ip=127.0.0.1&model_name=model-9',
+    ]) {
       const found = await one(query)
-      expect(found.map((event) => event.item_id), query).toContain(leased.body.item.id)
+      expect(
+        found.map((event) => event.item_id),
+        query,
+      ).toContain(leased.body.item.id)
     }
-    for (const query of ['agent_id=nobody', 'model_name=model-10', 'ip=10.9.9.9', 'request_id=none', 'principal=person:nobody']) expect(await one(query), query).toEqual([])
+    for (const query of ['agent_id=nobody', 'model_name=model-10', 'ip=10.9.9.9', 'request_id=none', 'principal=person:nobody'])
+      expect(await one(query), query).toEqual([])
     const wrong = await story.reviewer.get('/events?kind=item.leasd')
     expect([wrong.status, wrong.body.code]).toEqual([422, 'validation_failed'])
 
     const [event] = await one('request_id=req-77')
     const { provenance } = (await story.reviewer.get(`/provenance?id=${event.provenance_id}`)).body
-    expect(provenance).toMatchObject([{ principal: 'agent:agent-1', agent_id: 'agent-1', agent_name: 'Robin', agent_version: '2.1', model_name: 'model-9', runtime: 'node', ip_address: '127.0.0.1' }])
+    expect(provenance).toMatchObject([
+      {
+        principal: 'agent:agent-1',
+        agent_id: 'agent-1',
+        agent_name: 'Robin',
+        agent_version: '2.1',
+        model_name: 'model-9',
+        runtime: 'node',
+        ip_address: '127.0.0.1',
+      },
+    ])
     expect((await story.reviewer.get('/provenance?model_name=model-9')).body.provenance).toHaveLength(1)
     expect((await story.reviewer.get('/provenance?agent_id=nobody')).body.provenance).toEqual([])
     const all = await walk('/events', 'events')
@@ -135,7 +160,20 @@ describe('records and types', () => {
 })
 
 describe('characters that no text of the database can hold', () => {
-  it.each(['/orders?filter[type]=%00', '/orders?filter[meta]=a:%00', '/items?agent=%00', '/items?type=%00', '/events?principal=%00', '/events?request_id=%00', '/provenance?agent_id=%00', '/records/%00', '/types?type=%00', '/orders?filter[requested_by_id]=a%00b', '/orders?filter[meta]=%7B%22a%22:%22%5Cu0000%22%7D', '/orders?filter[meta]=%7B%22a%22:%22%5Cud800%22%7D'])('%s', async (path) => {
+  it.each([
+    '/orders?filter[type]=%00',
+    '/orders?filter[meta]=a:%00',
+    '/items?agent=%00',
+    '/items?type=%00',
+    '/events?principal=%00',
+    '/events?request_id=%00',
+    '/provenance?agent_id=%00',
+    '/records/%00',
+    '/types?type=%00',
+    '/orders?filter[requested_by_id]=a%00b',
+    '/orders?filter[meta]=%7B%22a%22:%22%5Cu0000%22%7D',
+    '/orders?filter[meta]=%7B%22a%22:%22%5Cud800%22%7D',
+  ])('%s', async (path) => {
     const answer = await story.reviewer.get(path)
     expect(answer.status, answer.text).toBeGreaterThanOrEqual(400)
     expect(answer.status, answer.text).toBeLessThan(500)

@@ -21,8 +21,14 @@ export const rejectOrder = defineOperation({
   idempotency: 'required',
   input: Type.Object({
     order: orderId,
-    errors: Type.Array(FieldErrorShape, { minItems: 1, maxItems: 200, description: 'What is wrong; an error with item_id goes to that item only.' }),
-    allow_rework: Type.Optional(Type.Union([Type.Null(), Type.Boolean()], { description: 'Send items back to the queue instead of ending the order.' })),
+    errors: Type.Array(FieldErrorShape, {
+      minItems: 1,
+      maxItems: 200,
+      description: 'What is wrong; an error with item_id goes to that item only.',
+    }),
+    allow_rework: Type.Optional(
+      Type.Union([Type.Null(), Type.Boolean()], { description: 'Send items back to the queue instead of ending the order.' }),
+    ),
     items: Type.Optional(
       Type.Union([Type.Null(), Type.Array(Type.String({ format: 'uuid' }), { minItems: 1, maxItems: 10_000 })], {
         description: 'Which items go back. Default: those that the errors name, or all.',
@@ -42,16 +48,48 @@ export const rejectOrder = defineOperation({
       const named = [...new Set([...(input.items ?? []), ...input.errors.flatMap((error) => (error.item_id ? [error.item_id] : []))])]
       const foreign = named.filter((id) => !items.some((item) => item.id === id && item.state === 'submitted'))
       if (foreign.length > 0)
-        throw new WorkError('validation_failed', { detail: `${foreign[0]} is not a submitted item of this order.`, errors: foreign.map((id) => ({ field: 'items', code: 'unknown_item', message: `${id} is not a submitted item of this order.` })) })
+        throw new WorkError('validation_failed', {
+          detail: `${foreign[0]} is not a submitted item of this order.`,
+          errors: foreign.map((id) => ({ field: 'items', code: 'unknown_item', message: `${id} is not a submitted item of this order.` })),
+        })
       const submitted = items.filter((item) => item.state === 'submitted')
       const back = rework ? submitted.filter((item) => named.length === 0 || named.includes(item.id)) : submitted
-      const facts: Fact[] = [{ kind: 'order.rejected', orderId: order.id, orderType: order.type, payload: { errors: input.errors, allow_rework: rework, items: back.map((item) => item.id) }, message: 'Order rejected' }]
+      const facts: Fact[] = [
+        {
+          kind: 'order.rejected',
+          orderId: order.id,
+          orderType: order.type,
+          payload: { errors: input.errors, allow_rework: rework, items: back.map((item) => item.id) },
+          message: 'Order rejected',
+        },
+      ]
 
-      const moved = await moveItems(tx, back.map((item) => item.id), 'submitted', 'rejected', at)
+      const moved = await moveItems(
+        tx,
+        back.map((item) => item.id),
+        'submitted',
+        'rejected',
+        at,
+      )
       facts.push(...moved.map((id) => ({ kind: 'item.rejected' as const, orderId: order.id, itemId: id, orderType: order.type })))
       const reviewed = { itemsSubmitted: order.items_submitted - moved.length }
       await moveOrder(tx, order.id, 'submitted', 'rejected', at, rework ? { ...reviewed, revision: order.revision + 1 } : reviewed)
-      await appendDecision(tx, { id: uuidv7(), orderId: order.id, revision: order.revision, decision: 'rejected', digest: null, actorType: 'user', actorId: actor.actorId, principal: actor.principal, errors: input.errors, reworkItemIds: rework ? moved : undefined }, at)
+      await appendDecision(
+        tx,
+        {
+          id: uuidv7(),
+          orderId: order.id,
+          revision: order.revision,
+          decision: 'rejected',
+          digest: null,
+          actorType: 'user',
+          actorId: actor.actorId,
+          principal: actor.principal,
+          errors: input.errors,
+          reworkItemIds: rework ? moved : undefined,
+        },
+        at,
+      )
 
       if (rework) {
         // A new revision is a new budget of attempts; the lease generations go on counting, so no older token comes back to life.
@@ -61,7 +99,13 @@ export const rejectOrder = defineOperation({
           facts.push({ kind: 'item.requeued', orderId: order.id, itemId: id, orderType: order.type, payload: { rework: errors } })
         }
         await moveOrder(tx, order.id, 'rejected', 'queued', at)
-        facts.push({ kind: 'order.requeued', orderId: order.id, orderType: order.type, payload: { revision: order.revision + 1, items: moved }, message: 'Sent back for rework' })
+        facts.push({
+          kind: 'order.requeued',
+          orderId: order.id,
+          orderType: order.type,
+          payload: { revision: order.revision + 1, items: moved },
+          message: 'Sent back for rework',
+        })
       }
       await appendEvents(tx, actor, at, facts)
       return { status: 200, json: `{"order":${await renderOrder(tx, order.id)}}` }

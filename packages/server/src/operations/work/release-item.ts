@@ -27,7 +27,13 @@ export const releaseItem = defineOperation({
       const { item, at } = await lockHeldItem(tx, context, input.item, input.lease_token)
       const following = await returnItem(tx, order!, item, at, actor, null)
       await appendEvents(tx, actor, at, [
-        { kind: 'item.released', orderId: item.order_id, itemId: item.id, orderType: item.order_type, payload: { generation: Number(item.generation), lease_expires_at: item.lease_expires_at } },
+        {
+          kind: 'item.released',
+          orderId: item.order_id,
+          itemId: item.id,
+          orderType: item.order_type,
+          payload: { generation: Number(item.generation), lease_expires_at: item.lease_expires_at },
+        },
         ...following,
       ])
       return { status: 200, json: `{"item":${await renderItem(tx, item.id)}}` }

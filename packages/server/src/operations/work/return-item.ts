@@ -9,11 +9,22 @@ import { reopenIdleOrder } from './order-flow.ts'
  * The caller holds the locks of order and item and knows that the item is under a lease. Returns the facts that follow the one of the
  * lease's end. An attempt is an attempt however it ended: an agent that takes and releases an item for ever runs out of them, too.
  */
-export async function returnItem(tx: Tx, order: OrderRow, item: ItemRow, at: Instant, actor: Actor, error: { code: string; message: string } | null): Promise<Fact[]> {
+export async function returnItem(
+  tx: Tx,
+  order: OrderRow,
+  item: ItemRow,
+  at: Instant,
+  actor: Actor,
+  error: { code: string; message: string } | null,
+): Promise<Fact[]> {
   const final = item.attempts >= item.max_attempts
   const used = { code: 'max_attempts_exceeded', message: 'Maximum retry attempts exceeded', attempt: item.attempts }
   const last = error && { ...error, attempt: item.attempts }
-  await moveItems(tx, [item.id], item.state, final ? 'failed' : 'queued', at, { ...(final ? { error: used } : last ? { error: last } : {}) })
-  const failed: Fact[] = final ? [{ kind: 'item.failed', orderId: order.id, itemId: item.id, orderType: order.type, payload: { error: used, will_retry: false } }] : []
+  await moveItems(tx, [item.id], item.state, final ? 'failed' : 'queued', at, {
+    ...(final ? { error: used } : last ? { error: last } : {}),
+  })
+  const failed: Fact[] = final
+    ? [{ kind: 'item.failed', orderId: order.id, itemId: item.id, orderType: order.type, payload: { error: used, will_retry: false } }]
+    : []
   return [...failed, ...(await reopenIdleOrder(tx, order, at, actor))]
 }

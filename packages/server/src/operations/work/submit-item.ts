@@ -2,6 +2,7 @@ import { ItemShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { submissionDigest } from '../../domain/digest.ts'
 import { leaseRefusal } from '../../domain/leases.ts'
+import type { SubmitAnswer } from '../../hot-path/hot-path.ts'
 import { topics } from '../../signals/work-signal.ts'
 import { findAnswer } from '../../store/idempotency.ts'
 import { askerOf, claimOf } from '../actor.ts'
@@ -9,44 +10,24 @@ import { document, evidence, itemId, leaseToken, notes } from '../inputs.ts'
 import { defineOperation, type OperationContext, type Reply } from '../operation.ts'
 import { getItemBrief, judge, refuseSubmission } from './verification.ts'
 
-export interface HandIn {
-  readonly itemId: string
-  readonly token: string | undefined
-  readonly result: unknown
-  readonly evidence: unknown
-  readonly notes: string | null
-  readonly assembledParts: number | null
-}
-
-/** An answer of the hot path as a reply; wakes whoever waits for a full order. */
-export async function handIn(context: OperationContext, request: HandIn): Promise<{ reply: Reply; orderSubmitted: boolean }> {
-  const { services } = context
-  const answer = await services.hotPath.submit({
-    ...askerOf(context),
-    itemId: request.itemId,
-    token: request.token ?? null,
-    result: request.result,
-    evidence: request.evidence,
-    notes: request.notes,
-    digest: submissionDigest(request),
-    assembledParts: request.assembledParts,
-    idempotency: request.assembledParts === null ? context.idempotency : null,
-  })
+/** The hot path's answer as a reply or a refusal; wakes whoever waits for a full order. */
+function replyOf(context: OperationContext, answer: SubmitAnswer, token: string | undefined): Reply {
+  const { signal } = context.services
   switch (answer.kind) {
     case 'done':
-      services.signal.wake(topics.facts)
-      if (answer.orderSubmitted) services.signal.wake(topics.submitted)
-      return { reply: { status: 202, json: answer.body }, orderSubmitted: answer.orderSubmitted }
+      signal.wake(topics.facts)
+      if (answer.orderSubmitted) signal.wake(topics.submitted)
+      return { status: 202, json: answer.body }
     case 'replay':
-      return { reply: { status: answer.status, json: answer.body, replayed: true }, orderSubmitted: false }
+      return { status: answer.status, json: answer.body, replayed: true }
     case 'mismatch':
       throw new WorkError('idempotency_mismatch')
     case 'in_flight':
       throw new WorkError('idempotency_in_progress', { retryAfterSeconds: 1 })
     case 'absent':
       throw new WorkError('not_found')
-    case 'refused':
-      throw leaseRefusal(answer.facts, claimOf(context, request.token))
+    default:
+      throw leaseRefusal(answer.facts, claimOf(context, token))
   }
 }
 
@@ -58,18 +39,36 @@ export const submitItem = defineOperation({
   ability: 'work:submit',
   idempotency: 'required',
   keepsOwnKeys: true,
-  input: Type.Object({ item: itemId, lease_token: leaseToken, result: document('The result, in the shape that the type asks for.'), evidence, notes }),
+  input: Type.Object({
+    item: itemId,
+    lease_token: leaseToken,
+    result: document('The result, in the shape that the type asks for.'),
+    evidence,
+    notes,
+  }),
   output: Type.Object({ item: ItemShape, state: Type.String(), order_state: Type.String() }),
   async handler(context, input) {
     const brief = await getItemBrief(context, input.item)
-    const request = { itemId: input.item, token: input.lease_token, result: input.result, evidence: input.evidence ?? null, notes: input.notes ?? null, assembledParts: null }
-    const findings = await judge(context, brief, request)
+    const handedIn = { result: input.result, evidence: input.evidence ?? null, notes: input.notes ?? null }
+    const findings = await judge(context, brief, handedIn)
     if (findings.length > 0) {
       // A request that passed once is answered from the record, even if its type or its evidence changed since.
       const key = context.idempotency
-      const kept = key && (await context.read((q) => findAnswer(q, { principal: context.principal.name, operation: 'submit_item', keyHash: key.keyHash })))
-      if (!kept || !key || !kept.fingerprint.equals(key.fingerprint)) return refuseSubmission(context, input.item, input.lease_token, findings)
+      const kept =
+        key &&
+        (await context.read((q) => findAnswer(q, { principal: context.principal.name, operation: 'submit_item', keyHash: key.keyHash })))
+      if (!kept || !key || !kept.fingerprint.equals(key.fingerprint))
+        return refuseSubmission(context, input.item, input.lease_token, findings)
     }
-    return (await handIn(context, request)).reply
+    const answer = await context.services.hotPath.submit({
+      ...askerOf(context),
+      ...handedIn,
+      itemId: input.item,
+      token: input.lease_token ?? null,
+      digest: submissionDigest(handedIn),
+      assembledParts: null,
+      idempotency: context.idempotency,
+    })
+    return replyOf(context, answer, input.lease_token)
   },
 })

@@ -26,26 +26,37 @@ export const submitPart = defineOperation({
     item: itemId,
     lease_token: leaseToken,
     part_key: Type.String({ minLength: 1, maxLength: 120, description: 'Which part; the type names the keys.' }),
-    seq: Type.Optional(Type.Union([Type.Null(), Type.Integer({ minimum: 0, maximum: 1_000_000 })], { description: 'Position of a piece of a part.' })),
+    seq: Type.Optional(
+      Type.Union([Type.Null(), Type.Integer({ minimum: 0, maximum: 1_000_000 })], { description: 'Position of a piece of a part.' }),
+    ),
     payload: document('The part.'),
     evidence,
     notes,
   }),
   output: Type.Object({
     success: Type.Boolean(),
-    part: Type.Object({ id: Type.String(), part_key: Type.String(), seq: Type.Union([Type.Null(), Type.Integer()]), status: Type.String(), revision: Type.Integer() }),
+    part: Type.Object({
+      id: Type.String(),
+      part_key: Type.String(),
+      seq: Type.Union([Type.Null(), Type.Integer()]),
+      status: Type.String(),
+      revision: Type.Integer(),
+    }),
     item_parts_state: Type.Record(Type.String(), Type.Unknown()),
   }),
   async handler(context, input) {
     const { settings } = context.services
     const bytes = Buffer.byteLength(JSON.stringify(input.payload))
-    if (bytes > settings.maxPartBytes) throw new WorkError('part_too_large', { detail: `The part has ${bytes} bytes; at most ${settings.maxPartBytes} are accepted.` })
+    if (bytes > settings.maxPartBytes)
+      throw new WorkError('part_too_large', { detail: `The part has ${bytes} bytes; at most ${settings.maxPartBytes} are accepted.` })
     const brief = await getItemBrief(context, input.item)
     const type = getType(context.services, brief.type)
     const seq = input.seq ?? null
     const handedIn = { partKey: input.part_key, seq, payload: input.payload, evidence: input.evidence ?? null }
     const findings = await checkPart(type, { input: brief.input, ...handedIn }).catch((error: unknown) => {
-      throw error instanceof TypeCrashed ? new WorkError('internal', { detail: 'A check of the order type broke; the part was not kept.' }, { cause: error }) : error
+      throw error instanceof TypeCrashed
+        ? new WorkError('internal', { detail: 'A check of the order type broke; the part was not kept.' }, { cause: error })
+        : error
     })
     const id = uuidv7()
 
@@ -53,11 +64,17 @@ export const submitPart = defineOperation({
       const order = await lockOrder(tx, brief.order_id)
       const { item, at } = await lockHeldItem(tx, context, input.item, input.lease_token)
       const kept = await countParts(tx, item.id)
-      if (kept >= settings.maxPartsPerItem) throw new WorkError('too_many_parts', { detail: `The item holds ${kept} part revisions; at most ${settings.maxPartsPerItem} are kept.` })
+      if (kept >= settings.maxPartsPerItem)
+        throw new WorkError('too_many_parts', {
+          detail: `The item holds ${kept} part revisions; at most ${settings.maxPartsPerItem} are kept.`,
+        })
       const facts: Fact[] = []
       if (item.state === 'leased') {
         await moveItems(tx, [item.id], 'leased', 'in_progress', at)
-        facts.push({ kind: 'item.in_progress', orderId: item.order_id, itemId: item.id, orderType: item.order_type }, ...(await beginOrder(tx, order!, at)))
+        facts.push(
+          { kind: 'item.in_progress', orderId: item.order_id, itemId: item.id, orderType: item.order_type },
+          ...(await beginOrder(tx, order!, at)),
+        )
       }
       const status = findings.length === 0 ? 'validated' : 'rejected'
       const checksum = digestOf(input.payload).slice('sha256:'.length)
@@ -90,7 +107,10 @@ export const submitPart = defineOperation({
       await appendEvents(tx, actorOf(context), at, facts)
       // A refused part is on the record; it never hides a validated revision of the same slot.
       if (findings.length > 0) return refused(new WorkError('verification_failed', { detail: findings[0]!.message, errors: findings }))
-      return { status: 202, body: { success: true, part: { id, part_key: input.part_key, seq, status, revision }, item_parts_state: partsState } }
+      return {
+        status: 202,
+        body: { success: true, part: { id, part_key: input.part_key, seq, status, revision }, item_parts_state: partsState },
+      }
     })
   },
 })

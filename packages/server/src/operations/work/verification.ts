@@ -14,7 +14,11 @@ import { type OperationContext, refused } from '../operation.ts'
 import { getType } from './planning.ts'
 
 /** Input, type and order of an item never change (the runtime role may not write them), so keeping them in memory is safe. */
-const briefs = new LRUCache<string, ItemBrief>({ max: 5_000, maxSize: 32 * 1024 * 1024, sizeCalculation: (brief) => 200 + JSON.stringify(brief.input).length })
+const briefs = new LRUCache<string, ItemBrief>({
+  max: 5_000,
+  maxSize: 32 * 1024 * 1024,
+  sizeCalculation: (brief) => 200 + JSON.stringify(brief.input).length,
+})
 
 /** What was leased by this process is known without asking: mostly the same server hears the submit. Parsed when it is needed. */
 const leased = new LRUCache<string, string>({ max: 5_000, maxSize: 16 * 1024 * 1024, sizeCalculation: (json) => 200 + json.length })
@@ -50,7 +54,12 @@ export const factsOf = (item: ItemRow, decidedAt: Instant): LeaseFacts => ({
 })
 
 /** Locks the item, then reads the clock, then judges the lease. Refuses with: not_found and the lease refusals. */
-export async function lockHeldItem(tx: Tx, context: OperationContext, id: string, token: string | undefined): Promise<{ item: ItemRow; at: Instant }> {
+export async function lockHeldItem(
+  tx: Tx,
+  context: OperationContext,
+  id: string,
+  token: string | undefined,
+): Promise<{ item: ItemRow; at: Instant }> {
   const item = await lockItem(tx, id)
   if (!item) throw new WorkError('not_found')
   const at = await tx.clock()
@@ -61,7 +70,11 @@ export async function lockHeldItem(tx: Tx, context: OperationContext, id: string
 }
 
 /** Findings of the type's checks; a check that breaks is our side's fault and is logged. */
-export async function judge(context: OperationContext, brief: ItemBrief, handedIn: { result: unknown; evidence: unknown; notes: string | null }): Promise<readonly FieldError[]> {
+export async function judge(
+  context: OperationContext,
+  brief: ItemBrief,
+  handedIn: { result: unknown; evidence: unknown; notes: string | null },
+): Promise<readonly FieldError[]> {
   const type: OrderType = getType(context.services, brief.type)
   try {
     return await checkSubmission(type, { input: brief.input, ...handedIn, signal: context.signal })
@@ -75,7 +88,12 @@ export async function judge(context: OperationContext, brief: ItemBrief, handedI
  * Remembers a refusal on the record and on the item, guarded by the lease, then refuses. A stale holder changes nothing: it hears
  * about its lease instead.
  */
-export async function refuseSubmission(context: OperationContext, id: string, token: string | undefined, findings: readonly FieldError[]): Promise<never> {
+export async function refuseSubmission(
+  context: OperationContext,
+  id: string,
+  token: string | undefined,
+  findings: readonly FieldError[],
+): Promise<never> {
   const error = new WorkError('verification_failed', {
     detail: `${findings[0]!.message}${findings.length > 1 ? ` (and ${findings.length - 1} more)` : ''}`,
     errors: findings,
@@ -84,7 +102,14 @@ export async function refuseSubmission(context: OperationContext, id: string, to
     const { item, at } = await lockHeldItem(tx, context, id, token)
     const kept = findings.slice(0, 20)
     await noteOnLeasedItem(tx, item, at, { error: { code: 'validation_failed', message: 'Submission validation failed', details: kept } })
-    const fact: Fact = { kind: 'item.submission_refused', orderId: item.order_id, itemId: item.id, orderType: item.order_type, payload: { errors: kept }, message: error.message.slice(0, 500) }
+    const fact: Fact = {
+      kind: 'item.submission_refused',
+      orderId: item.order_id,
+      itemId: item.id,
+      orderType: item.order_type,
+      payload: { errors: kept },
+      message: error.message.slice(0, 500),
+    }
     await appendEvents(tx, actorOf(context), at, [fact])
     return refused(error)
   })
