@@ -3,7 +3,7 @@
  * an idempotency key; what the server calls temporary is repeated with the same key after the time it names.
  */
 import { randomUUID } from 'node:crypto'
-import type { DiffShape, EventShape, FieldError, ItemShape, OrderShape } from '@work-manager/contract'
+import type { DiffShape, EventShape, FieldError, OrderShape } from '@work-manager/contract'
 import type { Static } from 'typebox'
 import { DemoError } from './demo-error.ts'
 import { pause } from './pause.ts'
