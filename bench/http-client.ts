@@ -27,16 +27,19 @@ export async function openHttpClient(server: ServerHandle, key: string): Promise
   }
 }
 
-/** Proposes orders until at least `items` more items are ready. Not measured. */
-export async function fillQueue(server: ServerHandle, items: number): Promise<void> {
+/** Proposes orders until at least `items` more items are ready, and returns their ids. Not measured. */
+export async function fillQueue(server: ServerHandle, items: number): Promise<string[]> {
+  const orders: string[] = []
   let left = Math.ceil(items / itemsPerOrder)
   const propose = async (): Promise<void> => {
     const connection = await HttpConnection.open(new URL(server.url), server.proposer)
     while (left-- > 0) {
       const body = JSON.stringify({ type: benchType.type, payload: { count: itemsPerOrder } })
-      expectStatus(await connection.post('/api/work/propose', body, randomUUID()), 201, 'propose')
+      const answer = expectStatus(await connection.post('/api/work/propose', body, randomUUID()), 201, 'propose')
+      orders.push((JSON.parse(answer.body) as { order: { id: string } }).order.id)
     }
     connection.close()
   }
   await Promise.all(Array.from({ length: 4 }, propose))
+  return orders
 }

@@ -3,7 +3,7 @@ import { type Measured, verbs } from './measure.ts'
 import type { Lag } from './record.ts'
 
 export interface Run {
-  readonly kind: 'http' | 'sql' | 'sql-batched'
+  readonly kind: 'http' | 'sql' | 'sql-own-order' | 'sql-batched'
   readonly measured: Measured
   readonly lag: Lag
   readonly rssBytes: number
@@ -11,7 +11,12 @@ export interface Run {
   readonly serverCpuMsPerCycle: number
 }
 
-const names: Record<Run['kind'], string> = { http: 'HTTP', sql: 'direct SQL', 'sql-batched': 'direct SQL ×32' }
+const names: Record<Run['kind'], string> = {
+  http: 'HTTP',
+  sql: 'direct SQL',
+  'sql-own-order': 'direct SQL, own order',
+  'sql-batched': 'direct SQL ×32',
+}
 const megabytes = (bytes: number) => Math.round(bytes / 1024 / 1024)
 const columns = [
   '',
@@ -51,15 +56,20 @@ export function printRun(run: Run): void {
   for (const text of run.measured.errorTexts) console.log(`  ${text}`)
 }
 
-function ratioOf(runs: readonly Run[], clients: number): number | null {
-  const rate = (kind: Run['kind']) => runs.find((run) => run.kind === kind && run.measured.clients === clients)?.measured.cyclesPerSecond
-  const [http, sql] = [rate('http'), rate('sql')]
+function ratioOf(runs: readonly Run[], clients: number, kind: Run['kind']): number | null {
+  const rate = (of: Run['kind']) => runs.find((run) => run.kind === of && run.measured.clients === clients)?.measured.cyclesPerSecond
+  const [http, sql] = [rate('http'), rate(kind)]
   return http !== undefined && sql !== undefined ? http / sql : null
 }
 
 export function printResult(runs: readonly Run[], hotShare: number, asJson: boolean): void {
   const clientCounts = [...new Set(runs.map((run) => run.measured.clients))]
-  const ratios = clientCounts.map((clients) => ({ clients, httpOverSql: ratioOf(runs, clients) }))
+  const ratios = clientCounts.map((clients) => ({
+    clients,
+    httpOverSql: ratioOf(runs, clients, 'sql'),
+    httpOverSqlOwnOrder: ratioOf(runs, clients, 'sql-own-order'),
+  }))
+  const shown = (ratio: number | null) => (ratio === null ? '–' : ratio.toFixed(2))
   if (asJson) return console.log(JSON.stringify({ ratios, hotUpdateShareOfItems: hotShare, runs }, null, 2))
   const rows = [[...columns], ...runs.map(cells)]
   const widths = columns.map((_, n) => Math.max(...rows.map((row) => row[n]!.length)))
@@ -73,8 +83,10 @@ export function printResult(runs: readonly Run[], hotShare: number, asJson: bool
       )
       .join('\n')}\n`,
   )
-  for (const { clients, httpOverSql } of ratios)
-    console.log(`HTTP / direct SQL at ${clients} clients: ${httpOverSql === null ? '–' : httpOverSql.toFixed(2)}`)
+  for (const { clients, httpOverSql, httpOverSqlOwnOrder } of ratios)
+    console.log(
+      `HTTP / direct SQL at ${clients} clients: ${shown(httpOverSql)} (an own order for each SQL client: ${shown(httpOverSqlOwnOrder)})`,
+    )
   console.log(`HOT share of the updates of items: ${(hotShare * 100).toFixed(0)} %`)
 }
 

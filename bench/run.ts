@@ -3,6 +3,7 @@
  * database server. Figures move with the machine: the ratio is what to compare. Method and figures: bench/README.md.
  */
 import { parseArgs } from 'node:util'
+import { itemsPerOrder } from './bench-type.ts'
 import { fillQueue, openHttpClient } from './http-client.ts'
 import { type Client, measure } from './measure.ts'
 import { RecordReader } from './record.ts'
@@ -65,10 +66,13 @@ async function withClients<T>(opening: Array<Promise<Client>>, work: (clients: C
 async function runOne(server: ServerHandle, record: RecordReader, kind: Run['kind'], clientCount: number, cycles: number): Promise<Run> {
   const agents = server.agents.slice(0, clientCount)
   const batch = kind === 'sql-batched' ? batchOfSql : 1
-  const open = (agent: (typeof agents)[number]) =>
-    kind === 'http' ? openHttpClient(server, agent.key) : openSqlClient(server, agent.id, batch)
   const calls = Math.ceil(cycles / batch)
-  await fillQueue(server, (calls + warmUpCycles) * batch)
+  // An order a client may stay half done, so there is one more for each.
+  const orders = await fillQueue(server, (calls + warmUpCycles) * batch + clientCount * itemsPerOrder)
+  const open = (agent: (typeof agents)[number]) =>
+    kind === 'http'
+      ? openHttpClient(server, agent.key)
+      : openSqlClient(server, agent.id, { batch, orders: kind === 'sql-own-order' ? orders : null })
   await record.lag()
   return withClients(agents.map(open), async (clients) => {
     await measure(clients, Math.max(clientCount, Math.ceil(warmUpCycles / batch)))
@@ -88,7 +92,7 @@ async function runOne(server: ServerHandle, record: RecordReader, kind: Run['kin
 }
 
 async function compare(server: ServerHandle, record: RecordReader, options: Options): Promise<Run[]> {
-  const kinds: Run['kind'][] = options.batched ? ['http', 'sql', 'sql-batched'] : ['http', 'sql']
+  const kinds: Run['kind'][] = options.batched ? ['http', 'sql', 'sql-own-order', 'sql-batched'] : ['http', 'sql', 'sql-own-order']
   const best = new Map<string, Run>()
   for (let round = 1; round <= options.rounds; round++) {
     for (const clientCount of options.clients) {

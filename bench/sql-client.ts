@@ -16,7 +16,14 @@ interface Leased {
   readonly body: string
 }
 
-export async function openSqlClient(server: ServerHandle, agentId: string, batch = 1): Promise<Client> {
+export interface SqlClientOptions {
+  /** Slots per call. */
+  readonly batch: number
+  /** Orders to take from, one at a time: a client with an order of its own waits for nobody. Null: the head of the one queue. */
+  readonly orders: string[] | null
+}
+
+export async function openSqlClient(server: ServerHandle, agentId: string, { batch, orders }: SqlClientOptions): Promise<Client> {
   const connection = new pg.Client({
     connectionString: server.runtimeUrl,
     options: `-c role=wm_app ${hotSessionOptions}`,
@@ -27,6 +34,7 @@ export async function openSqlClient(server: ServerHandle, agentId: string, batch
   const { epoch } = rows[0]!
   const { tenantId, heartbeatEverySeconds, idempotencyTtlSeconds } = server
   const provenanceId = uuidv7()
+  let order = orders?.pop() ?? null
   const asker = () => ({
     agent_id: agentId,
     principal: `agent:${agentId}`,
@@ -47,7 +55,7 @@ export async function openSqlClient(server: ServerHandle, agentId: string, batch
         for (let turn = 1; ; turn++) {
           const rows = await call<Leased>('checkout_items', 'select * from wm.checkout_items($1, $2, $3, $4, $5, $6, $7)', [
             tenantId,
-            null,
+            order,
             null,
             -32768,
             epoch,
@@ -56,7 +64,8 @@ export async function openSqlClient(server: ServerHandle, agentId: string, batch
           ])
           const granted = rows.filter((row) => row.slot >= 0)
           if (granted.length > 0) return granted
-          if (rows.length === 0 || turn === 100) throw new Error('checkout_items found nothing')
+          if (rows.length === 0 && orders !== null && orders.length > 0) order = orders.pop()!
+          else if (rows.length === 0 || turn === 100) throw new Error('checkout_items found nothing')
         }
       })
       const held = leased.map(({ item_id, body }, slot) => {

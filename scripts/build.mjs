@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = path.join(root, 'dist')
 
 /** In build order: a package comes after the packages it imports. */
-const packages = ['contract', 'server']
+const packages = ['contract', 'sdk', 'server']
 
 const readJson = (file) => JSON.parse(readFileSync(file, 'utf8'))
 const writeJson = (file, value) => writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
@@ -50,7 +50,8 @@ function build(name) {
   mkdirSync(to, { recursive: true })
 
   const config = path.join(dist, `tsconfig.${name}.json`)
-  const folders = ['src', 'testing'].filter((folder) => existsSync(path.join(from, folder)))
+  // A folder for tests is published only where others are meant to use it.
+  const folders = readJson(path.join(from, 'package.json')).exports['./testing'] ? ['src', 'testing'] : ['src']
   writeJson(config, {
     extends: '../tsconfig.json',
     compilerOptions: {
@@ -78,6 +79,12 @@ function build(name) {
     const own = [path.join(from, document), path.join(root, document)].find((file) => existsSync(file))
     if (own !== undefined) cpSync(own, path.join(to, document))
   }
+  // The server serves its documents itself (doors/http/docs-routes.ts).
+  if (name === 'server')
+    cpSync(path.join(root, 'docs'), path.join(to, 'docs'), {
+      recursive: true,
+      filter: (file) => file === path.join(root, 'docs') || /\.(md|txt)$/.test(file),
+    })
   writeJson(path.join(to, 'package.json'), publishedManifest(readJson(path.join(from, 'package.json'))))
   console.log(`built dist/${name}: ${globSync('**/*.js', { cwd: to }).length} modules`)
 }

@@ -126,6 +126,7 @@ export const OrderShape = Type.Object(
     updated_at: time(''),
     digest: Type.Optional(nullable(Type.String({ description: 'sha256 of exactly what would be applied; approve names it.' }))),
     items: Type.Optional(Type.Array(ItemShape)),
+    items_omitted: Type.Optional(Type.Integer({ description: 'Items beyond those shown; GET /items?order=… lists them all.' })),
     events: Type.Optional(Type.Array(EventShape)),
     items_count: Type.Optional(Type.Integer()),
     items_exists: Type.Optional(Type.Boolean()),

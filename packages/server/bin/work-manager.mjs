@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=8 --max-old-space-size=512
 // Plain JavaScript that old versions of Node can still read, so that they get a sentence instead of a syntax error.
 import { existsSync } from 'fs'
 

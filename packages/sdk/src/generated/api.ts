@@ -226,6 +226,8 @@ export interface Order {
   readonly updated_at: string
   readonly digest?: string | null
   readonly items?: readonly Item[]
+  /** Items beyond those shown; GET /items?order=… lists them all. */
+  readonly items_omitted?: number
   readonly events?: readonly Event[]
   readonly items_count?: number
   readonly items_exists?: boolean
@@ -649,6 +651,8 @@ export interface ListOrdersOutput {
       readonly created_at?: string
       readonly updated_at?: string
     }>
+    /** Items beyond those shown; GET /items?order=… lists them all. */
+    readonly items_omitted?: number
     readonly events?: ReadonlyArray<{
       /** Event id. */
       readonly id?: string

@@ -251,7 +251,8 @@ begin
      and p.key_hash = u.key;
   if v_known then
     return query
-      select u.slot, case when not u.go then 'in_flight' when p.fingerprint <> u.print then 'mismatch' else 'replay' end,
+      -- Who lost the try-lock to another repeat still gets the answer that is there.
+      select u.slot, case when p.key_hash is null then 'in_flight' when p.fingerprint <> u.print then 'mismatch' else 'replay' end,
              p.status, p.body, null::uuid, false, null::text, null::text, null::text, null::text, null::boolean, null::timestamptz, null::timestamptz
         from unnest(v_slot, v_go, v_who, v_key, v_print) as u(slot, go, who, key, print)
         left join wm.idempotency p on p.tenant_id = p_tenant and p.principal = u.who and p.operation = 'submit_item'

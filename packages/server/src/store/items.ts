@@ -174,12 +174,17 @@ export async function renderItem(q: Queryable, id: string): Promise<string | und
   return row?.json
 }
 
-/** Item JSON by order, in plan order. */
-export async function renderItemsOfOrders(q: Queryable, orderIds: readonly string[]): Promise<Array<{ order_id: string; json: string }>> {
+/** Item JSON by order, in plan order: the first `perOrder` of each, because an order may hold thousands of items with big documents. */
+export async function renderItemsOfOrders(
+  q: Queryable,
+  orderIds: readonly string[],
+  perOrder: number,
+): Promise<Array<{ order_id: string; json: string }>> {
   if (orderIds.length === 0) return []
   return q.query(sql`
     select i.order_id, wm.item_json(i, s)::text as json from wm.items i ${withLatestSubmission}
-     where i.tenant_id = wm.current_tenant() and i.order_id = any(${orderIds as string[]}) order by i.order_id, i.ordinal`)
+     where i.tenant_id = wm.current_tenant() and i.order_id = any(${orderIds as string[]}) and i.ordinal < ${perOrder}
+     order by i.order_id, i.ordinal`)
 }
 
 /** One page of an order's items (keyset by ordinal), or of a tenant's items by state (keyset by id). */

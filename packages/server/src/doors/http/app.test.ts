@@ -384,7 +384,15 @@ describe('what the server says about itself', () => {
     expect((await get('/', {})).json()).toEqual({
       name: 'Work Manager',
       version: '1.2.3',
-      links: { operations: '/api/work', openapi: '/openapi.json', live: '/livez', ready: '/readyz' },
+      links: {
+        operations: '/api/work',
+        mcp: '/mcp',
+        docs: '/docs',
+        llms: '/llms.txt',
+        openapi: '/openapi.json',
+        live: '/livez',
+        ready: '/readyz',
+      },
     })
     expect((await get('/livez', {})).json()).toEqual({ status: 'ok' })
     expect((await get('/readyz', {})).json()).toEqual({ status: 'ok', checks: { database: 'ok' } })

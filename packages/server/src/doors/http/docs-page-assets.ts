@@ -16,10 +16,9 @@ summary{margin:0 -.8rem;padding:.5rem .8rem;cursor:pointer;border-radius:.5rem}s
 summary b{display:inline-block;min-width:3.1rem;font-size:.8rem}summary span{display:block;padding-left:3.4rem;color:var(--soft);font-size:.92rem}
 summary{list-style:none}summary::-webkit-details-marker{display:none}
 b.get{color:var(--get)}b.post{color:var(--post)}
-.wide{overflow-x:auto}table{width:100%;border-collapse:collapse;font-size:.9rem}
-td{padding:.35rem .8rem .35rem 0;border-top:1px solid var(--line);vertical-align:top}td:first-child{min-width:9rem}td small{color:var(--soft)}
-td:nth-child(2){min-width:8rem;overflow-wrap:anywhere}
-@media(max-width:34rem){body{padding-top:1rem}table,tbody,tr,td{display:block}td{padding:0;border:0}tr{border-top:1px solid var(--line);padding:.4rem 0}td:nth-child(2){color:var(--soft)}summary span{padding-left:0}}
+table{width:100%;table-layout:fixed;border-collapse:collapse;font-size:.9rem}
+td{padding:.35rem .8rem .35rem 0;border-top:1px solid var(--line);vertical-align:top}td:first-child{width:26%}td:nth-child(2){width:30%}td{overflow-wrap:anywhere}td small{color:var(--soft)}
+@media(max-width:34rem){body{padding-top:1rem}table,tbody,tr,td{display:block}td,td:first-child,td:nth-child(2){width:auto;padding:0;border:0}tr{border-top:1px solid var(--line);padding:.4rem 0}td:nth-child(2){color:var(--soft)}summary span{padding-left:0}}
 `
 
 export const script = `

@@ -62,13 +62,13 @@ function table(title: string, rows: readonly Row[], names: ReadonlySet<string>):
     ({ name, note, schema, description }) =>
       `<tr><td>${code(name)}${note && ` <small>${escape(note)}</small>`}</td><td>${typeCell(schema, names)}</td><td>${prose(description)}</td></tr>`,
   )
-  return `<h4>${escape(title)}</h4><div class="wide"><table>${lines.join('')}</table></div>`
+  return `<h4>${escape(title)}</h4><table>${lines.join('')}</table>`
 }
 
-const membersOf = (schema: SchemaNode): Row[] =>
+const membersOf = (schema: SchemaNode, told = true): Row[] =>
   Object.entries(schema.properties ?? {}).map(([name, member]) => ({
     name,
-    note: schema.required?.includes(name) ? 'required' : '',
+    note: told && schema.required?.includes(name) ? 'required' : '',
     schema: member,
     description: member.description ?? '',
   }))
@@ -105,7 +105,7 @@ function operationPart(
   return `<details class="operation" id="${escape(operation.operationId)}">
 <summary><b class="${escape(method)}">${escape(method.toUpperCase())}</b> ${code(path)} <span>${prose(operation.summary)}</span></summary>
 <p>${code(operation.operationId)} ${prose(operation.description)}</p>
-${table('Parameters', parameters, names)}${table('Body', body ? membersOf(body) : [], names)}${table(`Answer ${status}`, membersOf(schema), names)}${sampleOf(operation.operationId, mount)}
+${table('Parameters', parameters, names)}${table('Body', body ? membersOf(body) : [], names)}${table(`Answer ${status}`, membersOf(schema, false), names)}${sampleOf(operation.operationId, mount)}
 </details>`
 }
 
@@ -121,7 +121,7 @@ export function renderDocsPage(document: ReferenceDocument): { html: string; con
   })
   const shapes = Object.entries(document.components.schemas).map(
     ([name, schema]) =>
-      `<details id="schema-${escape(schemaName(name))}"><summary>${code(name)}</summary>${table('Members', membersOf(schema), names)}</details>`,
+      `<details id="schema-${escape(schemaName(name))}"><summary>${code(name)}</summary>${table('Members', membersOf(schema, false), names)}</details>`,
   )
   const mounts = document.servers.map(({ url }) => code(url)).join(', ')
   const html = `<!doctype html>

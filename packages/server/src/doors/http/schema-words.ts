@@ -25,12 +25,16 @@ export function schemaWords(schema: SchemaNode): string {
   if (schema.anyOf) return [...new Set(schema.anyOf.map(schemaWords))].join(' or ')
   if (schema.const !== undefined) return JSON.stringify(schema.const)
   if (schema.enum) return schema.enum.map(String).join(' | ')
-  if (schema.type === 'array')
-    return `list of ${schema.items ? schemaWords(schema.items) : 'anything'}${range(schema.minItems, schema.maxItems)}`
+  if (schema.type === 'array') return listWords(schema)
   if (schema.type === 'string')
     return `string${schema.format ? ` (${schema.format})` : ''}${range(schema.minLength, schema.maxLength, ' characters')}`
   if (schema.type === 'integer' || schema.type === 'number') return `${schema.type}${range(schema.minimum, schema.maximum)}`
   return schema.type ?? 'any JSON'
+}
+
+function listWords({ items, minItems, maxItems }: SchemaNode): string {
+  const what = items === undefined || schemaWords(items) === 'any JSON' ? 'list' : `list of ${schemaWords(items)}`
+  return what + range(minItems, maxItems, ' entries')
 }
 
 /** `#/components/schemas/Item` → `Item`. */

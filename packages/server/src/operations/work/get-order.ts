@@ -8,6 +8,9 @@ import { orderId } from '../inputs.ts'
 import { defineOperation } from '../operation.ts'
 import { loadDecisionContent } from './decision-content.ts'
 
+/** Of a longer order only this many items are in the answer; GET /items?order=… has them all. */
+const mostItems = 1000
+
 /** Refuses with: not_found. */
 export const getOrder = defineOperation({
   name: 'get_order',
@@ -22,13 +25,14 @@ export const getOrder = defineOperation({
       const row = await findOrder(q, input.order)
       if (!row) throw new WorkError('not_found')
       const order = (await renderOrder(q, row.id))!
-      const items = await renderItemsOfOrders(q, [row.id])
+      const items = await renderItemsOfOrders(q, [row.id], mostItems)
       const events = await listEvents(q, { orderId: row.id }, 20)
       const effects = await renderEffects(q, row.id)
       const digest = row.state === 'submitted' ? (await loadDecisionContent(q, context.principal.tenantId, row)).digest : null
       const members = [
         `"digest":${JSON.stringify(digest)}`,
         `"items":[${items.map((item) => item.json).join(',')}]`,
+        `"items_omitted":${row.items_total - items.length}`,
         `"events":[${events.map((event) => event.json).join(',')}]`,
         `"effects":[${effects.join(',')}]`,
       ]

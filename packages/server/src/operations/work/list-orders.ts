@@ -68,6 +68,9 @@ function pageSize(context: OperationContext, given: Input): number {
   return defaultPageSize
 }
 
+/** Of a longer order the list shows this many items; GET /items?order=… has them all. */
+const itemsPerOrder = 50
+
 type Row = { id: string; json: string; items_count?: number; events_count?: number }
 
 /** Rows with their includes and sparse fields, as objects. */
@@ -77,20 +80,20 @@ async function dress(
   includes: Set<Include>,
   fields: ReturnType<typeof readFields>,
 ): Promise<Record<string, unknown>[]> {
-  const items = new Map<string, unknown[]>()
-  for (const { order_id, json } of await renderItemsOfOrders(
-    q,
-    rows.map((row) => row.id),
-  ))
-    items.set(order_id, [...(items.get(order_id) ?? []), pick(JSON.parse(json) as Record<string, unknown>, fields.items)])
+  const items = new Map(rows.map((row): [string, unknown[]] => [row.id, []]))
+  const rendered = await renderItemsOfOrders(q, [...items.keys()], itemsPerOrder)
+  for (const { order_id, json } of rendered) items.get(order_id)!.push(pick(JSON.parse(json) as Record<string, unknown>, fields.items))
   const dressed: Record<string, unknown>[] = []
   for (const row of rows) {
-    const order = pick(JSON.parse(row.json) as Record<string, unknown>, fields.work_orders)
+    const whole = JSON.parse(row.json) as Record<string, unknown> & { items_total: number }
+    const order = pick(whole, fields.work_orders)
     if (includes.has('itemsCount')) order.items_count = row.items_count
     if (includes.has('itemsExists')) order.items_exists = (row.items_count ?? 0) > 0
     if (includes.has('eventsCount')) order.events_count = row.events_count
     if (includes.has('eventsExists')) order.events_exists = (row.events_count ?? 0) > 0
-    order.items = items.get(row.id) ?? []
+    const shown = items.get(row.id)!
+    order.items = shown
+    if (whole.items_total > shown.length) order.items_omitted = whole.items_total - shown.length
     if (includes.has('events'))
       order.events = (await listEvents(q, { orderId: row.id }, 20)).map((event) =>
         pick(JSON.parse(event.json) as Record<string, unknown>, fields.events),
