@@ -34,7 +34,11 @@ const refusal = (problem: Problem): Told => ({
   errors: problem['error_list'] ?? problem['errors'] ?? null,
 })
 
-export const commandOf = (operation: string) => operationTable.find((one) => one.name === operation)!
+export function commandOf(operation: string): (typeof operationTable)[number] {
+  const found = operationTable.find((one) => one.name === operation)
+  if (!found) throw new Error(`${operation} is not in the table of the command line; run: npm run generate`)
+  return found
+}
 /** The path with its ids, and what is left for the body or the query. */
 export function routeOf({ operation, input }: Call): { method: string; path: string; rest: Record<string, unknown> } {
   const { method, path, members } = commandOf(operation)
