@@ -107,7 +107,7 @@ export interface ItemChanges {
 
 /**
  * Guarded move of items that are all in `from`. A move out of a lease ends the lease: its columns are cleared, the generation stays,
- * so no later grant can bear an older token. Returns the ids that moved.
+ * so no later grant can bear an older token. Returns the ids that moved, in the order given.
  */
 export async function moveItems(
   tx: Tx,
@@ -144,7 +144,9 @@ export async function moveItems(
   const rows = await tx.query<{ id: string }>(sql`
     update wm.items set ${join(sets)}
      where tenant_id = ${tx.tenantId} and id = any(${ids}) and state = ${from} returning id`)
-  return rows.map((row) => row.id)
+  // In the order of `ids`, not in the one in which the database happened to find them: facts follow it.
+  const moved = new Set(rows.map((row) => row.id))
+  return ids.filter((id) => moved.has(id))
 }
 
 /** Writes the facts of a live lease that do not move the item: guarded by the token as well. Returns whether it happened. */

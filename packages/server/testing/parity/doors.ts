@@ -127,12 +127,13 @@ export function commandLine({ operation, input, idempotencyKey }: Call): string[
   const isArgument = (name: string) => members.some((one) => one.name === name && one.inPath) || (entry.arguments ?? []).includes(name)
   const positional = [...members.filter((one) => one.inPath).map((one) => one.name), ...(entry.arguments ?? [])]
   const options = Object.entries(input).filter(([name]) => !isArgument(name))
+  const word = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
   return [
     ...entry.words.split(' '),
-    ...positional.flatMap((name) => (input[name] === undefined ? [] : [String(input[name])])),
+    ...positional.flatMap((name) => (input[name] === undefined ? [] : [word(input[name])])),
     ...options.flatMap(([name, value]) => {
       const option = `--${name.replaceAll('_', '-')}`
-      return value === true ? [option] : [option, typeof value === 'string' ? value : JSON.stringify(value)]
+      return value === true ? [option] : [option, word(value)]
     }),
     ...(operation === 'approve_order' ? ['--yes'] : []),
     ...(idempotencyKey === undefined ? [] : ['--idempotency-key', idempotencyKey]),
