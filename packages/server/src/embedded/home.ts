@@ -25,6 +25,7 @@ const BEFORE_MARKER = new Set([
   'owner.lock',
   'owner.lock-journal',
   'owner.json',
+  'owner.json.tmp',
   `${MARKER}.tmp`,
   '.DS_Store',
   'server-url',

@@ -27,7 +27,8 @@ export async function takeOwnership(home: Home): Promise<Ownership> {
     database.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     database.close()
-    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) throw await alreadyRunning(home)
+    // The low byte is the kind; SQLite has finer codes of it (busy while another process makes the file).
+    if (((error as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY) throw await alreadyRunning(home)
     throw lockFailure(error, path)
   }
   try {
