@@ -89,6 +89,8 @@ export class Supervisor {
     await this.#queue
     this.#phase = 'stopped'
     await this.#postmaster.stop(mode)
+    // A postmaster that was killed leaves its children behind for a moment; nothing of ours may run once we let go.
+    await clearDataDirectory(this.#parts.launch.home.dataDir, this.#parts.log)
     await this.#letGo()
   }
 
