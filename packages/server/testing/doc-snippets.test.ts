@@ -1,6 +1,6 @@
 /** The guides say what is so: their snippets compile, run, and do on a real server what the text around them promises. */
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import echoType from '../../../examples/order-types/echo.ts'
@@ -129,6 +129,16 @@ describe('the documents together', () => {
         if (!anchors.has(aim)) anchors.set(aim, anchorsOf(aim))
         expect(anchors.get(aim)!.has(anchor), `${file} → ${target}`).toBe(true)
       }
+    }
+  })
+
+  it('names only proofs that exist', () => {
+    const proofs = [...readDocument('README.md').matchAll(/\| `([^`|]+\.test\.ts)` \|/g)].map((found) => found[1]!)
+    expect(proofs.length).toBeGreaterThan(5)
+    for (const proof of proofs) {
+      const file = path.join(root, 'packages/server/src', proof)
+      const exists = proof.includes('*') ? readdirSync(path.dirname(file)).some((name) => name.endsWith('.test.ts')) : existsSync(file)
+      expect(exists, proof).toBe(true)
     }
   })
 
