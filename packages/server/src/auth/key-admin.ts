@@ -1,9 +1,11 @@
 /** Keys and tenants from inside the process: for the command line and for the first start, before anybody holds a key. */
-import { WorkError } from '@work-manager/contract'
 import { uuidv7 } from 'uuidv7'
-import { ensureTenant, insertApiKey, lockApiKey, renderApiKeys, revokeApiKey } from '../store/api-keys.ts'
+import { ensureTenant, renderApiKeys } from '../store/api-keys.ts'
+import { systemActor } from '../store/events.ts'
 import type { Db, SystemDb } from '../store/tx.ts'
-import { generateKey } from './api-keys.ts'
+import { defaultOverlapSeconds, endKey, issueKey, replaceKey } from './issue-key.ts'
+
+const actor = systemActor('cli')
 
 export interface KeyRequest {
   readonly tenant: string
@@ -27,7 +29,7 @@ export interface KeyAdmin {
   create(request: KeyRequest): Promise<{ key: string; id: string }>
   list(tenant: string): Promise<ListedKey[]>
   rotate(tenant: string, id: string): Promise<{ key: string; id: string }>
-  revoke(tenant: string, id: string): Promise<boolean>
+  revoke(tenant: string, id: string): Promise<void>
   /** Makes sure that the tenant exists. */
   tenant(slug: string, name: string): Promise<{ id: string }>
 }
@@ -36,24 +38,9 @@ export function createKeyAdmin({ db, system }: { db: Db; system: SystemDb }): Ke
   const tenant = async (slug: string, name: string) => ({ id: await ensureTenant(system, { id: uuidv7(), slug, name }) })
   return {
     tenant,
-    async create(request) {
-      const { id: tenantId } = await tenant(request.tenant, request.tenant)
-      const key = generateKey(request.kind)
-      const id = uuidv7()
-      await db.transaction(tenantId, (tx) =>
-        insertApiKey(tx, tenantId, {
-          id,
-          prefix: key.prefix,
-          hash: key.hash,
-          name: request.name,
-          principalKind: request.kind,
-          principalId: request.principalId,
-          abilities: request.abilities,
-          createdBy: 'system:cli',
-          expiresAt: request.expiresAt ?? null,
-        }),
-      )
-      return { key: key.plain, id }
+    async create({ tenant: slug, ...wanted }) {
+      const { id } = await tenant(slug, slug)
+      return db.transaction(id, async (tx) => issueKey(tx, { ...wanted, expiresAt: wanted.expiresAt ?? null }, actor, await tx.clock()))
     },
     async list(slug) {
       const { id } = await tenant(slug, slug)
@@ -61,29 +48,11 @@ export function createKeyAdmin({ db, system }: { db: Db; system: SystemDb }): Ke
     },
     async rotate(slug, id) {
       const { id: tenantId } = await tenant(slug, slug)
-      return db.transaction(tenantId, async (tx) => {
-        const old = await lockApiKey(tx, tenantId, id)
-        if (!old || old.revoked_at !== null) throw new WorkError('not_found', { detail: `There is no live key ${id}.` })
-        const key = generateKey(old.principal_kind)
-        const next = uuidv7()
-        await insertApiKey(tx, tenantId, {
-          id: next,
-          prefix: key.prefix,
-          hash: key.hash,
-          name: old.name,
-          principalKind: old.principal_kind,
-          principalId: old.principal_id,
-          abilities: old.abilities,
-          createdBy: 'system:cli',
-          expiresAt: old.expires_at,
-        })
-        await revokeApiKey(tx, tenantId, id, { graceSeconds: 3600, replacedBy: next })
-        return { key: key.plain, id: next }
-      })
+      return db.transaction(tenantId, (tx) => replaceKey(tx, id, defaultOverlapSeconds, actor))
     },
     async revoke(slug, id) {
       const { id: tenantId } = await tenant(slug, slug)
-      return db.transaction(tenantId, (tx) => revokeApiKey(tx, tenantId, id, { graceSeconds: 0, replacedBy: null }))
+      await db.transaction(tenantId, (tx) => endKey(tx, id, actor))
     },
   }
 }

@@ -35,7 +35,7 @@ function inDatabase<T>(context: Context, tenant: string, use: (keys: KeyStore) =
       create: (key) => keys.create({ ...key, tenant }),
       list: () => keys.list(tenant),
       rotate: (id) => keys.rotate(tenant, id),
-      revoke: async (id) => void (await keys.revoke(tenant, id)),
+      revoke: (id) => keys.revoke(tenant, id),
     }),
   )
 }

@@ -16,6 +16,21 @@ const use = (key: string) => createCaller(story.server.url, key, 'x')
 const keyEvents = () =>
   story.server.database.sql<{ kind: string; payload: any }>(`select kind, payload from wm.events where kind like 'key.%' order by position`)
 
+describe('keys that the command line makes', () => {
+  it('leave the same facts on the record as those made through the door', async () => {
+    const { keys } = story.server.manager
+    const made = await keys.create({ tenant: 'acme', kind: 'agent', principalId: 'shell', name: 'by hand', abilities: ['work:view'] })
+    const next = await keys.rotate('acme', made.id)
+    await keys.revoke('acme', next.id)
+    const about = (await story.server.database.sql<{ kind: string; principal: string }>(
+      `select kind, principal from wm.events where payload->>'key_id' in ($1, $2) order by position`,
+      [made.id, next.id],
+    )) as unknown[]
+    expect(about).toEqual(['key.created', 'key.rotated', 'key.revoked'].map((kind) => ({ kind, principal: 'system:cli' })))
+    await expect(keys.rotate('acme', made.id)).rejects.toMatchObject({ code: 'key_revoked' })
+  })
+})
+
 describe('keys', () => {
   it('are made, work for what they hold, and are listed without the key itself', async () => {
     const made = await create({ name: 'night shift', abilities: ['work:view'] })

@@ -1,11 +1,9 @@
 /** Keys through the door: made, listed, rotated, revoked. The key itself is shown once. */
 import { abilities, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
-import { uuidv7 } from 'uuidv7'
-import { generateKey } from '../../auth/api-keys.ts'
+import { defaultOverlapSeconds, endKey, issueKey, replaceKey } from '../../auth/issue-key.ts'
 import type { Principal } from '../../auth/principal.ts'
-import { insertApiKey, lockApiKey, renderApiKeys, revokeApiKey } from '../../store/api-keys.ts'
-import { appendEvents } from '../../store/events.ts'
+import { renderApiKeys } from '../../store/api-keys.ts'
 import { actorOf } from '../actor.ts'
 import { defineOperation } from '../operation.ts'
 
@@ -51,8 +49,6 @@ export const createKey = defineOperation({
   async handler(context, input) {
     const { principal } = context
     assertMayGrant(principal, input)
-    const key = generateKey(input.kind)
-    const id = uuidv7()
     return context.write(async (tx) => {
       const at = await tx.clock()
       if (input.expires_at && Date.parse(input.expires_at) <= Date.parse(at))
@@ -60,25 +56,9 @@ export const createKey = defineOperation({
           detail: 'expires_at lies in the past.',
           errors: [{ field: 'expires_at', code: 'time_invalid', message: 'expires_at lies in the past.' }],
         })
-      await insertApiKey(tx, tx.tenantId, {
-        id,
-        prefix: key.prefix,
-        hash: key.hash,
-        name: input.name,
-        principalKind: input.kind,
-        principalId: input.principal_id,
-        abilities: input.abilities,
-        createdBy: principal.name,
-        expiresAt: input.expires_at ?? null,
-      })
-      await appendEvents(tx, actorOf(context), at, [
-        {
-          kind: 'key.created',
-          orderId: null,
-          payload: { key_id: id, prefix: key.prefix, kind: input.kind, principal_id: input.principal_id, abilities: input.abilities },
-        },
-      ])
-      return { status: 201, body: { id, key: key.plain } }
+      const { kind, name, abilities: granted, principal_id: principalId, expires_at: expiresAt = null } = input
+      const issued = await issueKey(tx, { kind, name, abilities: granted, principalId, expiresAt }, actorOf(context), at)
+      return { status: 201, body: issued }
     })
   },
 })
@@ -110,33 +90,10 @@ export const rotateKey = defineOperation({
   output: made,
   handler: (context, input) =>
     context.write(async (tx) => {
-      const old = await lockApiKey(tx, tx.tenantId, input.key)
-      if (!old) throw new WorkError('not_found')
-      assertMayGrant(context.principal, { kind: old.principal_kind, abilities: old.abilities })
-      const at = await tx.clock()
-      if (old.revoked_at !== null) throw new WorkError('key_revoked', { detail: 'This key was already revoked or rotated.' })
-      const key = generateKey(old.principal_kind)
-      const id = uuidv7()
-      await insertApiKey(tx, tx.tenantId, {
-        id,
-        prefix: key.prefix,
-        hash: key.hash,
-        name: old.name,
-        principalKind: old.principal_kind,
-        principalId: old.principal_id,
-        abilities: old.abilities,
-        createdBy: context.principal.name,
-        expiresAt: old.expires_at,
-      })
-      await revokeApiKey(tx, tx.tenantId, old.id, { graceSeconds: input.overlap_seconds ?? 3600, replacedBy: id })
-      await appendEvents(tx, actorOf(context), at, [
-        {
-          kind: 'key.rotated',
-          orderId: null,
-          payload: { key_id: old.id, replaced_by: id, overlap_seconds: input.overlap_seconds ?? 3600 },
-        },
-      ])
-      return { status: 201, body: { id, key: key.plain } }
+      const issued = await replaceKey(tx, input.key, input.overlap_seconds ?? defaultOverlapSeconds, actorOf(context), (old) =>
+        assertMayGrant(context.principal, { kind: old.principal_kind, abilities: old.abilities }),
+      )
+      return { status: 201, body: issued }
     }),
 })
 
@@ -151,10 +108,7 @@ export const revokeKey = defineOperation({
   output: Type.Object({ revoked: Type.Boolean() }),
   handler: (context, input) =>
     context.write(async (tx) => {
-      if (!(await lockApiKey(tx, tx.tenantId, input.key))) throw new WorkError('not_found')
-      const changed = await revokeApiKey(tx, tx.tenantId, input.key, { graceSeconds: 0, replacedBy: null })
-      if (changed)
-        await appendEvents(tx, actorOf(context), await tx.clock(), [{ kind: 'key.revoked', orderId: null, payload: { key_id: input.key } }])
+      await endKey(tx, input.key, actorOf(context))
       return { status: 200, body: { revoked: true } }
     }),
 })
