@@ -2,7 +2,8 @@
  * Which room may import which. The order of the table is the direction of the arrows in ARCHITECTURE.md: a room may import only
  * what its line names, and itself. Tests and packages/server/testing may import anything.
  */
-const beside = ['order-types', 'ledger', 'leases', 'signals', 'metrics', 'cache', 'rate-limits', 'auth']
+const below = ['redis', 'metrics', 'tracing']
+const beside = ['order-types', 'ledger', 'leases', 'signals', 'cache', 'rate-limits', 'auth', ...below]
 
 /** Room of packages/server/src → rooms it may import. `contract` is the package of that name. */
 export const serverRooms = {
@@ -10,7 +11,10 @@ export const serverRooms = {
   embedded: [],
   domain: ['contract'],
   store: ['contract', 'domain'],
-  ...Object.fromEntries(beside.map((room) => [room, ['contract', 'domain', 'store']])),
+  ...Object.fromEntries(beside.map((room) => [room, ['contract', 'domain', 'store', ...below]])),
+  redis: ['contract'],
+  metrics: ['contract'],
+  tracing: ['contract'],
   'hot-path': ['contract', 'domain', 'store', ...beside],
   operations: ['contract', 'config', 'domain', 'store', ...beside, 'hot-path'],
   background: ['contract', 'config', 'domain', 'store', ...beside, 'hot-path', 'operations'],

@@ -1,6 +1,7 @@
 export * from './abilities.ts'
 export * from './errors.ts'
 export * from './events.ts'
+export * from './metrics.ts'
 export * from './machines.ts'
 export * from './nearest-name.ts'
 export * from './shapes.ts'

@@ -14,6 +14,7 @@ import { parseJsonObject } from './doors/http/strict-json.ts'
 import { mountMcp } from './doors/mcp/mount.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/index.ts'
 import { createHotPath } from './hot-path/hot-path.ts'
+import { nullMetrics } from './metrics/metrics.ts'
 import { operations } from './operations/index.ts'
 import { createOperationRunner, type OperationRunner } from './operations/run-operation.ts'
 import type { OperationSettings, Services } from './operations/services.ts'
@@ -22,6 +23,7 @@ import type { OrderType } from './order-types/define-order-type.ts'
 import { loadOrderTypes } from './order-types/load-order-types.ts'
 import { createRegistry, type OrderTypeRegistry } from './order-types/registry.ts'
 import { shippedOrderTypes } from './order-types/shipped/index.ts'
+import { openRedis, type RedisConnection, type RedisRole } from './redis/connection.ts'
 import { createWorkSignal } from './signals/work-signal.ts'
 import { findApiKeyByHash } from './store/api-keys.ts'
 import { openDatabase } from './store/database.ts'
@@ -73,6 +75,14 @@ async function provideDatabase(
   if (url !== undefined) return { runtimeUrl: url, adminUrl, embedded: null }
   const embedded = await startEmbeddedPostgres({ directory, log: (line) => log.info({ component: 'embedded' }, line) })
   return { runtimeUrl: embedded.runtimeUrl, adminUrl: embedded.adminUrl, embedded }
+}
+
+/** What the configuration uses Redis for; without a url, or without a use, none is opened. */
+async function provideRedis(config: Config, log: Logger): Promise<RedisConnection | null> {
+  const { url, prefix } = config.redis
+  if (url === undefined) return null
+  const roles: RedisRole[] = ['rate limits']
+  return openRedis({ url, prefix, roles, log })
 }
 
 /** Brings the configured database up to date and stops. */
@@ -141,7 +151,9 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
       onError: (error) => log.warn({ code: 'code' in error ? error.code : undefined }, `a database connection ended: ${error.message}`),
     })
     undo.unshift(() => database.close())
-    return await wire(config, { types, log, embedded, database, runtimeUrl })
+    const redis = await provideRedis(config, log)
+    undo.unshift(async () => redis?.close())
+    return await wire(config, { types, log, embedded, database, redis, runtimeUrl })
   } catch (error) {
     for (const step of undo) await step()
     throw error
@@ -155,10 +167,11 @@ async function wire(
     log: Logger
     embedded: EmbeddedPostgres | null
     database: ReturnType<typeof openDatabase>
+    redis: RedisConnection | null
     runtimeUrl: string
   },
 ): Promise<WorkManager> {
-  const { types, log, embedded, database, runtimeUrl } = parts
+  const { types, log, embedded, database, redis, runtimeUrl } = parts
   let draining = false
   let url: string | null = null
   let stopping: Promise<void> | null = null
@@ -172,6 +185,7 @@ async function wire(
     signal: createWorkSignal(),
     settings,
     log,
+    metrics: nullMetrics,
     epoch,
     isDraining: () => draining,
     hotPath: createHotPath({
@@ -259,6 +273,7 @@ async function wire(
     await Promise.all(Object.values(background).map((service) => service.stop()))
     // Facts of the last requests still get their numbers, so that a quiet server leaves a complete record.
     await background.sequencer!.runOnce().catch((error: unknown) => log.warn({ err: error }, 'sequencing at shutdown'))
+    await redis?.close()
     await database.close()
     await embedded?.stop()
   }

@@ -280,6 +280,26 @@ export const ConfigSchema = Type.Object({
     },
     { description: 'Routes of your own that only applied orders may call.' },
   ),
+  redis: Type.Object(
+    {
+      url: Type.Optional(
+        Type.String({
+          secret: true,
+          env: ['REDIS_URL', 'WORK_MANAGER_REDIS_CONNECTION'],
+          accepts: 'redis://user:password@host:6379/0, or rediss:// for TLS',
+          description: 'A Redis for hints: lease hints, shared rate limits, the shared cache. Losing it costs speed, never correctness.',
+        }),
+      ),
+      prefix: Type.String({
+        default: 'work:',
+        maxLength: 64,
+        env: ['WORK_MANAGER_REDIS_PREFIX'],
+        accepts: 'up to 64 characters',
+        description: 'Put before every key, so that several systems can share one Redis.',
+      }),
+    },
+    { description: 'The optional Redis.' },
+  ),
   background: Type.Object(
     {
       enabled: Type.Boolean({

@@ -60,7 +60,6 @@ export const commandLineVariables = {
 /** Variables that the predecessor's manual names and this version has no use for: they are pointed out, not refused. */
 export const unusedVariables: Readonly<Record<string, string>> = {
   WORK_MANAGER_LEASE_BACKEND: 'leases are always kept in PostgreSQL',
-  WORK_MANAGER_REDIS_CONNECTION: 'this version uses no Redis',
   WORK_MANAGER_QUEUE_CONNECTION: 'background work is kept in PostgreSQL',
   WORK_MANAGER_METRICS_DRIVER: 'this version has no choice of metrics drivers',
   WORK_MANAGER_MAX_LEASES_PER_AGENT: 'this version does not limit leases per agent',

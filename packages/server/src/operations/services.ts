@@ -3,6 +3,7 @@ import type { Backoff } from '../domain/retry.ts'
 import type { Db, SystemDb } from '../store/tx.ts'
 import type { OrderTypeRegistry } from '../order-types/registry.ts'
 import type { Logger } from 'pino'
+import type { Metrics } from '../metrics/metrics.ts'
 import type { HotPath } from '../hot-path/hot-path.ts'
 import type { WorkSignal } from '../signals/work-signal.ts'
 
@@ -37,6 +38,7 @@ export interface Services {
   readonly signal: WorkSignal
   readonly settings: OperationSettings
   readonly log: Logger
+  readonly metrics: Metrics
   /** True once the process is shutting down: long polls end. */
   isDraining(): boolean
   /** Cluster epoch: part of every lease token; a restore raises it, which kills all older tokens. */
