@@ -8,6 +8,7 @@ const beside = ['order-types', 'ledger', 'leases', 'signals', 'cache', 'rate-lim
 /** Room of packages/server/src → rooms it may import. `contract` is the package of that name. */
 export const serverRooms = {
   config: ['contract'],
+  log: ['contract', 'config'],
   embedded: [],
   domain: ['contract'],
   store: ['contract', 'domain'],
@@ -18,10 +19,24 @@ export const serverRooms = {
   'hot-path': ['contract', 'domain', 'store', ...beside],
   operations: ['contract', 'config', 'domain', 'store', ...beside, 'hot-path'],
   background: ['contract', 'config', 'domain', 'store', ...beside, 'hot-path', 'operations'],
-  'doors/http': ['contract', 'config', 'domain', ...beside, 'operations'],
-  'doors/mcp': ['contract', 'config', 'domain', ...beside, 'operations'],
+  'doors/http': ['contract', 'config', 'domain', 'log', ...beside, 'operations'],
+  'doors/mcp': ['contract', 'config', 'domain', 'log', ...beside, 'operations'],
   'doors/realtime': ['contract', 'config', 'domain', ...beside, 'operations'],
   'doors/graphql': ['contract', 'config', 'domain', ...beside, 'operations'],
+  // What main.ts wires with: everything below the command line.
+  composition: [
+    'contract',
+    'config',
+    'domain',
+    'embedded',
+    'store',
+    ...beside,
+    'hot-path',
+    'operations',
+    'background',
+    'doors/http',
+    'doors/mcp',
+  ],
   // The demo speaks HTTP only; it knows the shipped order types as any agent's author would.
   demo: ['contract', 'order-types'],
   'doors/cli': ['contract', 'config', 'domain', ...beside, 'operations', 'main.ts', 'demo'],

@@ -3,7 +3,7 @@ import { testCountReporter } from './scripts/test-count-reporter.ts'
 
 export default defineConfig({
   test: {
-    include: ['packages/**/*.test.ts', 'examples/**/*.test.ts'],
+    include: ['packages/**/*.test.ts', 'examples/**/*.test.ts', 'bench/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     // One embedded PostgreSQL for the whole run; each test file clones its own database from a template.
     globalSetup: ['packages/server/testing/global-setup.ts'],

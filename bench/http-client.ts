@@ -1,45 +1,132 @@
-/** A bench agent that talks HTTP, and the proposer that fills the queue the same way. */
+/** Agents, proposers, reviewers and readers that talk HTTP, as the scenarios need them. */
 import { randomUUID } from 'node:crypto'
-import { benchType, itemsPerOrder, resultFor } from './bench-type.ts'
+import { benchType, itemsPerOrder, resultFor } from './order-types/bench-echo.ts'
 import { HttpConnection, type HttpAnswer } from './http-connection.ts'
 import type { Client } from './measure.ts'
 import type { ServerHandle } from './server-handle.ts'
 
-function expectStatus(answer: HttpAnswer, status: number, what: string): HttpAnswer {
+interface Leased {
+  readonly id: string
+  readonly lease_token: string
+  readonly input: { readonly number: number }
+}
+
+export function expectStatus(answer: HttpAnswer, status: number, what: string): HttpAnswer {
   if (answer.status !== status) throw new Error(`${what} answered ${answer.status}: ${answer.body.slice(0, 300)}`)
   return answer
 }
 
-export async function openHttpClient(server: ServerHandle, key: string): Promise<Client> {
-  const connection = await HttpConnection.open(new URL(server.url), key)
+const connect = (server: ServerHandle, key: string) => HttpConnection.open(new URL(server.url), key)
+
+async function checkOut(connection: HttpConnection): Promise<Leased> {
+  const { body } = expectStatus(await connection.post('/api/work/checkout', '{}'), 200, 'checkout')
+  return (JSON.parse(body) as { item: Leased }).item
+}
+const beat = (connection: HttpConnection, { id, lease_token }: Leased) =>
+  connection.post(`/api/work/items/${id}/heartbeat`, `{"lease_token":"${lease_token}"}`)
+const submit = (connection: HttpConnection, { id, lease_token, input }: Leased) =>
+  connection.post(`/api/work/items/${id}/submit`, JSON.stringify({ lease_token, result: resultFor(input) }), randomUUID())
+
+/** Checkout, heartbeat, submit. `acknowledged` is told each item whose submit was answered with 202. */
+export async function openLeaseCycler(server: ServerHandle, key: string, acknowledged?: (itemId: string) => void): Promise<Client> {
+  const connection = await connect(server, key)
   return {
-    async cycle(timed) {
-      const checkout = expectStatus(await timed('checkout', () => connection.post('/api/work/checkout', '{}')), 200, 'checkout')
-      const { item } = JSON.parse(checkout.body) as { item: { id: string; lease_token: string; input: { number: number } } }
-      const heartbeat = await timed('heartbeat', () =>
-        connection.post(`/api/work/items/${item.id}/heartbeat`, `{"lease_token":"${item.lease_token}"}`),
-      )
-      expectStatus(heartbeat, 200, 'heartbeat')
-      const body = JSON.stringify({ lease_token: item.lease_token, result: resultFor(item.input) })
-      expectStatus(await timed('submit', () => connection.post(`/api/work/items/${item.id}/submit`, body, randomUUID())), 202, 'submit')
+    async step(timed) {
+      const item = await timed('checkout', () => checkOut(connection))
+      expectStatus(await timed('heartbeat', () => beat(connection, item)), 200, 'heartbeat')
+      expectStatus(await timed('submit', () => submit(connection, item)), 202, 'submit')
+      acknowledged?.(item.id)
     },
     close: () => connection.close(),
   }
 }
 
+/** Holds one item and only extends its lease. */
+export async function openHeartbeater(server: ServerHandle, key: string): Promise<Client> {
+  const connection = await connect(server, key)
+  const item = await checkOut(connection)
+  // The first one changes the state of the item; every later one only extends.
+  expectStatus(await beat(connection, item), 200, 'heartbeat')
+  return {
+    async step(timed) {
+      expectStatus(await timed('heartbeat', () => beat(connection, item)), 200, 'heartbeat')
+    },
+    async close() {
+      await submit(connection, item).catch(() => {})
+      connection.close()
+    },
+  }
+}
+
+/** Proposes orders of one item. */
+export async function openProposer(server: ServerHandle): Promise<Client> {
+  const connection = await connect(server, server.proposer)
+  return {
+    async step(timed) {
+      await timed('propose', () => propose(connection, 1))
+    },
+    close: () => connection.close(),
+  }
+}
+
+/** Approves the orders of the list, one after the other; each answer says that the order was applied. */
+export async function openApprover(server: ServerHandle, orders: string[]): Promise<Client> {
+  const connection = await connect(server, server.reviewer)
+  return {
+    async step(timed) {
+      const order = orders.pop()
+      if (order === undefined) throw new Error('there is no order left to approve')
+      const answer = await timed('approve', () => connection.post(`/api/work/orders/${order}/approve`, '{}', randomUUID()))
+      expectStatus(answer, 200, 'approve')
+    },
+    close: () => connection.close(),
+  }
+}
+
+/** Reads: `path` says what to read next. */
+export async function openReader(server: ServerHandle, path: () => string): Promise<Client> {
+  const connection = await connect(server, server.reviewer)
+  return {
+    async step(timed) {
+      const target = path()
+      expectStatus(await timed('read', () => connection.get(target)), 200, target)
+    },
+    close: () => connection.close(),
+  }
+}
+
+async function propose(connection: HttpConnection, count: number): Promise<string> {
+  const body = JSON.stringify({ type: benchType, payload: { count } })
+  const answer = expectStatus(await connection.post('/api/work/propose', body, randomUUID()), 201, 'propose')
+  return (JSON.parse(answer.body) as { order: { id: string } }).order.id
+}
+
 /** Proposes orders until at least `items` more items are ready, and returns their ids. Not measured. */
-export async function fillQueue(server: ServerHandle, items: number): Promise<string[]> {
+export async function fillQueue(server: ServerHandle, items: number, perOrder = itemsPerOrder): Promise<string[]> {
   const orders: string[] = []
-  let left = Math.ceil(items / itemsPerOrder)
-  const propose = async (): Promise<void> => {
-    const connection = await HttpConnection.open(new URL(server.url), server.proposer)
-    while (left-- > 0) {
-      const body = JSON.stringify({ type: benchType.type, payload: { count: itemsPerOrder } })
-      const answer = expectStatus(await connection.post('/api/work/propose', body, randomUUID()), 201, 'propose')
-      orders.push((JSON.parse(answer.body) as { order: { id: string } }).order.id)
-    }
+  let left = Math.ceil(items / perOrder)
+  const work = async (): Promise<void> => {
+    const connection = await connect(server, server.proposer)
+    while (left-- > 0) orders.push(await propose(connection, perOrder))
     connection.close()
   }
-  await Promise.all(Array.from({ length: 4 }, propose))
+  await Promise.all(Array.from({ length: 8 }, work))
+  return orders
+}
+
+/** Orders of one item each, handed in and waiting for approval. */
+export async function submittedOrders(server: ServerHandle, count: number): Promise<string[]> {
+  const orders = await fillQueue(server, count, 1)
+  const waiting = [...orders]
+  await Promise.all(
+    server.agents.slice(0, 32).map(async ({ key }) => {
+      const connection = await connect(server, key)
+      for (let order = waiting.pop(); order !== undefined; order = waiting.pop()) {
+        const { body } = expectStatus(await connection.post(`/api/work/orders/${order}/checkout`, '{}'), 200, 'checkout')
+        expectStatus(await submit(connection, (JSON.parse(body) as { item: Leased }).item), 202, 'submit')
+      }
+      connection.close()
+    }),
+  )
   return orders
 }

@@ -40,13 +40,22 @@ export class HttpConnection {
     })
   }
 
+  get(path: string): Promise<HttpAnswer> {
+    return this.send(`GET ${path} HTTP/1.1\r\nhost: ${this.host}\r\nauthorization: ${this.authorization}\r\n\r\n`)
+  }
+
   post(path: string, body: string, idempotencyKey?: string): Promise<HttpAnswer> {
+    const key = idempotencyKey === undefined ? '' : `idempotency-key: ${idempotencyKey}\r\n`
+    return this.send(
+      `POST ${path} HTTP/1.1\r\nhost: ${this.host}\r\nauthorization: ${this.authorization}\r\n${key}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    )
+  }
+
+  private send(request: string): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
+      if (this.socket.destroyed) return reject(new Error('the connection is closed'))
       this.waiting = { resolve, reject }
-      const key = idempotencyKey === undefined ? '' : `idempotency-key: ${idempotencyKey}\r\n`
-      this.socket.write(
-        `POST ${path} HTTP/1.1\r\nhost: ${this.host}\r\nauthorization: ${this.authorization}\r\n${key}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-      )
+      this.socket.write(request)
     })
   }
 

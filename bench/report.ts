@@ -1,103 +1,145 @@
-/** Figures as a table for people or as JSON for programs. */
-import { type Measured, verbs } from './measure.ts'
-import type { Lag } from './record.ts'
+/** The result of a run: as tables on a screen, as Markdown for docs/benchmarks.md, as JSON for programs. */
+import type { Row } from './suite.ts'
+import { comparisons, promises } from './targets.ts'
+import { scenarios } from './scenarios/index.ts'
 
-export interface Run {
-  readonly kind: 'http' | 'sql' | 'sql-own-order' | 'sql-batched'
-  readonly measured: Measured
-  readonly lag: Lag
-  readonly rssBytes: number
-  /** Processor time of the server process per cycle, in ms; of no meaning for direct SQL. */
-  readonly serverCpuMsPerCycle: number
+export interface Result {
+  readonly date: string
+  readonly seconds: number
+  readonly machine: { readonly cores: number; readonly memoryGiB: number; readonly system: string; readonly processor: string }
+  readonly versions: Readonly<Record<string, string>>
+  readonly rows: readonly Row[]
 }
 
-const names: Record<Run['kind'], string> = {
-  http: 'HTTP',
-  sql: 'direct SQL',
-  'sql-own-order': 'direct SQL, own order',
-  'sql-batched': 'direct SQL ×32',
-}
-const megabytes = (bytes: number) => Math.round(bytes / 1024 / 1024)
-const columns = [
-  '',
-  'clients',
-  'cycles/s',
-  ...verbs.map((verb) => `${verb} p50/p95/p99 ms`),
-  'errors',
-  'server RSS',
-  'server CPU',
-  'facts behind',
-] as const
+export const withComparisons = (result: Result) => ({
+  ...result,
+  comparisons: comparisons(result.rows),
+  promises: promises(result.rows, result.machine.cores),
+})
 
-function cells({ kind, measured, lag, rssBytes, serverCpuMsPerCycle }: Run): string[] {
-  const ms = (value: number) => value.toFixed(1)
+type Table = readonly (readonly string[])[]
+
+const verdict = (met: boolean | null) => (met === null ? '' : met ? 'yes' : 'no')
+const rate = (perSecond: number) => (perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond).toLocaleString('en'))
+
+function comparisonTable({ rows }: Result): Table {
+  const lines = comparisons(rows).map(({ what, clients, ratio, target, met }) => [
+    what,
+    String(clients),
+    ratio === null ? '–' : ratio.toFixed(2),
+    target === null ? '' : `≥ ${target.toFixed(2)}`,
+    verdict(met),
+  ])
+  return [['Ratio', 'clients', 'measured', 'target', 'met'], ...lines]
+}
+
+function promiseTable({ rows, machine }: Result): Table {
+  const lines = promises(rows, machine.cores).map(({ what, target, measured, met }) => [what, target, measured, verdict(met)])
+  return [['Promise', 'target', 'measured', 'met'], ...lines]
+}
+
+function scenarioTable(rows: readonly Row[]): Table {
+  const calls = [...new Set(rows.flatMap((row) => Object.keys(row.latencyMs)))]
+  const notes = [...new Set(rows.flatMap((row) => Object.keys(row.notes)))]
+  const plural = (unit: string) => (unit === 'query' ? 'queries' : `${unit}s`)
+  const head = [
+    '',
+    'clients',
+    `${plural(rows[0]?.unit ?? 'step')}/s`,
+    ...calls.map((call) => `${call} p50 / p95 / p99 ms`),
+    'errors',
+    ...notes,
+  ]
   return [
-    names[kind],
-    String(measured.clients),
-    Math.round(measured.cyclesPerSecond).toLocaleString('en'),
-    ...verbs.map((verb) => {
-      const { p50, p95, p99 } = measured.latencyMs[verb]
-      return `${ms(p50)} / ${ms(p95)} / ${ms(p99)}`
-    }),
-    String(measured.errors),
-    `${megabytes(rssBytes)} MB`,
-    kind === 'http' ? `${serverCpuMsPerCycle.toFixed(3)} ms/cycle` : '–',
-    `${lag.behind} (${lag.secondsToCatchUp.toFixed(1)} s)`,
+    head,
+    ...rows.map((row) => [
+      row.what,
+      String(row.clients),
+      rate(row.perSecond),
+      ...calls.map((call) => {
+        const latency = row.latencyMs[call]
+        return latency ? [latency.p50, latency.p95, latency.p99].map((value) => value.toFixed(1)).join(' / ') : '–'
+      }),
+      String(row.errors),
+      ...notes.map((note) => row.notes[note] ?? ''),
+    ]),
   ]
 }
 
-/** One line while the benchmark runs. */
-export function printRun(run: Run): void {
-  console.log(
-    cells(run)
-      .map((cell, n) => (n === 0 ? cell : `${columns[n]} ${cell}`))
-      .join(' · '),
-  )
-  for (const text of run.measured.errorTexts) console.log(`  ${text}`)
-}
+/** Name, sentence and rows of each scenario that ran. */
+const ran = ({ rows }: Result) =>
+  scenarios
+    .map(({ name, about }) => ({ name, about, rows: rows.filter(({ scenario }) => scenario === name) }))
+    .filter((one) => one.rows.length > 0)
 
-function ratioOf(runs: readonly Run[], clients: number, kind: Run['kind']): number | null {
-  const rate = (of: Run['kind']) => runs.find((run) => run.kind === of && run.measured.clients === clients)?.measured.cyclesPerSecond
-  const [http, sql] = [rate('http'), rate(kind)]
-  return http !== undefined && sql !== undefined ? http / sql : null
-}
-
-export function printResult(runs: readonly Run[], hotShare: number, asJson: boolean): void {
-  const clientCounts = [...new Set(runs.map((run) => run.measured.clients))]
-  const ratios = clientCounts.map((clients) => ({
-    clients,
-    httpOverSql: ratioOf(runs, clients, 'sql'),
-    httpOverSqlOwnOrder: ratioOf(runs, clients, 'sql-own-order'),
-  }))
-  const shown = (ratio: number | null) => (ratio === null ? '–' : ratio.toFixed(2))
-  if (asJson) return console.log(JSON.stringify({ ratios, hotUpdateShareOfItems: hotShare, runs }, null, 2))
-  const rows = [[...columns], ...runs.map(cells)]
-  const widths = columns.map((_, n) => Math.max(...rows.map((row) => row[n]!.length)))
-  console.log(
-    `\n${rows
-      .map((row) =>
-        row
-          .map((cell, n) => cell.padEnd(widths[n]!))
-          .join('  ')
-          .trimEnd(),
-      )
-      .join('\n')}\n`,
-  )
-  for (const { clients, httpOverSql, httpOverSqlOwnOrder } of ratios)
-    console.log(
-      `HTTP / direct SQL at ${clients} clients: ${shown(httpOverSql)} (an own order for each SQL client: ${shown(httpOverSqlOwnOrder)})`,
+function aligned(table: Table): string {
+  const widths = table[0]!.map((_, n) => Math.max(...table.map((line) => line[n]!.length)))
+  return table
+    .map((line) =>
+      line
+        .map((cell, n) => cell.padEnd(widths[n]!))
+        .join('  ')
+        .trimEnd(),
     )
-  console.log(`HOT share of the updates of items: ${(hotShare * 100).toFixed(0)} %`)
+    .join('\n')
 }
 
-export function printSoak(rssBefore: number, chunks: readonly Run[], hotShare: number): void {
-  const cycles = chunks.reduce((sum, { measured }) => sum + measured.cycles, 0)
-  const errors = chunks.reduce((sum, { measured }) => sum + measured.errors, 0)
-  const rate = (run: Run | undefined) => Math.round(run?.measured.cyclesPerSecond ?? 0)
-  console.log(`\n${cycles.toLocaleString('en')} cycles, ${errors} errors`)
-  console.log(
-    `server RSS: ${megabytes(rssBefore)} MB before, ${megabytes(chunks.at(-1)?.rssBytes ?? 0)} MB after, ${megabytes(Math.max(...chunks.map((run) => run.rssBytes)))} MB at most`,
-  )
-  console.log(`cycles/s: ${rate(chunks[0])} in the first ${chunks[0]?.measured.cycles}, ${rate(chunks.at(-1))} in the last`)
-  console.log(`HOT share of the updates of items: ${(hotShare * 100).toFixed(0)} %`)
+function markdown(table: Table): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', String.raw`\|`)).join(' | ')} |`
+  const [head, ...rest] = table
+  return [line(head!), `|${head!.map(() => '---').join('|')}|`, ...rest.map(line)].join('\n')
+}
+
+/** One line while the benchmark runs. */
+export function rowLine(row: Row): string {
+  const calls = Object.entries(row.latencyMs).map(([call, { p50, p99 }]) => `${call} ${p50.toFixed(1)} / ${p99.toFixed(1)} ms`)
+  const notes = Object.entries(row.notes).map(([name, value]) => `${name} ${value}`)
+  const errors = row.errors === 0 ? [] : [`${row.errors} errors: ${row.errorTexts.join('; ')}`]
+  return [row.scenario, row.what, `${row.clients} clients`, `${rate(row.perSecond)}/s`, ...calls, ...notes, ...errors].join(' · ')
+}
+
+export function screen(result: Result): string {
+  const parts = ran(result).map(({ name, about, rows }) => `${name}: ${about}\n\n${aligned(scenarioTable(rows))}`)
+  const compared = comparisonTable(result)
+  const promised = promiseTable(result)
+  if (compared.length > 1) parts.push(aligned(compared))
+  if (promised.length > 1) parts.push(aligned(promised))
+  return `\n${parts.join('\n\n')}\n`
+}
+
+export function page(result: Result): string {
+  const { date, machine, versions, seconds } = result
+  return `# Benchmarks
+
+Written by \`npm run bench -- --write\`; change the suite (\`bench/\`), not this page.
+
+${date.slice(0, 10)}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGiB} GiB, ${machine.system}; ${Object.entries(versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ')}. The run took ${Math.round(seconds / 60)} minutes.
+
+Absolute figures move with the machine and with whatever else runs on it: server, database and load generator share these cores. **Compare the
+ratios of one run.** How it is measured, and what was learned from it: [bench/README.md](../bench/README.md).
+
+## Ratios
+
+${markdown(comparisonTable(result))}
+
+*Direct SQL* is the faster of two: clients that take items from orders of their own, and clients that take them from the head of one queue, with up
+to as many connections as clients. Both run the statements of our own server, one item at a time. The peers behind HTTP do less for a request: no
+keys, no schema checks, no idempotency, no tenants, no audit.
+
+## Promises
+
+${markdown(promiseTable(result))}
+
+The seeds are the documents that this product was begun with; their figures are for one process of the predecessor.
+${ran(result)
+  .map(({ name, about, rows }) => {
+    const plans = rows.flatMap(({ what, plan }) =>
+      plan === undefined ? [] : [`The slowest of them, *${what}*, as PostgreSQL ran it:\n\n\`\`\`text\n${plan}\n\`\`\``],
+    )
+    return [`\n## ${name}`, about, markdown(scenarioTable(rows)), ...plans].join('\n\n')
+  })
+  .join('\n')}
+`
 }

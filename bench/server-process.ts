@@ -1,45 +1,92 @@
 /**
- * The server under test, in a process of its own: embedded PostgreSQL in the directory given, every default of the product, real HTTP.
+ * The server under test, in a process of its own, with every default of the product but two: limits of requests that never bite (they are
+ * counted all the same), and what the scenario asks for. With several workers this is their primary.
  * Talks to the benchmark over the IPC channel of `fork`, and ends with it.
  */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { loadConfig } from '../packages/server/src/config/index.ts'
+import { startWorkers, type Workers } from '../packages/server/src/doors/cli/workers/primary.ts'
 import { openWorkManager } from '../packages/server/src/main.ts'
-import { benchType } from './bench-type.ts'
-import type { Ready, Usage } from './server-handle.ts'
+import type { Ready, ServerSpec, Usage } from './server-handle.ts'
 
-const [directory, keyCount] = process.argv.slice(2)
-const databaseUrl = process.env.DATABASE_URL
+const spec = JSON.parse(process.argv[2]!) as ServerSpec
+const many = spec.workers > 1
 const config = await loadConfig({
   env: {},
-  cwd: directory!,
+  cwd: import.meta.dirname,
   code: {
-    server: { port: 0, host: '127.0.0.1' },
-    database: databaseUrl ? { url: databaseUrl, admin_url: process.env.DATABASE_ADMIN_URL ?? databaseUrl } : { data_directory: directory! },
+    server: { port: 0, host: '127.0.0.1', workers: spec.workers },
+    database: { url: spec.database.runtimeUrl, admin_url: spec.database.adminUrl },
+    order_types: { directories: [fileURLToPath(new URL('order-types', import.meta.url))] },
+    rate_limits: { default_per_minute: 1_000_000, anonymous_per_minute: 1_000_000 },
+    ...(spec.redisUrl === null ? {} : { redis: { url: spec.redisUrl }, lease: { backend: 'redis' as const } }),
   },
 })
-const log = pino({ level: process.env.BENCH_LOG ?? 'warn' }, pino.destination(2))
-const manager = await openWorkManager(config, { types: [benchType], log })
-const url = await manager.listen()
+const log = pino({ level: process.env.BENCH_LOG ?? 'error' }, pino.destination(2))
+const manager = await openWorkManager(many ? { ...config, background: { ...config.background, enabled: false } } : config, { log })
+const workers: Workers | null = many
+  ? await startWorkers({
+      config,
+      manager,
+      plainLogLevel: null,
+      onGivingUp(why) {
+        log.fatal(why.message)
+        process.exit(1)
+      },
+    })
+  : null
+const url = workers?.url ?? (await manager.listen())
 const { id: tenantId } = await manager.tenants.ensure('bench', 'Bench')
-const keyFor = async (kind: 'agent' | 'service', principalId: string, abilities: string[]) =>
+const keyFor = async (kind: 'agent' | 'service' | 'person', principalId: string, abilities: string[]) =>
   (await manager.keys.create({ tenant: 'bench', kind, principalId, name: principalId, abilities })).key
-const agents: Ready['agents'] = []
-for (let n = 1; n <= Number(keyCount); n++) {
-  const id = `bench-agent-${n}`
-  agents.push({ id, key: await keyFor('agent', id, ['work:view', 'work:checkout', 'work:heartbeat', 'work:submit']) })
+const agents: Array<{ id: string; key: string }> = []
+const makeAgents = async () => {
+  while (agents.length < spec.keys) {
+    const n = agents.length + 1
+    const agent = { id: `bench-agent-${n}`, key: '' }
+    agents.push(agent)
+    agent.key = await keyFor('agent', agent.id, ['work:view', 'work:checkout', 'work:heartbeat', 'work:submit'])
+  }
 }
+await Promise.all(Array.from({ length: 4 }, makeAgents))
 const proposer = await keyFor('service', 'bench-proposer', ['work:propose', 'work:view'])
+const reviewer = await keyFor('person', 'bench-reviewer', ['work:*'])
+
+const serving = () => workers?.pids() ?? [process.pid]
+/** Resident memory of a process; only Linux tells that of others. */
+function rssOf(pid: number): number {
+  if (pid === process.pid) return process.memoryUsage.rss()
+  try {
+    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
+  } catch {
+    return 0
+  }
+}
+/** User and system time: fields 14 and 15, in hundredths of a second. */
+function cpuOf(pid: number): number {
+  if (pid === process.pid) return process.cpuUsage().user + process.cpuUsage().system
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return (Number(fields[11]) + Number(fields[12])) * 10_000
+  } catch {
+    return 0
+  }
+}
+const sum = (of: (pid: number) => number) => serving().reduce((all, pid) => all + of(pid), 0)
 
 const say = (message: object): void => void process.send!(message)
-const usage = (): Usage => ({ rssBytes: process.memoryUsage.rss(), cpuMicros: process.cpuUsage().user + process.cpuUsage().system })
 process.on('message', (asked) => {
-  if (asked === 'usage') say({ usage: usage() })
+  if (asked === 'usage') say({ usage: { rssBytes: sum(rssOf), cpuMicros: sum(cpuOf) } satisfies Usage })
 })
 let stopping = false
 const stop = async (): Promise<void> => {
   if (stopping) return
   stopping = true
+  await workers?.stop()
   await manager.stop()
   process.exit(0)
 }
@@ -53,8 +100,7 @@ say({
     tenantId,
     agents,
     proposer,
-    runtimeUrl: manager.embedded?.runtimeUrl ?? databaseUrl!,
-    adminUrl: manager.embedded?.adminUrl ?? process.env.DATABASE_ADMIN_URL ?? databaseUrl!,
+    reviewer,
     heartbeatEverySeconds: config.lease.heartbeat_every_seconds,
     idempotencyTtlSeconds: config.idempotency.ttl_hours * 3600,
   } satisfies Ready,

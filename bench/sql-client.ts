@@ -1,23 +1,18 @@
 /**
- * The same SQL work without a server: one connection per client, the runtime role, the session settings of the server's hot path, one
- * prepared statement per call, one cycle at a time (what pgbench would do). With `batch` > 1 one call carries that many slots.
+ * The same SQL work without a server: one connection per client, the runtime role, the session settings and the very statements of the
+ * server's hot path, one item per statement (what pgbench would do). With `batch` > 1 one statement carries that many items.
  */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { uuidv7 } from 'uuidv7'
+import { type Asker, createHotPath, type LeaseVerb } from '../packages/server/src/hot-path/hot-path.ts'
 import { hotSessionOptions } from '../packages/server/src/store/database.ts'
-import { resultFor } from './bench-type.ts'
+import { noTracing } from '../packages/server/src/tracing/tracing.ts'
+import { resultFor } from './order-types/bench-echo.ts'
 import type { Client } from './measure.ts'
 import type { ServerHandle } from './server-handle.ts'
 
-interface Leased {
-  readonly slot: number
-  readonly item_id: string
-  readonly body: string
-}
-
 export interface SqlClientOptions {
-  /** Slots per call. */
   readonly batch: number
   /** Orders to take from, one at a time: a client with an order of its own waits for nobody. Null: the head of the one queue. */
   readonly orders: string[] | null
@@ -25,77 +20,75 @@ export interface SqlClientOptions {
 
 export async function openSqlClient(server: ServerHandle, agentId: string, { batch, orders }: SqlClientOptions): Promise<Client> {
   const connection = new pg.Client({
-    connectionString: server.runtimeUrl,
+    connectionString: server.spec.database.runtimeUrl,
     options: `-c role=wm_app ${hotSessionOptions}`,
     application_name: 'work-manager bench',
   })
   await connection.connect()
   const { rows } = await connection.query<{ epoch: number }>('select epoch from wm.cluster')
-  const { epoch } = rows[0]!
-  const { tenantId, heartbeatEverySeconds, idempotencyTtlSeconds } = server
+  const hotPath = createHotPath({
+    connection: {
+      query: async <Row>(name: string, text: string, values: readonly unknown[]) =>
+        (await connection.query({ name, text, values: values as unknown[] })).rows as Row[],
+    },
+    epoch: rows[0]!.epoch,
+    heartbeatEverySeconds: server.heartbeatEverySeconds,
+    idempotencyTtlSeconds: server.idempotencyTtlSeconds,
+    leaseLimits: null,
+    hints: null,
+    tracing: noTracing,
+  })
   const provenanceId = uuidv7()
   let order = orders?.pop() ?? null
-  const asker = () => ({
-    agent_id: agentId,
+  const asker = (): Asker => ({
+    tenantId: server.tenantId,
+    agentId,
     principal: `agent:${agentId}`,
-    actor_type: 'agent',
-    actor_id: agentId,
-    request_id: uuidv7(),
-    provenance_id: provenanceId,
-    trace_id: null,
+    actorType: 'agent',
+    actorId: agentId,
+    requestId: uuidv7(),
+    provenanceId,
+    traceId: null,
   })
-  const call = async <Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<Row[]> =>
-    (await connection.query<Row>({ name, text, values })).rows
+  const each = <T>(call: () => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: batch }, call))
+
+  async function take(): Promise<Array<{ verb: LeaseVerb; input: { number: number } }>> {
+    for (;;) {
+      const answers = await each(() => hotPath.checkout({ ...asker(), orderId: order, type: null, minPriority: null }))
+      const leased = answers.flatMap((answer) => {
+        if (answer.kind !== 'leased') return []
+        const { lease_token: token, input } = JSON.parse(answer.json) as { lease_token: string; input: { number: number } }
+        return [{ verb: { ...asker(), itemId: answer.itemId, token }, input }]
+      })
+      if (leased.length > 0) return leased
+      const next = orders?.pop()
+      if (next === undefined) throw new Error(`checkout answered ${answers[0]!.kind}`)
+      order = next
+    }
+  }
 
   return {
-    async cycle(timed) {
-      const wanted = Array.from({ length: batch }, (_, slot) => ({ slot, ...asker(), random: randomBytes(16).toString('base64url') }))
-      const leased = await timed('checkout', async () => {
-        // As the server does: one row with slot -1 says that others were faster.
-        for (let turn = 1; ; turn++) {
-          const rows = await call<Leased>('checkout_items', 'select * from wm.checkout_items($1, $2, $3, $4, $5, $6, $7)', [
-            tenantId,
-            order,
-            null,
-            -32768,
-            epoch,
-            heartbeatEverySeconds,
-            JSON.stringify(wanted),
-          ])
-          const granted = rows.filter((row) => row.slot >= 0)
-          if (granted.length > 0) return granted
-          if (rows.length === 0 && orders !== null && orders.length > 0) order = orders.pop()!
-          else if (rows.length === 0 || turn === 100) throw new Error('checkout_items found nothing')
-        }
-      })
-      const held = leased.map(({ item_id, body }, slot) => {
-        const item = JSON.parse(body) as { lease_token: string; input: { number: number } }
-        return { request: { slot, ...asker(), item_id, token: item.lease_token }, input: item.input }
-      })
-      const beats = held.map(({ request }) => request)
-      const beaten = await timed('heartbeat', () =>
-        call<{ held: boolean }>('heartbeat_items', 'select * from wm.heartbeat_items($1, $2)', [tenantId, JSON.stringify(beats)]),
-      )
-      if (!beaten.every((row) => row.held)) throw new Error('heartbeat_items refused')
-      const submits = held.map(({ request, input }) => ({
-        ...request,
-        submission_id: uuidv7(),
-        result: resultFor(input),
-        evidence: null,
-        notes: null,
-        digest: `sha256:${'0'.repeat(64)}`,
-        assembled_parts: null,
-        key_hash: randomBytes(32).toString('hex'),
-        fingerprint: '0'.repeat(64),
-      }))
+    async step(timed) {
+      const held = await timed('checkout', take)
+      const beaten = await timed('heartbeat', () => Promise.all(held.map(({ verb }) => hotPath.heartbeat(verb))))
+      if (beaten.some(({ kind }) => kind !== 'held')) throw new Error('heartbeat was refused')
       const done = await timed('submit', () =>
-        call<{ verdict: string }>('submit_items', 'select * from wm.submit_items($1, $2, $3)', [
-          tenantId,
-          idempotencyTtlSeconds,
-          JSON.stringify(submits),
-        ]),
+        Promise.all(
+          held.map(({ verb, input }) =>
+            hotPath.submit({
+              ...verb,
+              result: resultFor(input),
+              evidence: null,
+              notes: null,
+              digest: `sha256:${'0'.repeat(64)}`,
+              assembledParts: null,
+              traceparent: null,
+              idempotency: { keyHash: randomBytes(32), fingerprint: createHash('sha256').update(verb.itemId).digest() },
+            }),
+          ),
+        ),
       )
-      if (!done.every((row) => row.verdict === 'done')) throw new Error(`submit_items answered ${done[0]!.verdict}`)
+      if (done.some(({ kind }) => kind !== 'done')) throw new Error(`submit answered ${done[0]!.kind}`)
     },
     close: () => connection.end(),
   }

@@ -15,6 +15,7 @@ import { withFreshDatabase } from './generate/fresh-database.ts'
 import { renderGuards } from './generate/guards.ts'
 import { renderHttpApi } from './generate/http-api.ts'
 import { renderLifecycle } from './generate/lifecycle.ts'
+import { renderMetrics } from './generate/metrics.ts'
 import { renderOpenApi } from './generate/openapi.ts'
 import { renderOperations } from './generate/operations.ts'
 import { dumpSchema } from './generate/schema-dump.ts'
@@ -29,6 +30,7 @@ const files: Record<string, () => string | Promise<string>> = {
   [guards]: renderGuards,
   'docs/lifecycle.md': async () => renderLifecycle(await readServiceNames(path.join(server, 'src/background'))),
   'docs/errors.md': renderErrors,
+  'docs/metrics.md': renderMetrics,
   'docs/config.md': renderConfigDocs,
   'docs/operations.md': () => renderOperations(operations, path.join(server, 'src/operations')),
   'docs/http-api.md': () => renderHttpApi(operations, path.join(server, 'src/operations')),

@@ -56,6 +56,7 @@ create table wm.approvals (
   rework_item_ids uuid[],
   policy json,
   decided_at timestamp with time zone not null,
+  traceparent text,
   constraint approvals_pkey PRIMARY KEY (tenant_id, id),
   constraint approvals_tenant_id_order_id_fkey FOREIGN KEY (tenant_id, order_id) REFERENCES wm.orders(tenant_id, id),
   constraint approvals_actor_type_check CHECK ((actor_type = ANY (ARRAY['user'::text, 'system'::text]))),
@@ -76,11 +77,16 @@ create table wm.cluster (
   id uuid default gen_random_uuid() not null,
   epoch integer default 1 not null,
   created_at timestamp with time zone default now() not null,
+  paused_at timestamp with time zone,
+  paused_by text,
+  pause_reason text,
   constraint cluster_pkey PRIMARY KEY (only_row),
+  constraint cluster_check CHECK ((((paused_at IS NULL) = (paused_by IS NULL)) AND ((paused_at IS NULL) = (pause_reason IS NULL)))),
   constraint cluster_only_row_check CHECK (only_row)
 );
 grant select on wm.cluster to wm_app;
 grant select on wm.cluster to wm_system;
+grant update (paused_at, paused_by, pause_reason) on wm.cluster to wm_system;
 
 create table wm.effects (
   tenant_id uuid not null,
@@ -97,11 +103,12 @@ create table wm.effects (
   last_error json,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  traceparent text,
   constraint effects_pkey PRIMARY KEY (tenant_id, id),
   constraint effects_tenant_id_order_id_fkey FOREIGN KEY (tenant_id, order_id) REFERENCES wm.orders(tenant_id, id),
   constraint effects_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'delivered'::text, 'unknown'::text])))
 );
-CREATE INDEX effects_due_idx ON wm.effects USING btree (available_at) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX effects_due_idx ON wm.effects USING btree (tenant_id, available_at) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text]));
 CREATE UNIQUE INDEX effects_key_idx ON wm.effects USING btree (tenant_id, key);
 alter table wm.effects enable row level security, force row level security;
 create policy app on wm.effects for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
@@ -215,6 +222,11 @@ create table wm.items (
   accepted_at timestamp with time zone,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  ready boolean default (state = 'queued'::text) not null,
+  leased boolean default (state = ANY (ARRAY['leased'::text, 'in_progress'::text])) not null,
+  failed boolean default (state = 'failed'::text) not null,
+  due_at timestamp with time zone not null,
+  traceparent text,
   constraint items_pkey PRIMARY KEY (tenant_id, id),
   constraint items_tenant_id_order_id_fkey FOREIGN KEY (tenant_id, order_id) REFERENCES wm.orders(tenant_id, id),
   constraint items_check CHECK (((state = ANY (ARRAY['leased'::text, 'in_progress'::text])) = (lease_token IS NOT NULL))),
@@ -224,11 +236,11 @@ create table wm.items (
   constraint items_lease_ttl_seconds_check CHECK (((lease_ttl_seconds >= 1) AND (lease_ttl_seconds <= 86400))),
   constraint items_max_attempts_check CHECK (((max_attempts >= 1) AND (max_attempts <= 1000)))
 ) with (fillfactor=70, toast_tuple_target=256, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_cost_delay=0);
-CREATE INDEX items_failed_idx ON wm.items USING btree (available_at) WHERE (state = 'failed'::text);
-CREATE INDEX items_leased_idx ON wm.items USING btree (tenant_id, id) WHERE (state = ANY (ARRAY['leased'::text, 'in_progress'::text]));
+CREATE INDEX items_failed_idx ON wm.items USING btree (tenant_id, available_at) WHERE failed;
+CREATE INDEX items_leased_idx ON wm.items USING btree (tenant_id, leased_by_agent_id, order_type) WHERE leased;
 CREATE UNIQUE INDEX items_order_idx ON wm.items USING btree (tenant_id, order_id, ordinal);
-CREATE INDEX items_ready_idx ON wm.items USING btree (tenant_id, priority DESC, id) WHERE (state = 'queued'::text);
-CREATE INDEX items_ready_type_idx ON wm.items USING btree (tenant_id, order_type, priority DESC, id) WHERE (state = 'queued'::text);
+CREATE INDEX items_ready_idx ON wm.items USING btree (tenant_id, due_at, priority, id) WHERE ready;
+CREATE INDEX items_ready_type_idx ON wm.items USING btree (tenant_id, order_type, due_at, priority, id) WHERE ready;
 alter table wm.items enable row level security, force row level security;
 create policy app on wm.items for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.items for all to wm_system using (true) with check (true);
@@ -309,6 +321,7 @@ create table wm.orders (
   last_transitioned_at timestamp with time zone not null,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  traceparent text,
   constraint orders_pkey PRIMARY KEY (tenant_id, id),
   constraint orders_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES wm.tenants(id),
   constraint orders_check CHECK (((items_submitted >= 0) AND (items_dead >= 0) AND ((items_submitted + items_dead) <= items_total))),
@@ -316,13 +329,14 @@ create table wm.orders (
   constraint orders_on_item_failure_check CHECK ((on_item_failure = ANY (ARRAY['fail_order'::text, 'proceed'::text]))),
   constraint orders_priority_check CHECK (((priority >= '-32768'::integer) AND (priority <= 32767)))
 ) with (fillfactor=70, toast_tuple_target=256, autovacuum_vacuum_scale_factor=0.05);
+CREATE INDEX orders_approved_idx ON wm.orders USING btree (tenant_id, last_transitioned_at) WHERE (state = 'approved'::text);
 CREATE INDEX orders_list_idx ON wm.orders USING btree (tenant_id, priority DESC, created_at, id);
 CREATE INDEX orders_meta_idx ON wm.orders USING gin (meta jsonb_path_ops) WHERE (meta IS NOT NULL);
 CREATE INDEX orders_open_idx ON wm.orders USING btree (last_transitioned_at) WHERE (state = ANY (ARRAY['queued'::text, 'checked_out'::text, 'in_progress'::text, 'submitted'::text, 'approved'::text]));
 CREATE INDEX orders_requester_idx ON wm.orders USING btree (tenant_id, requested_by_type, requested_by_id);
 CREATE INDEX orders_state_idx ON wm.orders USING btree (tenant_id, state, priority DESC, created_at, id);
 CREATE INDEX orders_type_idx ON wm.orders USING btree (tenant_id, type, state);
-CREATE INDEX orders_waiting_idx ON wm.orders USING btree (last_transitioned_at) WHERE (state = ANY (ARRAY['submitted'::text, 'approved'::text, 'failed'::text]));
+CREATE INDEX orders_undecided_idx ON wm.orders USING btree (tenant_id, last_transitioned_at, type) WHERE ((state = 'submitted'::text) AND (auto_approval_tried_revision < revision));
 alter table wm.orders enable row level security, force row level security;
 create policy app on wm.orders for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.orders for all to wm_system using (true) with check (true);
@@ -332,6 +346,32 @@ grant insert, select on wm.orders to wm_app;
 grant insert, select on wm.orders to wm_system;
 grant update (state, revision, items_total, items_submitted, items_dead, approval_id, apply_attempts, last_apply_error, auto_approval_tried_revision, stale_alerted_at, applied_at, completed_at, last_transitioned_at, updated_at) on wm.orders to wm_app;
 grant update (state, revision, items_total, items_submitted, items_dead, approval_id, apply_attempts, last_apply_error, auto_approval_tried_revision, stale_alerted_at, applied_at, completed_at, last_transitioned_at, updated_at) on wm.orders to wm_system;
+
+create table wm.parked_messages (
+  tenant_id uuid not null,
+  publisher text not null,
+  seq bigint not null,
+  state text not null,
+  event_id uuid not null,
+  order_id uuid,
+  item_id uuid,
+  kind text not null,
+  reason text not null,
+  tries integer not null,
+  first_refused_at timestamp with time zone not null,
+  last_refused_at timestamp with time zone not null,
+  constraint parked_messages_pkey PRIMARY KEY (tenant_id, publisher, seq),
+  constraint parked_messages_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES wm.tenants(id),
+  constraint parked_messages_state_check CHECK ((state = ANY (ARRAY['trying'::text, 'parked'::text, 'retry'::text]))),
+  constraint parked_messages_tries_check CHECK ((tries >= 1))
+);
+CREATE INDEX parked_messages_retry_idx ON wm.parked_messages USING btree (tenant_id) WHERE (state = 'retry'::text);
+alter table wm.parked_messages enable row level security, force row level security;
+create policy app on wm.parked_messages for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.parked_messages for all to wm_system using (true) with check (true);
+grant delete, select on wm.parked_messages to wm_app;
+grant delete, insert, select, update on wm.parked_messages to wm_system;
+grant update (state) on wm.parked_messages to wm_app;
 
 create table wm.parts (
   tenant_id uuid not null,
@@ -365,6 +405,25 @@ create policy system on wm.parts for all to wm_system using (true) with check (t
 grant insert, select on wm.parts to wm_app;
 grant insert, select on wm.parts to wm_system;
 
+create table wm.pauses (
+  tenant_id uuid not null,
+  scope text not null,
+  subject text not null,
+  reason text not null,
+  principal text not null,
+  paused_at timestamp with time zone not null,
+  constraint pauses_pkey PRIMARY KEY (tenant_id, scope, subject),
+  constraint pauses_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES wm.tenants(id),
+  constraint pauses_check CHECK (((length(subject) <= 255) AND ((scope = 'tenant'::text) = (subject = ''::text)))),
+  constraint pauses_scope_check CHECK ((scope = ANY (ARRAY['agent'::text, 'type'::text, 'tenant'::text])))
+);
+alter table wm.pauses enable row level security, force row level security;
+create policy app on wm.pauses for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.pauses for all to wm_system using (true) with check (true);
+grant delete, insert, select on wm.pauses to wm_app;
+grant select on wm.pauses to wm_system;
+grant update (reason, principal) on wm.pauses to wm_app;
+
 create table wm.provenance (
   tenant_id uuid not null,
   id uuid not null,
@@ -388,6 +447,42 @@ create policy app on wm.provenance for all to wm_app using ((tenant_id = wm.curr
 create policy system on wm.provenance for all to wm_system using (true) with check (true);
 grant insert, select on wm.provenance to wm_app;
 grant insert, select on wm.provenance to wm_system;
+
+create table wm.publisher_cursors (
+  tenant_id uuid not null,
+  publisher text not null,
+  seq bigint default 0 not null,
+  ahead bigint[] default '{}'::bigint[] not null,
+  fence bigint default 0 not null,
+  lease_expires_at timestamp with time zone,
+  served_at timestamp with time zone,
+  failures integer default 0 not null,
+  retry_at timestamp with time zone,
+  last_error text,
+  last_error_at timestamp with time zone,
+  last_published_at timestamp with time zone,
+  constraint publisher_cursors_pkey PRIMARY KEY (tenant_id, publisher),
+  constraint publisher_cursors_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES wm.tenants(id),
+  constraint publisher_cursors_publisher_check CHECK (((length(publisher) >= 1) AND (length(publisher) <= 60))),
+  constraint publisher_cursors_seq_check CHECK ((seq >= 0))
+) with (fillfactor=50);
+alter table wm.publisher_cursors enable row level security, force row level security;
+create policy app on wm.publisher_cursors for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.publisher_cursors for all to wm_system using (true) with check (true);
+grant insert, select on wm.publisher_cursors to wm_app;
+grant insert, select, update on wm.publisher_cursors to wm_system;
+grant update (seq, ahead, fence, lease_expires_at, failures, retry_at) on wm.publisher_cursors to wm_app;
+
+create table wm.publisher_states (
+  publisher text not null,
+  connected boolean not null,
+  error_code text,
+  error text,
+  changed_at timestamp with time zone not null,
+  constraint publisher_states_pkey PRIMARY KEY (publisher)
+);
+grant select on wm.publisher_states to wm_app;
+grant insert, select, update on wm.publisher_states to wm_system;
 
 create table wm.records (
   tenant_id uuid not null,
@@ -422,6 +517,7 @@ create table wm.submissions (
   submitted_by_principal text not null,
   generation bigint not null,
   decided_at timestamp with time zone not null,
+  traceparent text,
   constraint submissions_pkey PRIMARY KEY (tenant_id, item_id, number),
   constraint submissions_tenant_id_item_id_fkey FOREIGN KEY (tenant_id, item_id) REFERENCES wm.items(tenant_id, id),
   constraint submissions_number_check CHECK ((number >= 1))
@@ -441,142 +537,18 @@ create table wm.tenants (
   name text not null,
   created_at timestamp with time zone default now() not null,
   suspended_at timestamp with time zone,
+  tier text default 'default'::text not null,
   constraint tenants_pkey PRIMARY KEY (id),
   constraint tenants_slug_key UNIQUE (slug),
-  constraint tenants_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text))
+  constraint tenants_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+  constraint tenants_tier_check CHECK ((tier = ANY (ARRAY['enterprise'::text, 'professional'::text, 'default'::text, 'free'::text])))
 );
 alter table wm.tenants enable row level security, force row level security;
 create policy app on wm.tenants for all to wm_app using ((id = wm.current_tenant()));
 create policy system on wm.tenants for all to wm_system using (true) with check (true);
 grant select on wm.tenants to wm_app;
 grant insert, select on wm.tenants to wm_system;
-grant update (name, suspended_at) on wm.tenants to wm_system;
-
-CREATE OR REPLACE FUNCTION wm.checkout_items(p_tenant uuid, p_order uuid, p_type text, p_min_priority integer, p_epoch integer, p_heartbeat_every integer, p_slots json)
- RETURNS TABLE(slot integer, item_id uuid, order_id uuid, body text)
- LANGUAGE plpgsql
-AS $function$
-declare
-  v_slot integer[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[]; v_random text[]; v_request text[]; v_prov uuid[]; v_trace text[];
-  v_wanted integer;
-  v_contended boolean := false;
-  v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_busy uuid[]; v_granted uuid[] := '{}';
-  v_now timestamptz;
-begin
-  perform set_config('wm.tenant_id', p_tenant::text, true);
-  select array_agg(s.slot), array_agg(s.agent_id), array_agg(s.principal), array_agg(s.actor_type), array_agg(s.actor_id),
-         array_agg(s.random), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id)
-    into v_slot, v_agent, v_who, v_actor, v_actor_id, v_random, v_request, v_prov, v_trace
-    from json_to_recordset(p_slots) as s(slot integer, agent_id text, principal text, actor_type text, actor_id text,
-      random text, request_id text, provenance_id uuid, trace_id text);
-  v_wanted := array_length(v_slot, 1);
-
-  -- Round 1 takes what lies in orders that nobody else is writing to. Round 2 comes in when round 1 got nothing: it looks past the orders
-  -- that are being written to, as far as 1,000 items, so that one held order does not stop the queue. Round 3 waits, and only while
-  -- nothing is held yet: whoever waits with locks in hand can deadlock. Requests that come away empty-handed beside others that were
-  -- granted, or all of them when a row with slot -1 comes back, are to ask again: items are there, others were faster.
-  for v_round in 1 .. 3 loop
-    continue when v_round = 2 and p_order is not null;
-    if v_round = 2 then
-      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from (select w.id, w.order_id
-                from (select i.id, i.order_id, i.priority from wm.items i
-                       where i.tenant_id = p_tenant and i.state = 'queued' and i.priority >= coalesce(p_min_priority, -32768)
-                         and (p_type is null or i.order_type = p_type)
-                       order by i.priority desc, i.id limit 1000) w
-               where w.order_id <> all (v_busy)
-               order by w.priority desc, w.id limit v_wanted) c;
-      continue when v_candidates is null;
-    elsif p_order is not null then
-      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from (select i.id, i.order_id from wm.items i
-               where i.tenant_id = p_tenant and i.order_id = p_order and i.state = 'queued'
-               order by i.ordinal limit v_wanted) c;
-    elsif p_type is not null then
-      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from (select i.id, i.order_id from wm.items i
-               where i.tenant_id = p_tenant and i.order_type = p_type and i.state = 'queued'
-                 and i.priority >= p_min_priority
-               order by i.priority desc, i.id limit v_wanted) c;
-    else
-      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from (select i.id, i.order_id from wm.items i
-               where i.tenant_id = p_tenant and i.state = 'queued' and i.priority >= p_min_priority
-               order by i.priority desc, i.id limit v_wanted) c;
-    end if;
-    exit when v_candidates is null;
-
-    if v_round < 3 then
-      v_busy := v_orders;
-      select array_agg(o.id) into v_locked from (
-        select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
-           and l.state in ('queued', 'checked_out', 'in_progress')
-         order by l.id for no key update skip locked) o;
-    else
-      select array_agg(o.id) into v_locked from (
-        select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
-           and l.state in ('queued', 'checked_out', 'in_progress')
-         order by l.id for no key update) o;
-      -- Orders that took their last item while we waited are no longer ready: others may be.
-      v_contended := v_locked is not null or p_order is null;
-      -- While we waited, others may have taken the candidates: look again inside the orders that we now hold.
-      select array_agg(c.id) into v_candidates
-        from (select i.id from wm.items i
-               where i.tenant_id = p_tenant and i.order_id = any (v_locked) and i.state = 'queued'
-                 and i.priority >= coalesce(p_min_priority, -32768)
-               order by i.priority desc, i.id limit v_wanted) c;
-    end if;
-
-    if v_locked is not null and v_candidates is not null then
-      select coalesce(array_agg(k.id order by k.priority desc, k.id), '{}'), array_agg(distinct k.order_id) into v_granted, v_orders from (
-        select i.id, i.order_id, i.priority from wm.items i
-         where i.tenant_id = p_tenant and i.id = any (v_candidates) and i.state || '' = 'queued'
-           and array_position(v_locked, i.order_id) is not null
-         order by i.id for update skip locked) k;
-    end if;
-    exit when v_granted <> '{}';
-  end loop;
-  if v_granted = '{}' then
-    return query select -1, null::uuid, null::uuid, null::text where v_contended;
-    return;
-  end if;
-
-  v_now := clock_timestamp();
-
-  return query
-  with granted as (
-    update wm.items i
-       set state = 'leased', attempts = i.attempts + 1, generation = i.generation + 1,
-           lease_token = 'wl.' || p_epoch || '.' || (i.generation + 1) || '.' || v_random[array_position(v_granted, i.id)],
-           leased_by_agent_id = v_agent[array_position(v_granted, i.id)], leased_by_principal = v_who[array_position(v_granted, i.id)],
-           lease_expires_at = v_now + make_interval(secs => i.lease_ttl_seconds),
-           last_heartbeat_at = v_now, updated_at = v_now
-     where i.tenant_id = p_tenant and i.id = any (v_granted) and i.state || '' = 'queued'
-    returning i as item, array_position(v_granted, i.id) as n
-  ), opened as (
-    update wm.orders o set state = 'checked_out', last_transitioned_at = v_now, updated_at = v_now
-     where o.tenant_id = p_tenant and o.id = any (v_orders) and o.state || '' = 'queued'
-    returning o.id, o.type
-  ), facts as (
-    -- One insert, so that positions follow the order in which the facts belong: the item's first.
-    insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
-        provenance_id, priority, payload, decided_at)
-    select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
-        wm.event_priority(f.kind), f.payload, v_now
-      from (
-        select 1 as place, (g.item).order_id as order_id, (g.item).id as item_id, 'item.leased' as kind, (g.item).order_type as type,
-               v_actor[g.n] as actor, v_actor_id[g.n] as actor_id, v_who[g.n] as who, v_request[g.n] as request, v_trace[g.n] as trace,
-               v_prov[g.n] as prov,
-               json_build_object('lease_expires_at', wm.wire_time((g.item).lease_expires_at), 'generation', (g.item).generation,
-                 'attempt', (g.item).attempts) as payload
-          from granted g
-        union all
-        select 2, o.id, null, 'order.checked_out', o.type, 'system', null, null, null, null, null, null from opened o
-      ) f order by f.place
-  )
-  select v_slot[g.n], (g.item).id, (g.item).order_id, wm.leased_item_json(g.item, p_heartbeat_every)::text
-    from granted g;
-end $function$;
+grant update (name, suspended_at, tier) on wm.tenants to wm_system;
 
 CREATE OR REPLACE FUNCTION wm.current_tenant()
  RETURNS uuid
@@ -637,7 +609,7 @@ CREATE OR REPLACE FUNCTION wm.event_priority(kind text)
  IMMUTABLE PARALLEL SAFE
 AS $function$
   select (case
-    when kind in ('order.approved', 'order.rejected', 'order.apply_failed', 'order.applied', 'order.cancelled', 'effect.unknown', 'key.created', 'key.rotated', 'key.revoked') then 0
+    when kind in ('order.approved', 'order.rejected', 'order.apply_failed', 'order.applied', 'order.cancelled', 'effect.unknown', 'pause.set', 'pause.lifted', 'tenant.tier_set', 'publisher.cursor_moved', 'publisher.messages_retried', 'publisher.message_discarded', 'key.created', 'key.rotated', 'key.revoked') then 0
     when kind in ('order.proposed', 'order.submitted', 'order.auto_approval_failed', 'order.completed', 'order.failed', 'order.dead_lettered', 'item.submitted', 'item.failed', 'item.dead_lettered', 'effect.delivered', 'effect.failed') then 1
     when kind in ('order.in_progress', 'item.in_progress', 'item.heartbeat') then 3
     else 2 end)::smallint
@@ -683,16 +655,17 @@ CREATE OR REPLACE FUNCTION wm.heartbeat_items(p_tenant uuid, p_slots json)
 AS $function$
 declare
   v_slot integer[]; v_item uuid[]; v_token text[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[];
-  v_request text[]; v_prov uuid[]; v_trace text[];
+  v_request text[]; v_prov uuid[]; v_trace text[]; v_most timestamptz[];
   v_orders uuid[];
   v_now timestamptz;
 begin
   perform set_config('wm.tenant_id', p_tenant::text, true);
   select array_agg(s.slot), array_agg(s.item_id), array_agg(s.token), array_agg(s.agent_id), array_agg(s.principal), array_agg(s.actor_type),
-         array_agg(s.actor_id), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id)
-    into v_slot, v_item, v_token, v_agent, v_who, v_actor, v_actor_id, v_request, v_prov, v_trace
+         array_agg(s.actor_id), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id),
+         array_agg(s.no_later_than)
+    into v_slot, v_item, v_token, v_agent, v_who, v_actor, v_actor_id, v_request, v_prov, v_trace, v_most
     from json_to_recordset(p_slots) as s(slot integer, item_id uuid, token text, agent_id text, principal text, actor_type text,
-      actor_id text, request_id text, provenance_id uuid, trace_id text);
+      actor_id text, request_id text, provenance_id uuid, trace_id text, no_later_than timestamptz);
 
   -- Only the first heartbeat of an order moves the order, so only then is its row locked.
   select array_agg(j.order_id) into v_orders
@@ -710,14 +683,15 @@ begin
   return query
   with before as materialized (
     select a.n, i.id, i.order_id, i.order_type, i.state, i.lease_token, i.leased_by_agent_id, i.leased_by_principal, i.require_token,
-           i.lease_expires_at, i.record_heartbeats, greatest(i.lease_expires_at, v_now + make_interval(secs => i.lease_ttl_seconds)) as until,
-           wm.holds_lease(i, v_token[a.n], v_agent[a.n], v_who[a.n], v_now) as ok
+           i.lease_expires_at, i.record_heartbeats, greatest(i.lease_expires_at, least(v_now + make_interval(secs => i.lease_ttl_seconds), v_most[a.n])) as until,
+           substr(i.traceparent, 4, 32) as trace, wm.holds_lease(i, v_token[a.n], v_agent[a.n], v_who[a.n], v_now) as ok
       from wm.items i cross join lateral (select array_position(v_item, i.id) as n) a
      where i.tenant_id = p_tenant and i.id = any (v_item)
      order by i.id
   ), beaten as (
     update wm.items i
-       set state = 'in_progress', lease_expires_at = greatest(i.lease_expires_at, v_now + make_interval(secs => i.lease_ttl_seconds)),
+       set state = 'in_progress', lease_expires_at = greatest(i.lease_expires_at,
+             least(v_now + make_interval(secs => i.lease_ttl_seconds), v_most[array_position(v_item, i.id)])),
            last_heartbeat_at = v_now, updated_at = v_now
      where i.tenant_id = p_tenant and i.id = any ((select array_agg(b.id) from before b where b.ok)::uuid[])
   ), begun as (
@@ -733,7 +707,7 @@ begin
       from (
         select 1 as place, b.order_id, b.id as item_id, case when b.state = 'leased' then 'item.in_progress' else 'item.heartbeat' end as kind,
                b.order_type as type, v_actor[b.n] as actor, v_actor_id[b.n] as actor_id, v_who[b.n] as who, v_request[b.n] as request,
-               v_trace[b.n] as trace, v_prov[b.n] as prov, json_build_object('lease_expires_at', wm.wire_time(b.until)) as payload
+               coalesce(v_trace[b.n], b.trace) as trace, v_prov[b.n] as prov, json_build_object('lease_expires_at', wm.wire_time(b.until)) as payload
           from before b
          where b.ok and (b.state = 'leased' or b.record_heartbeats)
         union all
@@ -773,6 +747,261 @@ AS $function$
     'created_at', wm.wire_time(i.created_at), 'updated_at', wm.wire_time(i.updated_at))
 $function$;
 
+CREATE OR REPLACE FUNCTION wm.lease_items(p_tenant uuid, p_filter json, p_slots json)
+ RETURNS TABLE(slot integer, verdict text, item_id uuid, order_id uuid, body text)
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_slot integer[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[]; v_random text[]; v_request text[]; v_prov uuid[]; v_trace text[];
+  v_order constant uuid := (p_filter ->> 'order')::uuid;
+  v_type text := p_filter ->> 'type';
+  v_min constant integer := coalesce((p_filter ->> 'min_priority')::integer, -32768);
+  v_hints constant uuid[] := (select array_agg(h::uuid) from json_array_elements_text(
+    case json_typeof(p_filter -> 'candidates') when 'array' then p_filter -> 'candidates' else '[]' end) h);
+  v_limits constant json := p_filter -> 'limits';
+  v_agent_max constant integer := (v_limits ->> 'agent')::integer;
+  v_tenant_max constant integer := (v_limits ->> 'tenant')::integer;
+  v_type_max constant integer := (v_limits ->> 'type')::integer;
+  v_type_own constant json := v_limits -> 'types';
+  v_by_type constant boolean := v_type_max is not null or json_typeof(v_type_own) = 'object';
+  v_pause_types text[]; v_pause_agents text[]; v_pause_all boolean;
+  v_keep integer[]; v_held integer; v_held_types text[]; v_held_counts integer[];
+  -- The types that may be taken from and how many of each; null: all of them, without a limit.
+  v_types text[]; v_rooms integer[]; v_full text[];
+  v_wanted integer;
+  v_contended boolean := false;
+  v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_busy uuid[]; v_granted uuid[] := '{}';
+  v_now timestamptz;
+begin
+  perform set_config('wm.tenant_id', p_tenant::text, true);
+  select array_agg(s.slot), array_agg(s.agent_id), array_agg(s.principal), array_agg(s.actor_type), array_agg(s.actor_id),
+         array_agg(s.random), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id)
+    into v_slot, v_agent, v_who, v_actor, v_actor_id, v_random, v_request, v_prov, v_trace
+    from json_to_recordset(p_slots) as s(slot integer, agent_id text, principal text, actor_type text, actor_id text,
+      random text, request_id text, provenance_id uuid, trace_id text);
+
+  -- wm.share_pauses, spelled out: a call costs as much as both locks. Mostly nothing is paused, which two short looks tell.
+  perform pg_advisory_xact_lock_shared(hashtextextended('wm.pauses', 0)),
+          pg_advisory_xact_lock_shared(hashtextextended('wm.pauses|' || p_tenant::text, 0));
+  if exists (select from wm.pauses p where p.tenant_id = p_tenant) or exists (select from wm.cluster c where c.paused_at is not null) then
+    select array_agg(p.subject) filter (where p.scope = 'type'), array_agg(p.subject) filter (where p.scope = 'agent'),
+           bool_or(c.paused_at is not null or p.scope is not distinct from 'tenant')
+      into v_pause_types, v_pause_agents, v_pause_all
+      from wm.cluster c left join wm.pauses p on p.tenant_id = p_tenant;
+  end if;
+  if v_order is not null and (v_pause_types is not null or v_by_type) then
+    select o.type into v_type from wm.orders o where o.tenant_id = p_tenant and o.id = v_order;
+  end if;
+  if v_pause_all or v_pause_agents is not null or v_type = any (v_pause_types) then
+    select array_agg(k.n order by k.n) filter (where k.pause is null) into v_keep
+      from (select n, wm.pause_in_force(p_tenant, v_agent[n], v_who[n], v_type) as pause from generate_subscripts(v_slot, 1) n) k;
+    return query
+      select v_slot[n], 'paused', null::uuid, null::uuid, wm.pause_in_force(p_tenant, v_agent[n], v_who[n], v_type)::text
+        from generate_subscripts(v_slot, 1) n where v_keep is null or n <> all (v_keep);
+  else
+    v_keep := null;
+    select array_agg(n) into v_keep from generate_subscripts(v_slot, 1) n;
+  end if;
+  if v_keep is null then
+    return;
+  end if;
+
+  -- Leases in force are counted under a lock that every grant of the tenant holds until its commit: the count is exact, never one too many.
+  if v_agent_max is not null or v_tenant_max is not null or v_by_type then
+    perform pg_advisory_xact_lock(hashtextextended('wm.leases|' || p_tenant::text, 0));
+    if v_agent_max is not null then
+      return query
+        select v_slot[k.n], 'limited', null::uuid, null::uuid, json_build_object('limit', 'agent', 'max', v_agent_max)::text
+          from (select n, row_number() over (partition by v_agent[n] order by n) as place from unnest(v_keep) n) k
+         where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = v_agent[k.n]) > v_agent_max;
+      select array_agg(k.n order by k.n) into v_keep
+        from (select n, row_number() over (partition by v_agent[n] order by n) as place from unnest(v_keep) n) k
+       where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = v_agent[k.n]) <= v_agent_max;
+    end if;
+    if v_tenant_max is not null or v_by_type then
+      select coalesce(sum(c.n), 0), array_agg(c.type), array_agg(c.n) into v_held, v_held_types, v_held_counts
+        from (select i.order_type as type, count(*)::integer as n from wm.items i where i.tenant_id = p_tenant and i.leased group by i.order_type) c;
+    end if;
+    if v_held + coalesce(cardinality(v_keep), 0) > v_tenant_max then
+      return query
+        select v_slot[u.n], 'limited', null::uuid, null::uuid, json_build_object('limit', 'tenant', 'max', v_tenant_max)::text
+          from unnest(v_keep) with ordinality as u(n, place) where u.place > v_tenant_max - v_held;
+      v_keep := v_keep[1:greatest(0, v_tenant_max - v_held)];
+    end if;
+    if v_keep is null or v_keep = '{}' then
+      return;
+    end if;
+  end if;
+
+  -- Where some types may not be taken from, candidates come type by type, so that a saturated one at the head costs nobody a scan.
+  if v_by_type or v_pause_types is not null then
+    with recursive ready(type) as (
+      (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and v_type is null order by i.order_type limit 1)
+      union all
+      select (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and i.order_type > r.type order by i.order_type limit 1)
+        from ready r where r.type is not null
+    ), wanted as (
+      select r.type from ready r where r.type is not null union all select v_type where v_type is not null
+    ), rooms as (
+      select w.type, coalesce((v_type_own ->> w.type)::integer, v_type_max)
+               - coalesce(v_held_counts[array_position(v_held_types, w.type)], 0) as room
+        from wanted w where v_pause_types is null or w.type <> all (v_pause_types)
+    )
+    select array_agg(r.type) filter (where r.room is null or r.room > 0), array_agg(coalesce(r.room, 1000)) filter (where r.room is null or r.room > 0),
+           array_agg(r.type) filter (where r.room <= 0)
+      into v_types, v_rooms, v_full from rooms r;
+    if v_types is null then
+      return query
+        select v_slot[n], 'limited', null::uuid, null::uuid,
+               json_build_object('limit', 'type', 'max', coalesce((v_type_own ->> v_full[1])::integer, v_type_max), 'type', v_full[1])::text
+          from unnest(v_keep) n where v_full is not null;
+      return;
+    end if;
+  elsif v_type is not null then
+    v_types := array[v_type];
+    v_rooms := array[1000];
+  end if;
+
+  v_wanted := cardinality(v_keep);
+  if v_wanted < cardinality(v_slot) then
+    select array_agg(v_slot[u.n] order by u.place), array_agg(v_agent[u.n] order by u.place), array_agg(v_who[u.n] order by u.place),
+           array_agg(v_actor[u.n] order by u.place), array_agg(v_actor_id[u.n] order by u.place), array_agg(v_random[u.n] order by u.place),
+           array_agg(v_request[u.n] order by u.place), array_agg(v_prov[u.n] order by u.place), array_agg(v_trace[u.n] order by u.place)
+      into v_slot, v_agent, v_who, v_actor, v_actor_id, v_random, v_request, v_prov, v_trace
+      from unnest(v_keep) with ordinality as u(n, place);
+  end if;
+
+  -- Round 0 takes what the hint names. Round 1 takes what lies in orders that nobody else is writing to. Round 2 comes in when round 1 got
+  -- nothing: it looks past the orders that are being written to, as far as 1,000 items, so that one held order does not stop the queue.
+  -- Round 3 waits, and only while nothing is held yet: whoever waits with locks in hand can deadlock. Requests that come away empty-handed
+  -- beside others that were granted, or all of them when a row with slot -1 comes back, are to ask again: items are there, others were faster.
+  for v_round in 0 .. 3 loop
+    continue when v_round = 2 and v_order is not null or v_round = 0 and v_hints is null;
+    if v_round = 0 then
+      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+        from (select h.id, h.order_id
+                from (select i.id, i.order_id from wm.items i
+                       where i.tenant_id = p_tenant and i.id = any (v_hints) and i.state = 'queued' and i.priority >= v_min
+                         and (v_order is null or i.order_id = v_order) and (v_types is null or i.order_type = any (v_types))
+                       order by i.id) h
+               order by array_position(v_hints, h.id) limit v_wanted) c;
+    elsif v_round = 2 then
+      if v_types is null then
+        select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+          from (select w.id, w.order_id
+                  from (select i.id, i.order_id, i.due_at, i.priority from wm.items i
+                         where i.tenant_id = p_tenant and i.ready and i.priority >= v_min
+                         order by i.due_at, i.priority, i.id limit 1000) w
+                 where w.order_id <> all (v_busy)
+                 order by w.due_at, w.priority, w.id limit v_wanted) c;
+      else
+        select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+          from (select w.id, w.order_id
+                  from unnest(v_types) as t(type) cross join lateral (
+                    select i.id, i.order_id, i.due_at, i.priority from wm.items i
+                     where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= v_min
+                     order by i.due_at, i.priority, i.id limit 1000) w
+                 where w.order_id <> all (v_busy)
+                 order by w.due_at, w.priority, w.id limit v_wanted) c;
+      end if;
+      continue when v_candidates is null;
+    elsif v_order is not null then
+      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+        from (select i.id, i.order_id from wm.items i
+               where i.tenant_id = p_tenant and i.order_id = v_order and i.state = 'queued'
+               order by i.ordinal limit v_wanted) c;
+    elsif v_types is not null then
+      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+        from (select w.id, w.order_id
+                from unnest(v_types, v_rooms) as t(type, room) cross join lateral (
+                  select i.id, i.order_id, i.due_at, i.priority from wm.items i
+                   where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= v_min
+                   order by i.due_at, i.priority, i.id limit least(t.room, v_wanted)) w
+               order by w.due_at, w.priority, w.id limit v_wanted) c;
+    else
+      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+        from (select i.id, i.order_id from wm.items i
+               where i.tenant_id = p_tenant and i.ready and i.priority >= v_min
+               order by i.due_at, i.priority, i.id limit v_wanted) c;
+    end if;
+    continue when v_round = 0 and v_candidates is null;
+    exit when v_candidates is null;
+
+    if v_round < 3 then
+      v_busy := v_orders;
+      select array_agg(o.id) into v_locked from (
+        select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
+           and l.state in ('queued', 'checked_out', 'in_progress')
+         order by l.id for no key update skip locked) o;
+    else
+      select array_agg(o.id) into v_locked from (
+        select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
+           and l.state in ('queued', 'checked_out', 'in_progress')
+         order by l.id for no key update) o;
+      -- Orders that took their last item while we waited are no longer ready: others may be.
+      v_contended := v_locked is not null or v_order is null;
+      -- While we waited, others may have taken the candidates: look again inside the orders that we now hold.
+      select array_agg(c.id) into v_candidates
+        from (select i.id from wm.items i
+               where i.tenant_id = p_tenant and i.order_id = any (v_locked) and i.state = 'queued' and i.priority >= v_min
+               order by i.due_at, i.priority, i.id limit v_wanted) c;
+    end if;
+
+    if v_locked is not null and v_candidates is not null then
+      -- Each type gives as many as its limit has room for, however the candidates came about.
+      select coalesce(array_agg(k.id order by k.due_at, k.priority, k.id), '{}'), array_agg(distinct k.order_id) into v_granted, v_orders
+        from (select j.*, row_number() over (partition by j.order_type order by j.due_at, j.priority, j.id) as place
+                from (select i.id, i.order_id, i.order_type, i.due_at, i.priority from wm.items i
+                       where i.tenant_id = p_tenant and i.id = any (v_candidates) and i.state = 'queued'
+                         and array_position(v_locked, i.order_id) is not null
+                       order by i.id for update skip locked) j) k
+       where v_types is null or k.place <= v_rooms[array_position(v_types, k.order_type)];
+    end if;
+    exit when v_granted <> '{}';
+  end loop;
+  if v_granted = '{}' then
+    return query select -1, 'contended', null::uuid, null::uuid, null::text where v_contended;
+    return;
+  end if;
+
+  v_now := clock_timestamp();
+
+  return query
+  with granted as (
+    update wm.items i
+       set state = 'leased', attempts = i.attempts + 1, generation = i.generation + 1,
+           lease_token = 'wl.' || (p_filter ->> 'epoch') || '.' || (i.generation + 1) || '.' || v_random[array_position(v_granted, i.id)],
+           leased_by_agent_id = v_agent[array_position(v_granted, i.id)], leased_by_principal = v_who[array_position(v_granted, i.id)],
+           lease_expires_at = v_now + make_interval(secs => i.lease_ttl_seconds),
+           last_heartbeat_at = v_now, updated_at = v_now
+     where i.tenant_id = p_tenant and i.id = any (v_granted) and i.state = 'queued'
+    returning i as item, array_position(v_granted, i.id) as n
+  ), opened as (
+    update wm.orders o set state = 'checked_out', last_transitioned_at = v_now, updated_at = v_now
+     where o.tenant_id = p_tenant and o.id = any (v_orders) and o.state || '' = 'queued'
+    returning o.id, o.type
+  ), facts as (
+    -- One insert, so that positions follow the order in which the facts belong: the item's first.
+    insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
+        provenance_id, priority, payload, decided_at)
+    select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
+        wm.event_priority(f.kind), f.payload, v_now
+      from (
+        select 1 as place, (g.item).order_id as order_id, (g.item).id as item_id, 'item.leased' as kind, (g.item).order_type as type,
+               v_actor[g.n] as actor, v_actor_id[g.n] as actor_id, v_who[g.n] as who, v_request[g.n] as request,
+               coalesce(v_trace[g.n], substr((g.item).traceparent, 4, 32)) as trace,
+               v_prov[g.n] as prov,
+               json_build_object('lease_expires_at', wm.wire_time((g.item).lease_expires_at), 'generation', (g.item).generation,
+                 'attempt', (g.item).attempts) as payload
+          from granted g
+        union all
+        select 2, o.id, null, 'order.checked_out', o.type, 'system', null, null, null, null, null, null from opened o
+      ) f order by f.place
+  )
+  select v_slot[g.n], 'leased', (g.item).id, (g.item).order_id, wm.leased_item_json(g.item, (p_filter ->> 'heartbeat_every')::integer)::text
+    from granted g;
+end $function$;
+
 CREATE OR REPLACE FUNCTION wm.leased_item_json(i wm.items, heartbeat_every integer)
  RETURNS json
  LANGUAGE sql
@@ -784,7 +1013,7 @@ AS $function$
     'heartbeat_every_seconds', least(heartbeat_every, greatest(1, i.lease_ttl_seconds / 3)),
     'attempt', i.attempts, 'max_attempts', i.max_attempts,
     'parts_required', to_json(i.parts_required), 'parts_state', i.parts_state,
-    'rework', i.rework, 'last_error', i.error)
+    'rework', i.rework, 'last_error', i.error, 'traceparent', i.traceparent)
 $function$;
 
 CREATE OR REPLACE FUNCTION wm.ledger_content(e wm.events)
@@ -843,6 +1072,21 @@ AS $function$
     'submitted_by_agent_id', p.submitted_by_agent_id, 'created_at', wm.wire_time(p.created_at))
 $function$;
 
+CREATE OR REPLACE FUNCTION wm.pause_in_force(p_tenant uuid, p_agent text, p_principal text, p_type text)
+ RETURNS json
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select json_build_object('scope', f.scope, 'subject', f.subject, 'reason', f.reason, 'paused_at', wm.wire_time(f.paused_at))
+    from (select 0 as place, 'everything' as scope, '' as subject, c.pause_reason as reason, c.paused_at from wm.cluster c where c.paused_at is not null
+          union all
+          select case p.scope when 'tenant' then 1 when 'type' then 2 else 3 end, p.scope, p.subject, p.reason, p.paused_at from wm.pauses p
+           where p.tenant_id = p_tenant
+             and (p.scope = 'tenant' or p.scope = 'type' and p.subject = p_type or p.scope = 'agent' and p.subject in (p_agent, p_principal))
+          ) f
+   order by f.place limit 1
+$function$;
+
 CREATE OR REPLACE FUNCTION wm.refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -851,8 +1095,8 @@ begin
   raise exception 'wm.% is append only', tg_table_name using errcode = 'restrict_violation';
 end $function$;
 
-CREATE OR REPLACE FUNCTION wm.sequence_facts(p_limit integer, p_sweep boolean)
- RETURNS integer
+CREATE OR REPLACE FUNCTION wm.sequence(p_limit integer, p_sweep boolean, OUT done integer, OUT facts json)
+ RETURNS record
  LANGUAGE plpgsql
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
@@ -873,10 +1117,13 @@ declare
   v_low bigint;
   -- The rows to write, column by column: one insert instead of one per fact.
   v_tenants uuid[]; v_seqs bigint[]; v_positions bigint[]; v_times timestamptz[]; v_prevs bytea[]; v_hashes bytea[];
+  -- What is counted of them.
+  v_kinds text[]; v_types text[]; v_reasons text[]; v_seconds double precision[];
 begin
   -- One sequencer at a time; it vanishes with its transaction, so another process takes over at once.
   if not pg_try_advisory_xact_lock(hashtextextended('wm.sequencer', 0)) then
-    return -1;
+    done := -1;
+    return;
   end if;
   select * into v_progress from wm.ledger_progress for update;
   v_horizon := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
@@ -885,7 +1132,18 @@ begin
 
   for v_fact in
     with found as materialized (
-      select e.tenant_id, e.position, e.decided_at, e.xid, wm.ledger_subject(e) as subject, wm.ledger_content(e) as content
+      select e.tenant_id, e.position, e.decided_at, e.xid, wm.ledger_subject(e) as subject, wm.ledger_content(e) as content,
+             e.kind, e.order_type,
+             -- Why it failed, in a word of a closed set: the class that an agent names, else the server's own error code. Never the code
+             -- that an agent made up: metrics keep a series for each.
+             case e.kind
+               when 'item.failed' then coalesce(e.payload #>> '{error,class}', e.payload #>> '{error,code}')
+               when 'order.apply_failed' then e.payload ->> 'code'
+             end as reason,
+             case e.kind when 'order.approved' then
+               (select extract(epoch from e.decided_at - o.created_at)::double precision
+                  from wm.orders o where o.tenant_id = e.tenant_id and o.id = e.order_id)
+             end as seconds
         from wm.events e
        where e.xid >= v_from
          and not exists (select 1 from wm.ledger l where l.tenant_id = e.tenant_id and l.event_position = e.position)
@@ -916,6 +1174,10 @@ begin
     v_times[v_done] := v_fact.decided_at;
     v_prevs[v_done] := v_prev;
     v_hashes[v_done] := v_hash;
+    v_kinds[v_done] := v_fact.kind;
+    v_types[v_done] := v_fact.order_type;
+    v_reasons[v_done] := v_fact.reason;
+    v_seconds[v_done] := v_fact.seconds;
     v_reached := greatest(v_reached, v_fact.xid);
   end loop;
   v_newest := greatest(v_progress.newest_xid, v_reached);
@@ -924,6 +1186,10 @@ begin
       on conflict (tenant_id) do update set seq = excluded.seq, hash = excluded.hash;
     insert into wm.ledger (tenant_id, seq, event_position, event_decided_at, prev_hash, hash, sequenced_at)
       select r.*, clock_timestamp() from unnest(v_tenants, v_seqs, v_positions, v_times, v_prevs, v_hashes) as r;
+    select json_agg(c) into facts from (
+      select f.kind, f.type, f.reason, count(*)::integer as n, array_agg(f.seconds) filter (where f.seconds is not null) as seconds
+        from unnest(v_kinds, v_types, v_reasons, v_seconds) as f (kind, type, reason, seconds)
+       group by f.kind, f.type, f.reason) c;
   end if;
 
   -- Everything visible below the newest fact of this batch has its number now. The fast mark stays at the oldest running transaction
@@ -935,7 +1201,40 @@ begin
     v_low := greatest(v_progress.low_water_xid, case when v_done < p_limit then v_horizon else least(v_horizon, v_reached) end);
   end if;
   update wm.ledger_progress set newest_xid = v_newest, low_water_xid = v_low where newest_xid <> v_newest or low_water_xid <> v_low;
-  return v_done;
+  done := v_done;
+end $function$;
+
+CREATE OR REPLACE FUNCTION wm.sequence_facts(p_limit integer, p_sweep boolean)
+ RETURNS integer
+ LANGUAGE sql
+AS $function$ select s.done from wm.sequence(p_limit, p_sweep) s $function$;
+
+CREATE OR REPLACE FUNCTION wm.share_agent_pause(p_tenant uuid, p_agent text, p_principal text)
+ RETURNS json
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform wm.share_pauses(p_tenant);
+  return (select json_build_object('scope', p.scope, 'subject', p.subject, 'reason', p.reason, 'paused_at', wm.wire_time(p.paused_at))
+            from wm.pauses p where p.tenant_id = p_tenant and p.scope = 'agent' and p.subject in (p_agent, p_principal) limit 1);
+end $function$;
+
+CREATE OR REPLACE FUNCTION wm.share_pause(p_tenant uuid, p_agent text, p_principal text, p_type text)
+ RETURNS json
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform wm.share_pauses(p_tenant);
+  return wm.pause_in_force(p_tenant, p_agent, p_principal, p_type);
+end $function$;
+
+CREATE OR REPLACE FUNCTION wm.share_pauses(p_tenant uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended('wm.pauses', 0)),
+          pg_advisory_xact_lock_shared(hashtextextended('wm.pauses|' || p_tenant::text, 0));
 end $function$;
 
 CREATE OR REPLACE FUNCTION wm.submit_items(p_tenant uuid, p_idempotency_ttl integer, p_slots json)
@@ -945,7 +1244,7 @@ AS $function$
 declare
   v_slot integer[]; v_item uuid[]; v_token text[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[];
   v_request text[]; v_prov uuid[]; v_trace text[]; v_key bytea[]; v_print bytea[]; v_id uuid[]; v_digest text[]; v_parts integer[];
-  v_result json[]; v_evidence json[]; v_notes text[];
+  v_result json[]; v_evidence json[]; v_notes text[]; v_traceparent text[];
   v_go boolean[]; v_fresh boolean[]; v_known boolean;
   v_orders uuid[]; v_counts integer[]; v_held uuid[]; v_begun uuid[];
   v_now timestamptz;
@@ -954,12 +1253,12 @@ begin
   select array_agg(s.slot), array_agg(s.item_id), array_agg(s.token), array_agg(s.agent_id), array_agg(s.principal), array_agg(s.actor_type),
          array_agg(s.actor_id), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id), array_agg(decode(s.key_hash, 'hex')),
          array_agg(decode(s.fingerprint, 'hex')), array_agg(s.submission_id), array_agg(s.digest), array_agg(s.assembled_parts),
-         array_agg(s.result), array_agg(s.evidence), array_agg(s.notes)
+         array_agg(s.result), array_agg(s.evidence), array_agg(s.notes), array_agg(s.traceparent)
     into v_slot, v_item, v_token, v_agent, v_who, v_actor, v_actor_id, v_request, v_prov, v_trace, v_key, v_print, v_id, v_digest, v_parts,
-         v_result, v_evidence, v_notes
+         v_result, v_evidence, v_notes, v_traceparent
     from json_to_recordset(p_slots) as s(slot integer, item_id uuid, token text, agent_id text, principal text, actor_type text,
       actor_id text, request_id text, provenance_id uuid, trace_id text, key_hash text, fingerprint text, submission_id uuid,
-      digest text, assembled_parts integer, result json, evidence json, notes text);
+      digest text, assembled_parts integer, result json, evidence json, notes text, traceparent text);
 
   -- Reserve the keys first. A try-lock, because waiting for a paused rival would hang every retry of that key.
   select array_agg(k is null or pg_try_advisory_xact_lock(hashtextextended(p_tenant::text || '|' || w || '|submit_item|' || encode(k, 'hex'), 0)) order by n)
@@ -1033,9 +1332,9 @@ begin
     returning i as item, i.id, i.order_id, i.order_type, i.submission_number as number, i.generation, array_position(v_item, i.id) as n
   ), kept as (
     insert into wm.submissions (tenant_id, id, order_id, item_id, number, result, evidence, notes, digest, assembled_parts,
-        submitted_by_agent_id, submitted_by_principal, generation, decided_at)
+        submitted_by_agent_id, submitted_by_principal, generation, traceparent, decided_at)
     select p_tenant, v_id[h.n], h.order_id, h.id, h.number, v_result[h.n], v_evidence[h.n], v_notes[h.n], v_digest[h.n], v_parts[h.n],
-        v_agent[h.n], v_who[h.n], h.generation, v_now
+        v_agent[h.n], v_who[h.n], h.generation, v_traceparent[h.n], v_now
       from handed_in h
     returning item_id, submissions as submission
   ), counted as (

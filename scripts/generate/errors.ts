@@ -35,7 +35,16 @@ const places: Readonly<Record<ErrorCode, string>> = {
   ...inSection('Finding things', ['not_found', 'id_malformed', 'order_type_not_found', 'invalid_filter', 'cursor_invalid']),
   ...inSection('Content', ['validation_failed', 'payload_invalid', 'verification_failed', 'empty_plan', 'plan_failed', 'already_planned']),
   ...inSection('Idempotency', ['idempotency_key_required', 'idempotency_key_malformed', 'idempotency_mismatch', 'idempotency_in_progress']),
-  ...inSection('Leases', ['no_items_available', 'lease_token_required', 'lease_error', 'lease_expired', 'lease_lost', 'already_submitted']),
+  ...inSection('Leases', [
+    'no_items_available',
+    'lease_limit_reached',
+    'paused',
+    'lease_token_required',
+    'lease_error',
+    'lease_expired',
+    'lease_lost',
+    'already_submitted',
+  ]),
   ...inSection('States, decisions and applying', [
     'illegal_state_transition',
     'not_ready_for_approval',
@@ -44,7 +53,7 @@ const places: Readonly<Record<ErrorCode, string>> = {
     'apply_failed',
   ]),
   ...inSection('Parts', ['parts_missing', 'parts_not_supported', 'too_many_parts', 'part_too_large']),
-  ...inSection('The server itself', ['storage_low', 'database_unavailable', 'busy', 'draining', 'internal']),
+  ...inSection('The server itself', ['storage_low', 'database_unavailable', 'rate_limited', 'busy', 'draining', 'internal']),
 }
 
 function inSection<Code extends ErrorCode>(section: string, codes: readonly Code[]): Record<Code, string> {
@@ -69,7 +78,7 @@ export function renderErrors(): string {
     'Generated from `packages/contract/src/errors.ts`; edit that, then run `npm run generate`.',
     '',
     'Every refusal is one object, the same on every door: `application/problem+json` (RFC 9457). `code` is stable; `detail` says what is wrong in this',
-    'case, `fix` what to do now, `errors` where. `type` is `urn:work-manager:error:` and the code; its page is this one, at `#` and the code.',
+    'case, `fix` what to do now, `errors` where. `type` is `urn:work-manager:error:` and the code; its page is this one, at `#` and the code (`rate_limited` has the type of the IETF draft, `…#quota-exceeded`).',
     'Those that pass later on their own carry `Retry-After`.',
   ]
   for (const section of new Set(Object.values(places))) {

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { abilities, errorCatalogue } from '@work-manager/contract'
 import type { Operation } from '../../packages/server/src/operations/operation.ts'
 
-const leaseRefusals = ['lease_token_required', 'lease_error', 'lease_expired', 'lease_lost', 'already_submitted']
+const leaseRefusals = ['lease_token_required', 'lease_error', 'lease_expired', 'lease_lost', 'already_submitted', 'paused']
 const code = (text: string) => `\`${text}\``
 const cell = (text: string) => text.replaceAll('|', String.raw`\|`)
 

@@ -11,6 +11,8 @@ export const abilities = {
   'work:requeue': 'Bring failed, rejected and dead-lettered work back.',
   'admin:keys': 'Create, list, rotate and revoke keys.',
   'admin:leases': 'End, extend and reclaim leases of others (people only).',
+  'admin:pause': 'Pause and resume agents, types and the tenant, and list pauses (people only).',
+  'admin:publishers': 'See publishers and what their receivers refused; retry, discard, rewind and skip (people only).',
   'admin:maintenance': 'Run generators and housekeeping, delete old idempotency keys (people only).',
 } as const
 

@@ -8,6 +8,8 @@ interface ErrorSpec {
   readonly retry: 'never' | 'after_refresh' | 'later'
   readonly title: string
   readonly fix: string
+  /** A problem type that others registered for the same thing; ours where there is none. */
+  readonly type?: string
 }
 
 export const errorCatalogue = {
@@ -52,6 +54,8 @@ export const errorCatalogue = {
   idempotency_mismatch: { status: 422, retry: 'never', title: 'This idempotency key was used for another request.', fix: 'Use a new key for a new request.' },
   idempotency_in_progress: { status: 409, retry: 'later', title: 'The first request with this idempotency key is still running.', fix: 'Wait a second and repeat the same request with the same key.' },
   no_items_available: { status: 409, retry: 'later', title: 'No work items are available.', fix: 'Try later, or add ?wait=20 to wait for one.' },
+  lease_limit_reached: { status: 409, retry: 'later', title: 'As many leases are in force as may be at a time.', fix: 'Finish or release an item you hold, or wait until others did; ?wait=20 waits for you.' },
+  paused: { status: 409, retry: 'later', title: 'A person has paused this.', fix: 'Stop working on what you hold: its leases have ended. Ask again when Retry-After is over; only a person lifts a pause.' },
   lease_token_required: { status: 422, retry: 'never', title: 'This item needs the lease token.', fix: 'Send lease_token as checkout returned it.' },
   lease_error: { status: 409, retry: 'never', title: 'You do not hold the lease on this item.', fix: 'Stop working on it; check out again.' },
   lease_expired: { status: 409, retry: 'never', title: 'The lease on this work item has expired.', fix: 'Stop working on it; check out again, and heartbeat more often.' },
@@ -68,6 +72,13 @@ export const errorCatalogue = {
   part_too_large: { status: 413, retry: 'never', title: 'The part is too large.', fix: 'Split it into several seq numbers of the same part_key.' },
   storage_low: { status: 507, retry: 'later', title: 'The disk is nearly full; the server takes no writes.', fix: 'Reading still works. Free disk space on the server.' },
   database_unavailable: { status: 503, retry: 'later', title: 'The database does not answer.', fix: 'Repeat the same request with the same idempotency key in a few seconds.' },
+  rate_limited: {
+    status: 429,
+    retry: 'later',
+    type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+    title: 'Too many requests.',
+    fix: 'Wait as long as Retry-After says and repeat the same request with the same idempotency key. Heartbeats and hand-ins of work that you hold have a reserve of their own.',
+  },
   busy: { status: 503, retry: 'later', title: 'A lock could not be had in time.', fix: 'Repeat the same request in a second.' },
   draining: { status: 503, retry: 'later', title: 'The server is shutting down.', fix: 'Repeat the request; another process or the next start will take it.' },
   internal: { status: 500, retry: 'later', title: 'Something broke inside the server.', fix: 'Give the request_id to whoever runs the server; its log has the cause.' },
@@ -136,7 +147,7 @@ export function toProblem(error: WorkError, requestId: string): Problem {
   const all = errors ?? []
   const shown = all.slice(0, shownErrors)
   const problem = {
-    type: `urn:work-manager:error:${error.code}`,
+    type: spec.type ?? `urn:work-manager:error:${error.code}`,
     title: spec.title,
     status: spec.status,
     code: error.code,

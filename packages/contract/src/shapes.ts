@@ -93,7 +93,9 @@ export const EventShape = Type.Object(
     actor_id: nullable(Type.String()),
     principal: nullable(Type.String({ description: 'The credential behind the actor.' })),
     request_id: nullable(Type.String()),
-    trace_id: nullable(Type.String({ description: 'From the caller’s W3C traceparent.' })),
+    trace_id: nullable(
+      Type.String({ description: 'The trace that the fact belongs to: the caller’s own, or else the one of its order (docs/tracing.md).' }),
+    ),
     provenance_id: nullable(uuid('See GET /provenance.')),
     payload: anyJson(''),
     diff: anyJson(''),

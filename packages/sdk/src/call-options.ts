@@ -18,6 +18,8 @@ export interface CallOptions {
   readonly timeoutMs?: number
   /** Replaces the client's policy, member by member; false never repeats. */
   readonly retry?: RetryPolicy | false
+  /** W3C trace context that the call belongs to. Without one, a call on a leased item belongs to the trace of its order. */
+  readonly traceparent?: string | null | undefined
 }
 
 export interface KeyedCallOptions extends CallOptions {

@@ -94,8 +94,8 @@ export function isWorkError<Code extends ErrorCode = ErrorCode>(
 /** True when the item is not this agent's any more: stop working on it. */
 export const isLeaseLost = (
   error: unknown,
-): error is WorkManagerError<'lease_lost' | 'lease_expired' | 'lease_error' | 'already_submitted'> =>
-  isWorkError(error, 'lease_lost', 'lease_expired', 'lease_error', 'already_submitted')
+): error is WorkManagerError<'lease_lost' | 'lease_expired' | 'lease_error' | 'already_submitted' | 'paused'> =>
+  isWorkError(error, 'lease_lost', 'lease_expired', 'lease_error', 'already_submitted', 'paused')
 
 const textOr = (value: unknown, otherwise: string): string => (typeof value === 'string' && value !== '' ? value : otherwise)
 const isAdvice = (value: unknown): value is RetryAdvice => value === 'never' || value === 'after_refresh' || value === 'later'

@@ -28,6 +28,7 @@ describe('whether a call is sent again', () => {
     expect(waitBeforeRepeat({ ...made, error: refusal('database_unavailable', 'later') }, bounds, 0.5)).toBeNull()
     expect(waitBeforeRepeat({ ...made, error: new WorkManagerConnectionError('unreachable', '', about) }, bounds, 0.5)).toBeNull()
     expect(waitBeforeRepeat({ ...made, error: refusal('draining', 'later') }, bounds, 0.5)).not.toBeNull()
+    expect(waitBeforeRepeat({ ...made, error: refusal('rate_limited', 'later', 2_000) }, bounds, 0)).toBe(2_000)
   })
 
   it('attempts and total time are bounded, and false means once', () => {

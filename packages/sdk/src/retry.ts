@@ -21,13 +21,13 @@ export function retryBounds(...policies: readonly (RetryPolicy | false | undefin
  * Nothing was done when the server refused with these, so even a call that makes something new each time may be repeated. For all others
  * the outcome is unknown, and only a call that is safe to repeat (or carries a key) is sent again.
  */
-const certainlyNotDone = new Set<string>(['busy', 'draining', 'storage_low', 'idempotency_in_progress'])
+const certainlyNotDone = new Set<string>(['rate_limited', 'busy', 'draining', 'storage_low', 'idempotency_in_progress'])
 
 function isPassing(error: unknown, isRepeatable: boolean): boolean {
   if (error instanceof WorkManagerConnectionError) return isRepeatable && error.reason !== 'not_work_manager'
   if (!(error instanceof WorkManagerError)) return false
-  // An answer, not a failure: whoever checks out decides when to ask again.
-  if (error.code === 'no_items_available') return false
+  // Answers, not failures: whoever checks out decides when to ask again, and what a person paused stays so for a while.
+  if (['no_items_available', 'lease_limit_reached', 'paused'].includes(error.code)) return false
   return error.retry === 'later' && (isRepeatable || certainlyNotDone.has(error.code))
 }
 

@@ -12,13 +12,14 @@ export interface Request {
   readonly route: Route
   readonly input: Readonly<Record<string, unknown>>
   readonly idempotencyKey: string | null
+  readonly traceparent: string | null
   readonly signal: AbortSignal | undefined
   readonly timeoutMs: number
 }
 
 /** Rejects with WorkManagerError, WorkManagerConnectionError, the reason of the signal, or TypeError for input that cannot be sent. */
 export async function sendOnce(transport: Transport, request: Request): Promise<unknown> {
-  const { route, idempotencyKey, signal, timeoutMs } = request
+  const { route, idempotencyKey, traceparent, signal, timeoutMs } = request
   const about = { operation: route.operation, idempotencyKey }
   const { path, rest } = fillPath(route, request.input)
   const isRead = route.method === 'GET'
@@ -29,6 +30,7 @@ export async function sendOnce(transport: Transport, request: Request): Promise<
     ...transport.headers,
     ...(body !== null && { 'content-type': 'application/json' }),
     ...(idempotencyKey !== null && { 'idempotency-key': idempotencyKey }),
+    ...(traceparent !== null && { traceparent }),
   }
 
   const ending = new AbortController()

@@ -20,7 +20,7 @@ export interface CreateOptions extends Pick<WorkManagerOptions, 'log'> {
 
 /**
  * Opens the database (embedded unless DATABASE_URL is set), migrates it when it may, and wires everything.
- * Refuses with: ConfigError, EmbeddedStartError, MigrationError, UnfitDatabaseError, DefinitionError.
+ * Refuses with: ConfigError, EmbeddedStartError, MigrationError, UnfitDatabaseError, UnfitRedisError, DefinitionError.
  */
 export async function createWorkManager(options: CreateOptions = {}): Promise<WorkManager> {
   const config = await loadConfig({ env: options.env ?? process.env, cwd: options.cwd ?? process.cwd(), code: options.config })
@@ -36,5 +36,6 @@ export { defineConfig, ConfigError, type Config, type ConfigInput } from './conf
 export { EmbeddedStartError } from './embedded/index.ts'
 export { migrateDatabase, openWorkManager, UnfitDatabaseError, type WorkManager, type WorkManagerOptions } from './main.ts'
 export { type LedgerExport, verifyExport } from './ledger/verify.ts'
+export { UnfitRedisError } from './redis/connection.ts'
 export { operations } from './operations/index.ts'
 export * from './order-types/index.ts'

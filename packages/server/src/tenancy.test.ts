@@ -194,6 +194,11 @@ describe('keys and cursors', () => {
       await server.database.sql(
         `insert into wm.records select id, 'cursors', k, '1', gen_random_uuid(), now() from wm.tenants, unnest(array['a', 'b']) k where slug = 'acme' on conflict do nothing`,
       )
+      // And two messages that a receiver refused.
+      await server.database.sql(
+        `insert into wm.parked_messages (tenant_id, publisher, seq, state, event_id, kind, reason, tries, first_refused_at, last_refused_at)
+         select id, 'file', n, 'parked', gen_random_uuid(), 'order.stale', 'too large', 1, now(), now() from wm.tenants, generate_series(1, 2) n where slug = 'acme' on conflict do nothing`,
+      )
       const [item] = (await mine.agent.get(`/items?order=${order}`)).body.data
       const subject: Record<string, Input> = {
         get_order_logs: { order },

@@ -203,11 +203,12 @@ export function testOrderType(type: OrderType<any, any, any, any>, options: KitO
             key: effectKey,
             orderId: applied.id,
             signal,
+            traceparent: null,
             contextHeaders: () => ({ [orderContextHeader]: 'from-the-test-kit' }),
           }),
         )
       }
-      await type.afterApply?.({ order: applied, diff, key, signal })
+      await type.afterApply?.({ order: applied, diff, key, signal, traceparent: null })
       return diff
     },
   }

@@ -102,6 +102,8 @@ export async function startTestServer(
     ) as unknown as typeof defaults),
     database: { ...defaults.database, max_connections: 16, url: database.runtimeUrl, ...given.database },
     server: { ...defaults.server, port: 0, drain_seconds: 2, ...given.server },
+    // Tests call hundreds of times a minute; those about limits switch them on.
+    rate_limits: { ...defaults.rate_limits, enabled: false, ...given.rate_limits },
     background: { enabled: options.background ?? true },
   }
   const manager = await openWorkManager(config, {

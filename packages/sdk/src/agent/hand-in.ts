@@ -24,12 +24,13 @@ interface Surroundings {
 
 export function openHandInDesk({ item, client, lease, emit, signal }: Surroundings): HandInDesk {
   const held = { item: item.id, lease_token: item.lease_token }
+  const { traceparent } = item
   let parts = 0
 
   async function part(key: string, payload: object, options: PartOptions = {}): Promise<SubmitPartOutput> {
     // Nothing is handed in under a lease that is known to be lost.
     signal.throwIfAborted()
-    const receipt = await client.submitPart({ ...held, ...options, part_key: key, payload }, { signal })
+    const receipt = await client.submitPart({ ...held, ...options, part_key: key, payload }, { signal, traceparent })
     parts++
     emit({ kind: 'part_submitted', item, key, revision: receipt.part.revision })
     return receipt
@@ -75,10 +76,10 @@ export function openHandInDesk({ item, client, lease, emit, signal }: Surroundin
       try {
         const receipt =
           'finalize' in final
-            ? await client.finalizeItem({ ...held, mode: final.finalize, notes: final.notes }, { signal, retry: patient })
+            ? await client.finalizeItem({ ...held, mode: final.finalize, notes: final.notes }, { signal, traceparent, retry: patient })
             : await client.submitItem(
                 { ...held, result: final.result, evidence: final.evidence, notes: final.notes },
-                { signal, retry: patient },
+                { signal, traceparent, retry: patient },
               )
         return receipt.order_state
       } catch (error) {

@@ -63,7 +63,12 @@ export function keepLease(item: WorkItem, client: WorkManagerClient, emit: Emit)
     try {
       const { lease_expires_at: leaseExpiresAt } = await client.heartbeatItem(
         { item: item.id, lease_token: item.lease_token },
-        { signal: over.signal, timeoutMs: Math.min(30_000, Math.max(1_000, everyMs)), retry: { attempts: 3, totalMs: everyMs } },
+        {
+          signal: over.signal,
+          traceparent: item.traceparent,
+          timeoutMs: Math.min(30_000, Math.max(1_000, everyMs)),
+          retry: { attempts: 3, totalMs: everyMs },
+        },
       )
       expectEnd(leaseExpiresAt, askedAt)
       emit({ kind: 'heartbeat', item, leaseExpiresAt })

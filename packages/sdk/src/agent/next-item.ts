@@ -28,7 +28,7 @@ export function itemSource(client: WorkManagerClient, { types, order, minPriorit
         order === undefined ? await client.checkoutItem(filter, { signal }) : await client.checkoutOrderItem({ order, wait }, { signal })
       return item
     } catch (error) {
-      if (isWorkError(error, 'no_items_available')) return null
+      if (isWorkError(error, 'no_items_available', 'lease_limit_reached', 'paused')) return null
       throw error
     }
   }

@@ -106,7 +106,9 @@ export async function runAgent<Input = unknown>(options: AgentOptions<Input>): P
         break
       }
       emit({ kind: 'trouble', item: null, error })
-      await pause(Math.random() * Math.min(longestTroubleMs, 500 * 2 ** Math.min(troubles++, 10)), stopping)
+      // Sooner than the server said would be in vain.
+      const askedMs = error instanceof WorkManagerError ? (error.retryAfterMs ?? 0) : 0
+      await pause(askedMs + Math.random() * Math.min(longestTroubleMs, 500 * 2 ** Math.min(troubles++, 10)), stopping)
     }
   }
 

@@ -99,7 +99,7 @@ async function produceAndHandIn(
 /** Gives an item back that was not finished; the next agent can have it at once. */
 export async function giveBack(item: WorkItem, { client, emit }: Pick<ItemWorker, 'client' | 'emit'>): Promise<void> {
   try {
-    await client.releaseItem({ item: item.id, lease_token: item.lease_token }, { retry: { totalMs: 5_000 } })
+    await client.releaseItem({ item: item.id, lease_token: item.lease_token }, { traceparent: item.traceparent, retry: { totalMs: 5_000 } })
     emit({ kind: 'released', item })
   } catch (error) {
     reportEnd(item, emit, error)
@@ -111,13 +111,10 @@ async function reportFailure(item: WorkItem, { client, emit }: ItemWorker, throw
   const { class: failureClass, error, retryAfterSeconds } = classify(thrown)
   const retryAfter = retryAfterSeconds === null ? null : Math.min(604_800, Math.max(0, Math.ceil(retryAfterSeconds)))
   try {
-    const { will_retry: willRetry } = await client.failItem({
-      item: item.id,
-      lease_token: item.lease_token,
-      class: failureClass,
-      error,
-      retry_after: retryAfter,
-    })
+    const { will_retry: willRetry } = await client.failItem(
+      { item: item.id, lease_token: item.lease_token, class: failureClass, error, retry_after: retryAfter },
+      { traceparent: item.traceparent },
+    )
     emit({ kind: 'failed', item, class: failureClass, code: error.code, message: error.message, willRetry, error: thrown })
   } catch (refusal) {
     if (!isLeaseLost(refusal)) emit({ kind: 'trouble', item, error: thrown })

@@ -47,6 +47,8 @@ export type ErrorCode =
   | 'idempotency_mismatch'
   | 'idempotency_in_progress'
   | 'no_items_available'
+  | 'lease_limit_reached'
+  | 'paused'
   | 'lease_token_required'
   | 'lease_error'
   | 'lease_expired'
@@ -63,6 +65,7 @@ export type ErrorCode =
   | 'part_too_large'
   | 'storage_low'
   | 'database_unavailable'
+  | 'rate_limited'
   | 'busy'
   | 'draining'
   | 'internal'
@@ -175,6 +178,8 @@ export interface LeasedItem {
   readonly rework: unknown
   /** Why the last attempt ended, or null. */
   readonly last_error: unknown
+  /** The place of the lease in the trace of its order. Send it as the header of later calls, or continue it in your own spans. */
+  readonly traceparent: null | string
 }
 
 export interface LedgerEntry {
@@ -242,6 +247,22 @@ export interface OrderType {
   readonly [other: string]: unknown
 }
 
+export interface ParkedMessage {
+  readonly publisher: string
+  readonly seq: number
+  /** trying: will be tried again by itself. parked: set aside. retry: a person asked for another try. */
+  readonly state: 'trying' | 'parked' | 'retry'
+  readonly event_id: string
+  readonly order_id: null | string
+  readonly item_id: null | string
+  readonly kind: string
+  /** What the receiver said. */
+  readonly reason: string
+  readonly tries: number
+  readonly first_refused_at: string
+  readonly last_refused_at: string
+}
+
 export interface Part {
   /** Part id. */
   readonly id: string
@@ -257,6 +278,17 @@ export interface Part {
   readonly checksum: string
   readonly submitted_by_agent_id: string
   readonly created_at: string
+}
+
+export interface Pause {
+  /** agent, type, tenant or everything (all tenants; set on the command line of the server). */
+  readonly scope: string
+  /** The agent, principal or type; empty for the wider ones. */
+  readonly subject: string
+  readonly reason: string
+  /** Who set it. */
+  readonly principal: string
+  readonly paused_at: string
 }
 
 export interface Problem {
@@ -276,6 +308,32 @@ export interface Problem {
   }
   readonly errors?: unknown
   readonly [other: string]: unknown
+}
+
+export interface Publisher {
+  readonly publisher: string
+  /** off: has a cursor, but is not in use. failing: its receiver does not take messages. retrying: the receiver refused a message, which is tried again. behind: facts wait. current: nothing waits. */
+  readonly state: 'off' | 'failing' | 'retrying' | 'behind' | 'current'
+  /** Everything up to here is published, passed over or parked. */
+  readonly seq: number
+  /** The newest fact. */
+  readonly head: number
+  /** Facts that wait. */
+  readonly lag_facts: number
+  /** How long the oldest of them waits. */
+  readonly lag_seconds: number
+  /** Messages set aside because the receiver refuses them. */
+  readonly parked: number
+  /** Messages that the receiver refused and that are tried again. */
+  readonly trying: number
+  /** Why it fails now. */
+  readonly error: null | string
+  /** The last thing that went wrong with a message of this tenant. */
+  readonly last_error: null | string
+  /** When. */
+  readonly last_error_at: null | string
+  /** When something was last published. */
+  readonly last_published_at: null | string
 }
 
 export interface ReviewError {
@@ -790,7 +848,7 @@ export interface GetOrderTimelineOutput {
 
 export interface ListEventsInput {
   /** Such as item.submitted. */
-  readonly kind?: 'order.proposed' | 'order.planned' | 'order.checked_out' | 'order.in_progress' | 'order.requeued' | 'order.submitted' | 'order.approved' | 'order.rejected' | 'order.auto_approval_failed' | 'order.apply_failed' | 'order.applied' | 'order.completed' | 'order.failed' | 'order.dead_lettered' | 'order.cancelled' | 'order.stale' | 'item.leased' | 'item.in_progress' | 'item.heartbeat' | 'item.part_submitted' | 'item.part_refused' | 'item.submission_refused' | 'item.submitted' | 'item.released' | 'item.lease_expired' | 'item.lease_revoked' | 'item.lease_extended' | 'item.failed' | 'item.retried' | 'item.accepted' | 'item.completed' | 'item.rejected' | 'item.requeued' | 'item.dead_lettered' | 'item.cancelled' | 'effect.delivered' | 'effect.failed' | 'effect.unknown' | 'generator.failed' | 'idempotency.purged' | 'key.created' | 'key.rotated' | 'key.revoked'
+  readonly kind?: 'order.proposed' | 'order.planned' | 'order.checked_out' | 'order.in_progress' | 'order.requeued' | 'order.submitted' | 'order.approved' | 'order.rejected' | 'order.auto_approval_failed' | 'order.apply_failed' | 'order.applied' | 'order.completed' | 'order.failed' | 'order.dead_lettered' | 'order.cancelled' | 'order.stale' | 'item.leased' | 'item.in_progress' | 'item.heartbeat' | 'item.part_submitted' | 'item.part_refused' | 'item.submission_refused' | 'item.submitted' | 'item.released' | 'item.lease_expired' | 'item.lease_revoked' | 'item.lease_extended' | 'item.failed' | 'item.retried' | 'item.accepted' | 'item.completed' | 'item.rejected' | 'item.requeued' | 'item.dead_lettered' | 'item.cancelled' | 'effect.delivered' | 'effect.failed' | 'effect.unknown' | 'generator.failed' | 'idempotency.purged' | 'pause.set' | 'pause.lifted' | 'tenant.tier_set' | 'publisher.cursor_moved' | 'publisher.messages_retried' | 'publisher.message_discarded' | 'key.created' | 'key.rotated' | 'key.revoked'
   /** The credential, such as agent:auditor-1. */
   readonly principal?: string
   /** Agent id of the caller. */
@@ -868,7 +926,7 @@ export interface CreateKeyInput {
   readonly kind: 'agent' | 'person' | 'service'
   /** Agent id, person or service name. */
   readonly principal_id: string
-  readonly abilities: ReadonlyArray<'work:*' | 'admin:*' | '*' | 'work:propose' | 'work:view' | 'work:checkout' | 'work:heartbeat' | 'work:submit' | 'work:approve' | 'work:reject' | 'work:cancel' | 'work:requeue' | 'admin:keys' | 'admin:leases' | 'admin:maintenance'>
+  readonly abilities: ReadonlyArray<'work:*' | 'admin:*' | '*' | 'work:propose' | 'work:view' | 'work:checkout' | 'work:heartbeat' | 'work:submit' | 'work:approve' | 'work:reject' | 'work:cancel' | 'work:requeue' | 'admin:keys' | 'admin:leases' | 'admin:pause' | 'admin:publishers' | 'admin:maintenance'>
   readonly expires_at?: null | string
 }
 
@@ -947,6 +1005,12 @@ export interface GetStatusOutput {
     /** Run out and not yet reclaimed; more than a few for more than seconds: nothing reclaims. */
     readonly expired: number
   }
+  readonly rate_limit: {
+    /** What the tenant is entitled to. */
+    readonly tier: 'enterprise' | 'professional' | 'default' | 'free'
+    /** Requests of one principal; null where nothing is limited. */
+    readonly per_minute: null | number
+  }
   readonly ledger: {
     /** Facts that the sequencer has not numbered yet. */
     readonly unnumbered: number
@@ -1023,6 +1087,45 @@ export interface ReclaimLeasesOutput {
   readonly dry_run: boolean
 }
 
+export interface PauseInput {
+  /** An agent id; or a principal such as service:crm, which covers every agent id that it names. */
+  readonly agent?: string
+  /** An order type. */
+  readonly type?: string
+  /** Everything of the tenant. */
+  readonly all?: boolean
+  /** Why; kept on the record. */
+  readonly reason: string
+}
+
+export interface PauseOutput {
+  readonly pause: Pause
+  readonly leases_ended: number
+  /** Outside calls that began before the pause and still run; they cannot be called back. */
+  readonly effects_running: number
+}
+
+export type ListPausesInput = Record<string, never>
+
+export interface ListPausesOutput {
+  readonly pauses: readonly Pause[]
+}
+
+export interface ResumeInput {
+  /** An agent id; or a principal such as service:crm, which covers every agent id that it names. */
+  readonly agent?: string
+  /** An order type. */
+  readonly type?: string
+  /** Everything of the tenant. */
+  readonly all?: boolean
+  /** Why; kept on the record. */
+  readonly reason: string
+}
+
+export interface ResumeOutput {
+  readonly lifted: Pause
+}
+
 export interface RunGeneratorsInput {
   /** Only this one, due or not. */
   readonly generator?: string
@@ -1066,6 +1169,75 @@ export interface PurgeIdempotencyKeysOutput {
   /** There are others: call again. */
   readonly more: boolean
   readonly dry_run: boolean
+}
+
+export type ListPublishersInput = Record<string, never>
+
+export interface ListPublishersOutput {
+  readonly publishers: readonly Publisher[]
+}
+
+export interface MovePublisherCursorInput {
+  /** Name of the publisher, such as nats. */
+  readonly publisher: string
+  /** The last fact that counts as published: 0 publishes everything again, head of list_publishers skips all that waits. */
+  readonly seq: number
+  /** Why; kept on the record. */
+  readonly reason: string
+}
+
+export interface MovePublisherCursorOutput {
+  readonly publisher: string
+  /** Where it stood. */
+  readonly from_seq: number
+  /** Where it stands. */
+  readonly seq: number
+  /** The newest fact. */
+  readonly head: number
+}
+
+export interface ListParkedMessagesInput {
+  /** Name of the publisher, such as nats. */
+  readonly publisher?: string
+  /** Rows per page (default 50). */
+  readonly limit?: number
+  /** next_cursor of the page before. */
+  readonly cursor?: string
+}
+
+export interface ListParkedMessagesOutput {
+  readonly messages: readonly ParkedMessage[]
+  readonly next_cursor: null | string
+}
+
+export interface RetryParkedMessagesInput {
+  /** Name of the publisher, such as nats. */
+  readonly publisher: string
+  /** Only this one. */
+  readonly seq?: number
+  /** Why; kept on the record. */
+  readonly reason: string
+}
+
+export interface RetryParkedMessagesOutput {
+  readonly publisher: string
+  /** How many are sent again. */
+  readonly messages: number
+}
+
+export interface DiscardParkedMessageInput {
+  /** Name of the publisher, such as nats. */
+  readonly publisher: string
+  /** Sequence of the fact in the record. */
+  readonly seq: number
+  /** Why; kept on the record. */
+  readonly reason: string
+}
+
+export interface DiscardParkedMessageOutput {
+  readonly publisher: string
+  readonly seq: number
+  readonly event_id: string
 }
 
 /** One method per operation. */
@@ -1181,6 +1353,15 @@ export interface WorkManagerClient {
   /** Take leases back that have run out, without waiting for the server to do it. Needs the ability `admin:leases`, and a key bound to a person. */
   reclaimLeases(input?: ReclaimLeasesInput, options?: CallOptions): Promise<ReclaimLeasesOutput>
 
+  /** Stop an agent, an order type or the whole tenant until a person resumes it: leases end, nothing more is leased, applied or sent to the outside. Needs the ability `admin:pause`, and a key bound to a person. */
+  pause(input: PauseInput, options?: CallOptions): Promise<PauseOutput>
+
+  /** What is paused now, since when, by whom and why. Needs the ability `admin:pause`, and a key bound to a person. */
+  listPauses(input?: ListPausesInput, options?: CallOptions): Promise<ListPausesOutput>
+
+  /** Lift a pause; work goes on at once. Needs the ability `admin:pause`, and a key bound to a person. */
+  resume(input: ResumeInput, options?: KeyedCallOptions): Promise<ResumeOutput>
+
   /** Run the generators of the tenant that are due, or one by name whether it is due or not. Needs the ability `admin:maintenance`, and a key bound to a person. */
   runGenerators(input?: RunGeneratorsInput, options?: CallOptions): Promise<RunGeneratorsOutput>
 
@@ -1189,6 +1370,21 @@ export interface WorkManagerClient {
 
   /** Delete idempotency keys of the tenant older than an age, before their time is over; a repeat with such a key is a new request. Needs the ability `admin:maintenance`, and a key bound to a person. */
   purgeIdempotencyKeys(input: PurgeIdempotencyKeysInput, options?: CallOptions): Promise<PurgeIdempotencyKeysOutput>
+
+  /** How far each publisher is in the record of the tenant, what holds it up, and what its receiver refused. Needs the ability `admin:publishers`. */
+  listPublishers(input?: ListPublishersInput, options?: CallOptions): Promise<ListPublishersOutput>
+
+  /** Rewind a publisher, so that facts are published again, or skip facts that nobody wants any more. Needs the ability `admin:publishers`, and a key bound to a person. */
+  movePublisherCursor(input: MovePublisherCursorInput, options?: KeyedCallOptions): Promise<MovePublisherCursorOutput>
+
+  /** Messages that a receiver refuses for themselves, with its reason; the fact itself stays in the record. Needs the ability `admin:publishers`. */
+  listParkedMessages(input?: ListParkedMessagesInput, options?: CallOptions): Promise<ListParkedMessagesOutput>
+
+  /** Have parked messages of a publisher sent once more, one or all of them, after the cause is mended. Needs the ability `admin:publishers`, and a key bound to a person. */
+  retryParkedMessages(input: RetryParkedMessagesInput, options?: KeyedCallOptions): Promise<RetryParkedMessagesOutput>
+
+  /** Give a parked message up: its receiver never gets it. The fact itself stays in the record. Needs the ability `admin:publishers`, and a key bound to a person. */
+  discardParkedMessage(input: DiscardParkedMessageInput, options?: KeyedCallOptions): Promise<DiscardParkedMessageOutput>
 }
 
 export interface Route {
@@ -1237,7 +1433,15 @@ export const routes: Readonly<Record<keyof WorkManagerClient, Route>> = {
   revokeLeases: { operation: 'revoke_leases', method: 'POST', path: '/leases/revoke', takesKey: true, isRepeatable: true },
   extendLeases: { operation: 'extend_leases', method: 'POST', path: '/leases/extend', takesKey: true, isRepeatable: true },
   reclaimLeases: { operation: 'reclaim_leases', method: 'POST', path: '/leases/reclaim', takesKey: false, isRepeatable: true },
+  pause: { operation: 'pause', method: 'POST', path: '/pauses', takesKey: false, isRepeatable: true },
+  listPauses: { operation: 'list_pauses', method: 'GET', path: '/pauses', takesKey: false, isRepeatable: true },
+  resume: { operation: 'resume', method: 'POST', path: '/pauses/lift', takesKey: true, isRepeatable: true },
   runGenerators: { operation: 'run_generators', method: 'POST', path: '/generators/run', takesKey: false, isRepeatable: true },
   runMaintenance: { operation: 'run_maintenance', method: 'POST', path: '/maintenance', takesKey: false, isRepeatable: true },
   purgeIdempotencyKeys: { operation: 'purge_idempotency_keys', method: 'POST', path: '/idempotency-keys/purge', takesKey: false, isRepeatable: true },
+  listPublishers: { operation: 'list_publishers', method: 'GET', path: '/publishers', takesKey: false, isRepeatable: true },
+  movePublisherCursor: { operation: 'move_publisher_cursor', method: 'POST', path: '/publishers/{publisher}/cursor', takesKey: true, isRepeatable: true },
+  listParkedMessages: { operation: 'list_parked_messages', method: 'GET', path: '/parked-messages', takesKey: false, isRepeatable: true },
+  retryParkedMessages: { operation: 'retry_parked_messages', method: 'POST', path: '/parked-messages/retry', takesKey: true, isRepeatable: true },
+  discardParkedMessage: { operation: 'discard_parked_message', method: 'POST', path: '/parked-messages/discard', takesKey: true, isRepeatable: true },
 }

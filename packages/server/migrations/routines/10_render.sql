@@ -39,7 +39,7 @@ create or replace function wm.leased_item_json(i wm.items, heartbeat_every integ
     'heartbeat_every_seconds', least(heartbeat_every, greatest(1, i.lease_ttl_seconds / 3)),
     'attempt', i.attempts, 'max_attempts', i.max_attempts,
     'parts_required', to_json(i.parts_required), 'parts_state', i.parts_state,
-    'rework', i.rework, 'last_error', i.error)
+    'rework', i.rework, 'last_error', i.error, 'traceparent', i.traceparent)
 $$;
 
 create or replace function wm.part_json(p wm.parts) returns json

@@ -2,7 +2,7 @@
 -- allowed order: lock (orders by id, then items by id) → read the clock in a new statement → guarded write → facts.
 --
 -- One access path, whatever the statistics say: rows are found by `id = any (…)` on the primary key, what belongs to a request is found by
--- its position in the arrays, and a guard on the state is written as `state || '' = …`, which no partial index matches. Joins against
+-- its position in the arrays, and a guard on the state of an order is written as `state || '' = …`, which no partial index matches. Joins against
 -- unnest, and guards that match, let the planner walk a whole partial index when it last saw it empty (48 ms at 20,000 queued items);
 -- such a plan stays until the next analyze. `order by id` in a subquery pins the primary key for reads. Texts are decoded before they are compared: a function that is not leakproof would keep row
 -- security from using the index (26 ms per key at 2,500 keys).
@@ -17,13 +17,74 @@ create or replace function wm.holds_lease(i wm.items, token text, agent text, wh
     and (i.lease_token = token or (token is null and not i.require_token))
 $$;
 
-create or replace function wm.checkout_items(
-  p_tenant uuid, p_order uuid, p_type text, p_min_priority integer, p_epoch integer, p_heartbeat_every integer, p_slots json)
-  returns table (slot integer, item_id uuid, order_id uuid, body text)
+-- A pause and a grant exclude each other: whoever grants, applies or sends holds these shared until its commit, whoever pauses holds one
+-- of them exclusively. Taken before any row lock; the pauses are read in a statement of its own afterwards.
+create or replace function wm.share_pauses(p_tenant uuid) returns void
+  language plpgsql
+  as $$
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended('wm.pauses', 0)),
+          pg_advisory_xact_lock_shared(hashtextextended('wm.pauses|' || p_tenant::text, 0));
+end $$;
+
+-- The widest pause that stops this agent (by its id or by its principal) or this type now, as JSON; null: none. A null agent or type is
+-- not asked for. Called after wm.share_pauses its answer holds until the commit.
+create or replace function wm.pause_in_force(p_tenant uuid, p_agent text, p_principal text, p_type text) returns json
+  language sql stable
+  as $$
+  select json_build_object('scope', f.scope, 'subject', f.subject, 'reason', f.reason, 'paused_at', wm.wire_time(f.paused_at))
+    from (select 0 as place, 'everything' as scope, '' as subject, c.pause_reason as reason, c.paused_at from wm.cluster c where c.paused_at is not null
+          union all
+          select case p.scope when 'tenant' then 1 when 'type' then 2 else 3 end, p.scope, p.subject, p.reason, p.paused_at from wm.pauses p
+           where p.tenant_id = p_tenant
+             and (p.scope = 'tenant' or p.scope = 'type' and p.subject = p_type or p.scope = 'agent' and p.subject in (p_agent, p_principal))
+          ) f
+   order by f.place limit 1
+$$;
+
+-- The pause of the agent alone, whatever else is paused: intent is still taken while a type or the tenant stands still.
+create or replace function wm.share_agent_pause(p_tenant uuid, p_agent text, p_principal text) returns json
+  language plpgsql
+  as $$
+begin
+  perform wm.share_pauses(p_tenant);
+  return (select json_build_object('scope', p.scope, 'subject', p.subject, 'reason', p.reason, 'paused_at', wm.wire_time(p.paused_at))
+            from wm.pauses p where p.tenant_id = p_tenant and p.scope = 'agent' and p.subject in (p_agent, p_principal) limit 1);
+end $$;
+
+-- wm.share_pauses and wm.pause_in_force in one trip.
+create or replace function wm.share_pause(p_tenant uuid, p_agent text, p_principal text, p_type text) returns json
+  language plpgsql
+  as $$
+begin
+  perform wm.share_pauses(p_tenant);
+  return wm.pause_in_force(p_tenant, p_agent, p_principal, p_type);
+end $$;
+
+-- Grants up to one item per slot. p_filter: order, type, min_priority, epoch, heartbeat_every; candidates: ids that a hint says are ready;
+-- limits: {agent, type, tenant, types: {type: n}}, how many leases may be in force at once, each optional.
+-- verdict: leased | limited (body: which limit) | paused (body: which pause) | contended (slot -1: items are there, others were faster).
+create or replace function wm.lease_items(p_tenant uuid, p_filter json, p_slots json)
+  returns table (slot integer, verdict text, item_id uuid, order_id uuid, body text)
   language plpgsql
   as $$
 declare
   v_slot integer[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[]; v_random text[]; v_request text[]; v_prov uuid[]; v_trace text[];
+  v_order constant uuid := (p_filter ->> 'order')::uuid;
+  v_type text := p_filter ->> 'type';
+  v_min constant integer := coalesce((p_filter ->> 'min_priority')::integer, -32768);
+  v_hints constant uuid[] := (select array_agg(h::uuid) from json_array_elements_text(
+    case json_typeof(p_filter -> 'candidates') when 'array' then p_filter -> 'candidates' else '[]' end) h);
+  v_limits constant json := p_filter -> 'limits';
+  v_agent_max constant integer := (v_limits ->> 'agent')::integer;
+  v_tenant_max constant integer := (v_limits ->> 'tenant')::integer;
+  v_type_max constant integer := (v_limits ->> 'type')::integer;
+  v_type_own constant json := v_limits -> 'types';
+  v_by_type constant boolean := v_type_max is not null or json_typeof(v_type_own) = 'object';
+  v_pause_types text[]; v_pause_agents text[]; v_pause_all boolean;
+  v_keep integer[]; v_held integer; v_held_types text[]; v_held_counts integer[];
+  -- The types that may be taken from and how many of each; null: all of them, without a limit.
+  v_types text[]; v_rooms integer[]; v_full text[];
   v_wanted integer;
   v_contended boolean := false;
   v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_busy uuid[]; v_granted uuid[] := '{}';
@@ -35,41 +96,152 @@ begin
     into v_slot, v_agent, v_who, v_actor, v_actor_id, v_random, v_request, v_prov, v_trace
     from json_to_recordset(p_slots) as s(slot integer, agent_id text, principal text, actor_type text, actor_id text,
       random text, request_id text, provenance_id uuid, trace_id text);
-  v_wanted := array_length(v_slot, 1);
 
-  -- Round 1 takes what lies in orders that nobody else is writing to. Round 2 comes in when round 1 got nothing: it looks past the orders
-  -- that are being written to, as far as 1,000 items, so that one held order does not stop the queue. Round 3 waits, and only while
-  -- nothing is held yet: whoever waits with locks in hand can deadlock. Requests that come away empty-handed beside others that were
-  -- granted, or all of them when a row with slot -1 comes back, are to ask again: items are there, others were faster.
-  for v_round in 1 .. 3 loop
-    continue when v_round = 2 and p_order is not null;
-    if v_round = 2 then
+  -- wm.share_pauses, spelled out: a call costs as much as both locks. Mostly nothing is paused, which two short looks tell.
+  perform pg_advisory_xact_lock_shared(hashtextextended('wm.pauses', 0)),
+          pg_advisory_xact_lock_shared(hashtextextended('wm.pauses|' || p_tenant::text, 0));
+  if exists (select from wm.pauses p where p.tenant_id = p_tenant) or exists (select from wm.cluster c where c.paused_at is not null) then
+    select array_agg(p.subject) filter (where p.scope = 'type'), array_agg(p.subject) filter (where p.scope = 'agent'),
+           bool_or(c.paused_at is not null or p.scope is not distinct from 'tenant')
+      into v_pause_types, v_pause_agents, v_pause_all
+      from wm.cluster c left join wm.pauses p on p.tenant_id = p_tenant;
+  end if;
+  if v_order is not null and (v_pause_types is not null or v_by_type) then
+    select o.type into v_type from wm.orders o where o.tenant_id = p_tenant and o.id = v_order;
+  end if;
+  if v_pause_all or v_pause_agents is not null or v_type = any (v_pause_types) then
+    select array_agg(k.n order by k.n) filter (where k.pause is null) into v_keep
+      from (select n, wm.pause_in_force(p_tenant, v_agent[n], v_who[n], v_type) as pause from generate_subscripts(v_slot, 1) n) k;
+    return query
+      select v_slot[n], 'paused', null::uuid, null::uuid, wm.pause_in_force(p_tenant, v_agent[n], v_who[n], v_type)::text
+        from generate_subscripts(v_slot, 1) n where v_keep is null or n <> all (v_keep);
+  else
+    v_keep := null;
+    select array_agg(n) into v_keep from generate_subscripts(v_slot, 1) n;
+  end if;
+  if v_keep is null then
+    return;
+  end if;
+
+  -- Leases in force are counted under a lock that every grant of the tenant holds until its commit: the count is exact, never one too many.
+  if v_agent_max is not null or v_tenant_max is not null or v_by_type then
+    perform pg_advisory_xact_lock(hashtextextended('wm.leases|' || p_tenant::text, 0));
+    if v_agent_max is not null then
+      return query
+        select v_slot[k.n], 'limited', null::uuid, null::uuid, json_build_object('limit', 'agent', 'max', v_agent_max)::text
+          from (select n, row_number() over (partition by v_agent[n] order by n) as place from unnest(v_keep) n) k
+         where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = v_agent[k.n]) > v_agent_max;
+      select array_agg(k.n order by k.n) into v_keep
+        from (select n, row_number() over (partition by v_agent[n] order by n) as place from unnest(v_keep) n) k
+       where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = v_agent[k.n]) <= v_agent_max;
+    end if;
+    if v_tenant_max is not null or v_by_type then
+      select coalesce(sum(c.n), 0), array_agg(c.type), array_agg(c.n) into v_held, v_held_types, v_held_counts
+        from (select i.order_type as type, count(*)::integer as n from wm.items i where i.tenant_id = p_tenant and i.leased group by i.order_type) c;
+    end if;
+    if v_held + coalesce(cardinality(v_keep), 0) > v_tenant_max then
+      return query
+        select v_slot[u.n], 'limited', null::uuid, null::uuid, json_build_object('limit', 'tenant', 'max', v_tenant_max)::text
+          from unnest(v_keep) with ordinality as u(n, place) where u.place > v_tenant_max - v_held;
+      v_keep := v_keep[1:greatest(0, v_tenant_max - v_held)];
+    end if;
+    if v_keep is null or v_keep = '{}' then
+      return;
+    end if;
+  end if;
+
+  -- Where some types may not be taken from, candidates come type by type, so that a saturated one at the head costs nobody a scan.
+  if v_by_type or v_pause_types is not null then
+    with recursive ready(type) as (
+      (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and v_type is null order by i.order_type limit 1)
+      union all
+      select (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and i.order_type > r.type order by i.order_type limit 1)
+        from ready r where r.type is not null
+    ), wanted as (
+      select r.type from ready r where r.type is not null union all select v_type where v_type is not null
+    ), rooms as (
+      select w.type, coalesce((v_type_own ->> w.type)::integer, v_type_max)
+               - coalesce(v_held_counts[array_position(v_held_types, w.type)], 0) as room
+        from wanted w where v_pause_types is null or w.type <> all (v_pause_types)
+    )
+    select array_agg(r.type) filter (where r.room is null or r.room > 0), array_agg(coalesce(r.room, 1000)) filter (where r.room is null or r.room > 0),
+           array_agg(r.type) filter (where r.room <= 0)
+      into v_types, v_rooms, v_full from rooms r;
+    if v_types is null then
+      return query
+        select v_slot[n], 'limited', null::uuid, null::uuid,
+               json_build_object('limit', 'type', 'max', coalesce((v_type_own ->> v_full[1])::integer, v_type_max), 'type', v_full[1])::text
+          from unnest(v_keep) n where v_full is not null;
+      return;
+    end if;
+  elsif v_type is not null then
+    v_types := array[v_type];
+    v_rooms := array[1000];
+  end if;
+
+  v_wanted := cardinality(v_keep);
+  if v_wanted < cardinality(v_slot) then
+    select array_agg(v_slot[u.n] order by u.place), array_agg(v_agent[u.n] order by u.place), array_agg(v_who[u.n] order by u.place),
+           array_agg(v_actor[u.n] order by u.place), array_agg(v_actor_id[u.n] order by u.place), array_agg(v_random[u.n] order by u.place),
+           array_agg(v_request[u.n] order by u.place), array_agg(v_prov[u.n] order by u.place), array_agg(v_trace[u.n] order by u.place)
+      into v_slot, v_agent, v_who, v_actor, v_actor_id, v_random, v_request, v_prov, v_trace
+      from unnest(v_keep) with ordinality as u(n, place);
+  end if;
+
+  -- Round 0 takes what the hint names. Round 1 takes what lies in orders that nobody else is writing to. Round 2 comes in when round 1 got
+  -- nothing: it looks past the orders that are being written to, as far as 1,000 items, so that one held order does not stop the queue.
+  -- Round 3 waits, and only while nothing is held yet: whoever waits with locks in hand can deadlock. Requests that come away empty-handed
+  -- beside others that were granted, or all of them when a row with slot -1 comes back, are to ask again: items are there, others were faster.
+  for v_round in 0 .. 3 loop
+    continue when v_round = 2 and v_order is not null or v_round = 0 and v_hints is null;
+    if v_round = 0 then
+      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+        from (select h.id, h.order_id
+                from (select i.id, i.order_id from wm.items i
+                       where i.tenant_id = p_tenant and i.id = any (v_hints) and i.state = 'queued' and i.priority >= v_min
+                         and (v_order is null or i.order_id = v_order) and (v_types is null or i.order_type = any (v_types))
+                       order by i.id) h
+               order by array_position(v_hints, h.id) limit v_wanted) c;
+    elsif v_round = 2 then
+      if v_types is null then
+        select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+          from (select w.id, w.order_id
+                  from (select i.id, i.order_id, i.due_at, i.priority from wm.items i
+                         where i.tenant_id = p_tenant and i.ready and i.priority >= v_min
+                         order by i.due_at, i.priority, i.id limit 1000) w
+                 where w.order_id <> all (v_busy)
+                 order by w.due_at, w.priority, w.id limit v_wanted) c;
+      else
+        select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+          from (select w.id, w.order_id
+                  from unnest(v_types) as t(type) cross join lateral (
+                    select i.id, i.order_id, i.due_at, i.priority from wm.items i
+                     where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= v_min
+                     order by i.due_at, i.priority, i.id limit 1000) w
+                 where w.order_id <> all (v_busy)
+                 order by w.due_at, w.priority, w.id limit v_wanted) c;
+      end if;
+      continue when v_candidates is null;
+    elsif v_order is not null then
+      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+        from (select i.id, i.order_id from wm.items i
+               where i.tenant_id = p_tenant and i.order_id = v_order and i.state = 'queued'
+               order by i.ordinal limit v_wanted) c;
+    elsif v_types is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
         from (select w.id, w.order_id
-                from (select i.id, i.order_id, i.priority from wm.items i
-                       where i.tenant_id = p_tenant and i.state = 'queued' and i.priority >= coalesce(p_min_priority, -32768)
-                         and (p_type is null or i.order_type = p_type)
-                       order by i.priority desc, i.id limit 1000) w
-               where w.order_id <> all (v_busy)
-               order by w.priority desc, w.id limit v_wanted) c;
-      continue when v_candidates is null;
-    elsif p_order is not null then
-      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from (select i.id, i.order_id from wm.items i
-               where i.tenant_id = p_tenant and i.order_id = p_order and i.state = 'queued'
-               order by i.ordinal limit v_wanted) c;
-    elsif p_type is not null then
-      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from (select i.id, i.order_id from wm.items i
-               where i.tenant_id = p_tenant and i.order_type = p_type and i.state = 'queued'
-                 and i.priority >= p_min_priority
-               order by i.priority desc, i.id limit v_wanted) c;
+                from unnest(v_types, v_rooms) as t(type, room) cross join lateral (
+                  select i.id, i.order_id, i.due_at, i.priority from wm.items i
+                   where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= v_min
+                   order by i.due_at, i.priority, i.id limit least(t.room, v_wanted)) w
+               order by w.due_at, w.priority, w.id limit v_wanted) c;
     else
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
         from (select i.id, i.order_id from wm.items i
-               where i.tenant_id = p_tenant and i.state = 'queued' and i.priority >= p_min_priority
-               order by i.priority desc, i.id limit v_wanted) c;
+               where i.tenant_id = p_tenant and i.ready and i.priority >= v_min
+               order by i.due_at, i.priority, i.id limit v_wanted) c;
     end if;
+    continue when v_round = 0 and v_candidates is null;
     exit when v_candidates is null;
 
     if v_round < 3 then
@@ -84,26 +256,28 @@ begin
            and l.state in ('queued', 'checked_out', 'in_progress')
          order by l.id for no key update) o;
       -- Orders that took their last item while we waited are no longer ready: others may be.
-      v_contended := v_locked is not null or p_order is null;
+      v_contended := v_locked is not null or v_order is null;
       -- While we waited, others may have taken the candidates: look again inside the orders that we now hold.
       select array_agg(c.id) into v_candidates
         from (select i.id from wm.items i
-               where i.tenant_id = p_tenant and i.order_id = any (v_locked) and i.state = 'queued'
-                 and i.priority >= coalesce(p_min_priority, -32768)
-               order by i.priority desc, i.id limit v_wanted) c;
+               where i.tenant_id = p_tenant and i.order_id = any (v_locked) and i.state = 'queued' and i.priority >= v_min
+               order by i.due_at, i.priority, i.id limit v_wanted) c;
     end if;
 
     if v_locked is not null and v_candidates is not null then
-      select coalesce(array_agg(k.id order by k.priority desc, k.id), '{}'), array_agg(distinct k.order_id) into v_granted, v_orders from (
-        select i.id, i.order_id, i.priority from wm.items i
-         where i.tenant_id = p_tenant and i.id = any (v_candidates) and i.state || '' = 'queued'
-           and array_position(v_locked, i.order_id) is not null
-         order by i.id for update skip locked) k;
+      -- Each type gives as many as its limit has room for, however the candidates came about.
+      select coalesce(array_agg(k.id order by k.due_at, k.priority, k.id), '{}'), array_agg(distinct k.order_id) into v_granted, v_orders
+        from (select j.*, row_number() over (partition by j.order_type order by j.due_at, j.priority, j.id) as place
+                from (select i.id, i.order_id, i.order_type, i.due_at, i.priority from wm.items i
+                       where i.tenant_id = p_tenant and i.id = any (v_candidates) and i.state = 'queued'
+                         and array_position(v_locked, i.order_id) is not null
+                       order by i.id for update skip locked) j) k
+       where v_types is null or k.place <= v_rooms[array_position(v_types, k.order_type)];
     end if;
     exit when v_granted <> '{}';
   end loop;
   if v_granted = '{}' then
-    return query select -1, null::uuid, null::uuid, null::text where v_contended;
+    return query select -1, 'contended', null::uuid, null::uuid, null::text where v_contended;
     return;
   end if;
 
@@ -113,11 +287,11 @@ begin
   with granted as (
     update wm.items i
        set state = 'leased', attempts = i.attempts + 1, generation = i.generation + 1,
-           lease_token = 'wl.' || p_epoch || '.' || (i.generation + 1) || '.' || v_random[array_position(v_granted, i.id)],
+           lease_token = 'wl.' || (p_filter ->> 'epoch') || '.' || (i.generation + 1) || '.' || v_random[array_position(v_granted, i.id)],
            leased_by_agent_id = v_agent[array_position(v_granted, i.id)], leased_by_principal = v_who[array_position(v_granted, i.id)],
            lease_expires_at = v_now + make_interval(secs => i.lease_ttl_seconds),
            last_heartbeat_at = v_now, updated_at = v_now
-     where i.tenant_id = p_tenant and i.id = any (v_granted) and i.state || '' = 'queued'
+     where i.tenant_id = p_tenant and i.id = any (v_granted) and i.state = 'queued'
     returning i as item, array_position(v_granted, i.id) as n
   ), opened as (
     update wm.orders o set state = 'checked_out', last_transitioned_at = v_now, updated_at = v_now
@@ -131,7 +305,8 @@ begin
         wm.event_priority(f.kind), f.payload, v_now
       from (
         select 1 as place, (g.item).order_id as order_id, (g.item).id as item_id, 'item.leased' as kind, (g.item).order_type as type,
-               v_actor[g.n] as actor, v_actor_id[g.n] as actor_id, v_who[g.n] as who, v_request[g.n] as request, v_trace[g.n] as trace,
+               v_actor[g.n] as actor, v_actor_id[g.n] as actor_id, v_who[g.n] as who, v_request[g.n] as request,
+               coalesce(v_trace[g.n], substr((g.item).traceparent, 4, 32)) as trace,
                v_prov[g.n] as prov,
                json_build_object('lease_expires_at', wm.wire_time((g.item).lease_expires_at), 'generation', (g.item).generation,
                  'attempt', (g.item).attempts) as payload
@@ -140,11 +315,12 @@ begin
         select 2, o.id, null, 'order.checked_out', o.type, 'system', null, null, null, null, null, null from opened o
       ) f order by f.place
   )
-  select v_slot[g.n], (g.item).id, (g.item).order_id, wm.leased_item_json(g.item, p_heartbeat_every)::text
+  select v_slot[g.n], 'leased', (g.item).id, (g.item).order_id, wm.leased_item_json(g.item, (p_filter ->> 'heartbeat_every')::integer)::text
     from granted g;
 end $$;
 
 -- A heartbeat never shortens a lease: what a person added (extend_leases) stays.
+-- `no_later_than`: what a heartbeat that is told late (written behind) may extend to; null: its full time from now.
 -- Why a lease verb was refused is told from these facts by the domain (lease-refusal.ts); the guard itself is above.
 create or replace function wm.heartbeat_items(p_tenant uuid, p_slots json)
   returns table (slot integer, held boolean, lease_expires_at timestamptz, state text, token text, agent text, who text,
@@ -153,16 +329,17 @@ create or replace function wm.heartbeat_items(p_tenant uuid, p_slots json)
   as $$
 declare
   v_slot integer[]; v_item uuid[]; v_token text[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[];
-  v_request text[]; v_prov uuid[]; v_trace text[];
+  v_request text[]; v_prov uuid[]; v_trace text[]; v_most timestamptz[];
   v_orders uuid[];
   v_now timestamptz;
 begin
   perform set_config('wm.tenant_id', p_tenant::text, true);
   select array_agg(s.slot), array_agg(s.item_id), array_agg(s.token), array_agg(s.agent_id), array_agg(s.principal), array_agg(s.actor_type),
-         array_agg(s.actor_id), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id)
-    into v_slot, v_item, v_token, v_agent, v_who, v_actor, v_actor_id, v_request, v_prov, v_trace
+         array_agg(s.actor_id), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id),
+         array_agg(s.no_later_than)
+    into v_slot, v_item, v_token, v_agent, v_who, v_actor, v_actor_id, v_request, v_prov, v_trace, v_most
     from json_to_recordset(p_slots) as s(slot integer, item_id uuid, token text, agent_id text, principal text, actor_type text,
-      actor_id text, request_id text, provenance_id uuid, trace_id text);
+      actor_id text, request_id text, provenance_id uuid, trace_id text, no_later_than timestamptz);
 
   -- Only the first heartbeat of an order moves the order, so only then is its row locked.
   select array_agg(j.order_id) into v_orders
@@ -180,14 +357,15 @@ begin
   return query
   with before as materialized (
     select a.n, i.id, i.order_id, i.order_type, i.state, i.lease_token, i.leased_by_agent_id, i.leased_by_principal, i.require_token,
-           i.lease_expires_at, i.record_heartbeats, greatest(i.lease_expires_at, v_now + make_interval(secs => i.lease_ttl_seconds)) as until,
-           wm.holds_lease(i, v_token[a.n], v_agent[a.n], v_who[a.n], v_now) as ok
+           i.lease_expires_at, i.record_heartbeats, greatest(i.lease_expires_at, least(v_now + make_interval(secs => i.lease_ttl_seconds), v_most[a.n])) as until,
+           substr(i.traceparent, 4, 32) as trace, wm.holds_lease(i, v_token[a.n], v_agent[a.n], v_who[a.n], v_now) as ok
       from wm.items i cross join lateral (select array_position(v_item, i.id) as n) a
      where i.tenant_id = p_tenant and i.id = any (v_item)
      order by i.id
   ), beaten as (
     update wm.items i
-       set state = 'in_progress', lease_expires_at = greatest(i.lease_expires_at, v_now + make_interval(secs => i.lease_ttl_seconds)),
+       set state = 'in_progress', lease_expires_at = greatest(i.lease_expires_at,
+             least(v_now + make_interval(secs => i.lease_ttl_seconds), v_most[array_position(v_item, i.id)])),
            last_heartbeat_at = v_now, updated_at = v_now
      where i.tenant_id = p_tenant and i.id = any ((select array_agg(b.id) from before b where b.ok)::uuid[])
   ), begun as (
@@ -203,7 +381,7 @@ begin
       from (
         select 1 as place, b.order_id, b.id as item_id, case when b.state = 'leased' then 'item.in_progress' else 'item.heartbeat' end as kind,
                b.order_type as type, v_actor[b.n] as actor, v_actor_id[b.n] as actor_id, v_who[b.n] as who, v_request[b.n] as request,
-               v_trace[b.n] as trace, v_prov[b.n] as prov, json_build_object('lease_expires_at', wm.wire_time(b.until)) as payload
+               coalesce(v_trace[b.n], b.trace) as trace, v_prov[b.n] as prov, json_build_object('lease_expires_at', wm.wire_time(b.until)) as payload
           from before b
          where b.ok and (b.state = 'leased' or b.record_heartbeats)
         union all
@@ -225,7 +403,7 @@ create or replace function wm.submit_items(p_tenant uuid, p_idempotency_ttl inte
 declare
   v_slot integer[]; v_item uuid[]; v_token text[]; v_agent text[]; v_who text[]; v_actor text[]; v_actor_id text[];
   v_request text[]; v_prov uuid[]; v_trace text[]; v_key bytea[]; v_print bytea[]; v_id uuid[]; v_digest text[]; v_parts integer[];
-  v_result json[]; v_evidence json[]; v_notes text[];
+  v_result json[]; v_evidence json[]; v_notes text[]; v_traceparent text[];
   v_go boolean[]; v_fresh boolean[]; v_known boolean;
   v_orders uuid[]; v_counts integer[]; v_held uuid[]; v_begun uuid[];
   v_now timestamptz;
@@ -234,12 +412,12 @@ begin
   select array_agg(s.slot), array_agg(s.item_id), array_agg(s.token), array_agg(s.agent_id), array_agg(s.principal), array_agg(s.actor_type),
          array_agg(s.actor_id), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id), array_agg(decode(s.key_hash, 'hex')),
          array_agg(decode(s.fingerprint, 'hex')), array_agg(s.submission_id), array_agg(s.digest), array_agg(s.assembled_parts),
-         array_agg(s.result), array_agg(s.evidence), array_agg(s.notes)
+         array_agg(s.result), array_agg(s.evidence), array_agg(s.notes), array_agg(s.traceparent)
     into v_slot, v_item, v_token, v_agent, v_who, v_actor, v_actor_id, v_request, v_prov, v_trace, v_key, v_print, v_id, v_digest, v_parts,
-         v_result, v_evidence, v_notes
+         v_result, v_evidence, v_notes, v_traceparent
     from json_to_recordset(p_slots) as s(slot integer, item_id uuid, token text, agent_id text, principal text, actor_type text,
       actor_id text, request_id text, provenance_id uuid, trace_id text, key_hash text, fingerprint text, submission_id uuid,
-      digest text, assembled_parts integer, result json, evidence json, notes text);
+      digest text, assembled_parts integer, result json, evidence json, notes text, traceparent text);
 
   -- Reserve the keys first. A try-lock, because waiting for a paused rival would hang every retry of that key.
   select array_agg(k is null or pg_try_advisory_xact_lock(hashtextextended(p_tenant::text || '|' || w || '|submit_item|' || encode(k, 'hex'), 0)) order by n)
@@ -313,9 +491,9 @@ begin
     returning i as item, i.id, i.order_id, i.order_type, i.submission_number as number, i.generation, array_position(v_item, i.id) as n
   ), kept as (
     insert into wm.submissions (tenant_id, id, order_id, item_id, number, result, evidence, notes, digest, assembled_parts,
-        submitted_by_agent_id, submitted_by_principal, generation, decided_at)
+        submitted_by_agent_id, submitted_by_principal, generation, traceparent, decided_at)
     select p_tenant, v_id[h.n], h.order_id, h.id, h.number, v_result[h.n], v_evidence[h.n], v_notes[h.n], v_digest[h.n], v_parts[h.n],
-        v_agent[h.n], v_who[h.n], h.generation, v_now
+        v_agent[h.n], v_who[h.n], h.generation, v_traceparent[h.n], v_now
       from handed_in h
     returning item_id, submissions as submission
   ), counted as (

@@ -22,6 +22,7 @@ function row(changes: Partial<KeyRow> = {}): KeyRow {
     expiresAt: null,
     revokedAt: null,
     tenantSuspended: false,
+    tier: 'default',
     ...changes,
   }
 }
@@ -62,6 +63,7 @@ describe('who is calling', () => {
       name: 'agent:research-agent-1',
       keyId: '01890a5d-ac96-774b-bcce-b302099a8058',
       abilities: ['work:*'],
+      tier: 'default',
     })
   })
 
@@ -175,5 +177,63 @@ describe('an Authorization header that cannot be read', () => {
 
   test('accepts the scheme in any case', async () => {
     expect((await start().authenticate(`bearer ${key.plain}`)).id).toBe('research-agent-1')
+  })
+})
+
+describe('an address that guesses', () => {
+  const blocked = new WorkError('rate_limited')
+  /** Three failures, then refusals. */
+  const strangersOf = (address: string) => {
+    let left = 3
+    const strangers = {
+      assertMayAsk(from: string | undefined) {
+        expect(from).toBe(address)
+        if (left === 0) throw blocked
+      },
+      countFailure() {
+        if (left === 0) throw blocked
+        left--
+      },
+    }
+    return strangers
+  }
+
+  test('is refused instead of heard, and what it sends is not looked up any more', async () => {
+    const asked: string[] = []
+    const { authenticate } = createAuthenticator({
+      async lookUp(hash) {
+        asked.push(hash.toString('hex'))
+        return null
+      },
+      strangers: strangersOf('192.0.2.1'),
+    })
+    const codes: string[] = []
+    for (let i = 0; i < 6; i++) codes.push((await refusal(authenticate(`Bearer ${generateKey('agent').plain}`, '192.0.2.1'))).code)
+    expect(codes).toEqual(['key_unknown', 'key_unknown', 'key_unknown', 'rate_limited', 'rate_limited', 'rate_limited'])
+    expect(asked).toHaveLength(3)
+  })
+
+  test('does not lock out a key that was good before, even when it has to be looked up again; good keys cost nothing', async () => {
+    const known = generateKey('agent')
+    const strangers = strangersOf('192.0.2.1')
+    const { authenticate } = createAuthenticator({
+      lookUp: async (hash) => (hash.equals(known.hash) ? row() : null),
+      cacheSeconds: 0,
+      strangers,
+    })
+    const good = () => authenticate(`Bearer ${known.plain}`, '192.0.2.1')
+    for (let i = 0; i < 10; i++) await good()
+    for (let i = 0; i < 5; i++) await refusal(authenticate(undefined, '192.0.2.1'))
+    await expect(good()).resolves.toMatchObject({ id: 'research-agent-1' })
+  })
+
+  test('is not charged for a database that is away', async () => {
+    const { authenticate } = createAuthenticator({
+      lookUp: async () => {
+        throw new WorkError('database_unavailable')
+      },
+      strangers: strangersOf('192.0.2.1'),
+    })
+    for (let i = 0; i < 10; i++) expect((await refusal(authenticate(bearer, '192.0.2.1'))).code).toBe('database_unavailable')
   })
 })

@@ -2,7 +2,7 @@
  * Credential → principal. A short cache takes the look-up off the hot path; expiry and revocation are judged at every call, so the
  * cache delays only the news of a revocation, by `cacheSeconds` at most. Keys are cached by hash: no plain key stays in memory.
  */
-import { WorkError } from '@work-manager/contract'
+import { type Tier, WorkError } from '@work-manager/contract'
 import { LRUCache } from 'lru-cache'
 import { hashKey } from './api-keys.ts'
 import { readBearer } from './bearer.ts'
@@ -19,6 +19,15 @@ export interface KeyRow {
   /** May lie in the future: a rotated key keeps working for its overlap. */
   readonly revokedAt: Date | null
   readonly tenantSuspended: boolean
+  readonly tier: Tier
+}
+
+/** Counts requests without a valid key, by address. */
+export interface Strangers {
+  /** Refuses with: rate_limited, when an address has used up its failures. */
+  assertMayAsk(address: string | undefined): void
+  /** Counts a failure. Refuses with: rate_limited. */
+  countFailure(address: string | undefined): void
 }
 
 export interface AuthenticatorOptions {
@@ -26,14 +35,18 @@ export interface AuthenticatorOptions {
   /** How long a known key is believed without asking again; 0 asks every time. */
   readonly cacheSeconds?: number
   readonly now?: () => number
+  readonly strangers?: Strangers
+  /** Told how each look-up ended. */
+  readonly count?: (outcome: 'hit' | 'none' | 'miss') => void
 }
 
 export interface Authenticator {
   /**
-   * The principal behind an Authorization header.
-   * Refuses with: auth_required, auth_malformed, key_unknown, key_expired, key_revoked.
+   * The principal behind an Authorization header. A missing or wrong key counts against the address; when that is used up, keys that
+   * were never good are not even looked up. Those that were are, so that a neighbour's guessing locks nobody out.
+   * Refuses with: auth_required, auth_malformed, key_unknown, key_expired, key_revoked, rate_limited.
    */
-  readonly authenticate: (authorizationHeader: string | undefined) => Promise<Principal>
+  readonly authenticate: (authorizationHeader: string | undefined, address?: string) => Promise<Principal>
   /** Drops everything remembered, so that a key made or revoked in this process counts at once. */
   readonly forgetAll: () => void
 }
@@ -45,14 +58,18 @@ interface KnownKey {
 
 const knownKeysKept = 10_000
 const unknownKeysKept = 1_000
+/** Keys that were good once, remembered longer than what they stand for. */
+const familiarKeysKept = 20_000
 // Unknown keys have a cache of their own, so that guessing cannot push real keys out, and a short one: a new key works soon.
 const unknownKeyMs = 1_000
 
 /** Builds the authenticator over `lookUp`, which finds a key by its hash across tenants. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const { lookUp, cacheSeconds = 5, now = Date.now } = options
+  const { lookUp, cacheSeconds = 5, now = Date.now, count } = options
   const known = cacheSeconds > 0 ? new LRUCache<string, KnownKey>({ max: knownKeysKept, ttl: cacheSeconds * 1000 }) : null
   const unknown = cacheSeconds > 0 ? new LRUCache<string, true>({ max: unknownKeysKept, ttl: unknownKeyMs }) : null
+  const { strangers } = options
+  const familiar = new LRUCache<string, true>({ max: familiarKeysKept })
   const running = new Map<string, Promise<KnownKey | null>>()
   let generation = 0
 
@@ -80,15 +97,34 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   }
 
   return {
-    async authenticate(authorizationHeader) {
-      const hash = hashKey(readBearer(authorizationHeader))
-      const cacheKey = hash.toString('latin1')
-      const cached = known?.get(cacheKey)
-      if (cached) return admit(cached, now())
-      if (unknown?.get(cacheKey)) throw new WorkError('key_unknown')
-      const found = await loadOnce(hash, cacheKey)
-      if (!found) throw new WorkError('key_unknown')
-      return admit(found, now())
+    async authenticate(authorizationHeader, address) {
+      let cacheKey = ''
+      try {
+        const hash = hashKey(readBearer(authorizationHeader))
+        cacheKey = hash.toString('latin1')
+        const cached = known?.get(cacheKey)
+        if (cached) {
+          count?.('hit')
+          return admit(cached, now())
+        }
+        if (unknown?.get(cacheKey)) {
+          count?.('none')
+          throw new WorkError('key_unknown')
+        }
+        if (strangers && !familiar.has(cacheKey)) strangers.assertMayAsk(address)
+        count?.('miss')
+        const found = await loadOnce(hash, cacheKey)
+        if (!found) throw new WorkError('key_unknown')
+        const principal = admit(found, now())
+        familiar.set(cacheKey, true)
+        return principal
+      } catch (error) {
+        if (error instanceof WorkError && error.status === 401) {
+          familiar.delete(cacheKey)
+          strangers?.countFailure(address)
+        }
+        throw error
+      }
     },
     forgetAll() {
       generation++
@@ -108,6 +144,7 @@ function principalOf(row: KeyRow): Principal {
     name: `${row.principalKind}:${row.principalId}`,
     keyId: row.id,
     abilities: Object.freeze([...row.abilities]),
+    tier: row.tier,
   })
 }
 

@@ -1,11 +1,21 @@
 /** IP addresses as they are stored: IPv4 in its own form, and, when the operator asks for it, without the part that names a person. */
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 
 /** IPv4 that arrives through an IPv6 socket is written as IPv4; a zone is dropped. */
 export function plainIp(ip: string): string {
   const bare = ip.replace(/%.*$/, '')
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)
   return mapped ? mapped[1]! : bare
+}
+
+/**
+ * Whom a call comes from: what the right-most trusted proxy says (`named`), if that is an address; some write a port behind it. Anything
+ * else is nobody's address, so it is the peer's.
+ */
+export function callerIp(named: string | undefined, peer: string | undefined): string | undefined {
+  if (named === undefined || named === peer || isIP(named) !== 0) return named ?? peer
+  const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(named)?.[1] ?? /^([\d.]+):\d+$/.exec(named)?.[1]
+  return bare !== undefined && isIP(bare) !== 0 ? bare : peer
 }
 
 /** IPv4 loses its last octet, IPv6 everything after the first 48 bits. Whatever is neither is dropped. */

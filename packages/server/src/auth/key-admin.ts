@@ -1,8 +1,10 @@
 /** Keys and tenants from inside the process: for the command line and for the first start, before anybody holds a key. */
+import { nearestName, type Tier, WorkError } from '@work-manager/contract'
 import { uuidv7 } from 'uuidv7'
 import { ensureTenant, renderApiKeys } from '../store/api-keys.ts'
 import { systemActor } from '../store/events.ts'
 import type { Db, SystemDb } from '../store/tx.ts'
+import { describeTenants, type TenantRow, updateTier } from '../store/tenants.ts'
 import { defaultOverlapSeconds, endKey, issueKey, replaceKey } from './issue-key.ts'
 
 const actor = systemActor('cli')
@@ -32,12 +34,26 @@ export interface KeyAdmin {
   revoke(tenant: string, id: string): Promise<void>
   /** Makes sure that the tenant exists. */
   tenant(slug: string, name: string): Promise<{ id: string }>
+  tenants(): Promise<TenantRow[]>
+  /** Changes what a tenant is entitled to; servers that run believe it within seconds. Refuses with: not_found. */
+  setTier(slug: string, tier: Tier): Promise<{ tier: Tier; before: Tier }>
 }
 
 export function createKeyAdmin({ db, system }: { db: Db; system: SystemDb }): KeyAdmin {
   const tenant = async (slug: string, name: string) => ({ id: await ensureTenant(system, { id: uuidv7(), slug, name }) })
   return {
     tenant,
+    tenants: () => describeTenants(system),
+    async setTier(slug, tier) {
+      const before = await updateTier(system, slug, tier, actor.principal)
+      if (before !== undefined) return { tier, before }
+      const known = (await describeTenants(system)).map((each) => each.slug)
+      const near = nearestName(slug, known)
+      throw new WorkError('not_found', {
+        detail: `There is no tenant '${slug.slice(0, 64)}'${near === undefined ? '' : `; did you mean ${near}?`}`,
+        fix: 'List the tenants with `work-manager tenants`; one comes to be with its first key (`work-manager keys create --tenant`).',
+      })
+    },
     async create({ tenant: slug, ...wanted }) {
       const { id } = await tenant(slug, slug)
       return db.transaction(id, async (tx) => issueKey(tx, { ...wanted, expiresAt: wanted.expiresAt ?? null }, actor, await tx.clock()))

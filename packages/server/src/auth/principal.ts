@@ -1,4 +1,6 @@
 /** Who is calling: read from the credential, never from what the caller says about itself. */
+import type { Tier } from '@work-manager/contract'
+
 export type PrincipalKind = 'agent' | 'person' | 'service' | 'system'
 
 export interface Principal {
@@ -11,6 +13,8 @@ export interface Principal {
   readonly name: string
   readonly keyId: string | null
   readonly abilities: readonly string[]
+  /** What the tenant is entitled to. */
+  readonly tier: Tier
 }
 
 /** Where a call came from: what the credential proves and what the caller claims, kept apart. */

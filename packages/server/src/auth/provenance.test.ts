@@ -12,6 +12,7 @@ const agent: Principal = {
   name: 'agent:research-agent-1',
   keyId: 'k1',
   abilities: [],
+  tier: 'default',
 }
 const service: Principal = { ...agent, kind: 'service', id: 'importer', name: 'service:importer' }
 const plain = { anonymizeIp: false }

@@ -12,19 +12,23 @@ import { type DecisionContent, loadDecisionContent } from '../operations/work/de
 import type { OrderType } from '../order-types/define-order-type.ts'
 import type { ApplyContext } from '../order-types/order-type.ts'
 import { topics } from '../signals/work-signal.ts'
-import { findDecision } from '../store/approvals.ts'
+import { type DecisionRow, findDecision } from '../store/approvals.ts'
 import { insertEffects, type NewEffect } from '../store/effects.ts'
 import { type Actor, appendEvents, type Fact, systemActor } from '../store/events.ts'
 import { lockItemsOfOrder, moveItems } from '../store/items.ts'
-import { findWaitingOrders, lockOrder, moveOrder, type OrderRow, tryLockOrder } from '../store/orders.ts'
+import { findApprovedOrders, lockOrder, moveOrder, type OrderRow, tryLockOrder } from '../store/orders.ts'
+import { findPause, sharePause } from '../store/pauses.ts'
 import { isConnectionError, isRetryable } from '../store/pg-errors.ts'
 import { deleteRecord, getRecord, listRecords, lockRecord, putRecord } from '../store/records.ts'
 import type { Instant, Tx } from '../store/tx.ts'
+import { attributesOf } from '../tracing/attributes.ts'
+import { traceIdOf } from '../tracing/traceparent.ts'
+import type { Span } from '../tracing/tracing.ts'
 import type { ServiceDefinition } from './service.ts'
 import { TookTooLong, within } from '../order-types/time-limit.ts'
 
 const batch = 20
-const actor: Actor = systemActor('applier')
+const service = 'applier'
 /** The name under which a type's `afterApply` runs among its effects: after the commit, with retries, receipt kept. */
 export const afterApplyEffect = 'after_apply'
 /** How long a transaction with the type's code may stall; then the database takes its locks away, and its commit fails. */
@@ -41,6 +45,8 @@ class ApplyRefused extends Error {
   }
 }
 
+class PausedMeanwhile extends Error {}
+
 function contextOf(
   tx: Tx,
   order: OrderRow,
@@ -49,6 +55,7 @@ function contextOf(
   key: string,
   at: Instant,
   effects: NewEffect[],
+  traceparent: string | null,
 ): ApplyContext<unknown, unknown, unknown> {
   return {
     order: content.order,
@@ -77,6 +84,7 @@ function contextOf(
         key: `${key}:${name}:${effects.length}`,
         input,
         deduplicates: definition.deduplicates,
+        traceparent,
       })
     },
     diff: makeDiff,
@@ -93,7 +101,15 @@ const lostTransaction = (tx: Tx): Promise<unknown> =>
     (error: unknown) => (isConnectionError(error) ? error : null),
   )
 
-async function runApply(tx: Tx, order: OrderRow, type: OrderType | undefined, effects: NewEffect[], limitMs: number): Promise<Diff> {
+async function runApply(
+  tx: Tx,
+  order: OrderRow,
+  decision: DecisionRow | undefined,
+  type: OrderType | undefined,
+  effects: NewEffect[],
+  limitMs: number,
+  traceparent: string | null,
+): Promise<Diff> {
   if (!type) throw new ApplyRefused('order_type_not_found', `The order type '${order.type}' is not registered on this server.`)
   if (type.version !== order.type_version)
     throw new ApplyRefused(
@@ -101,9 +117,8 @@ async function runApply(tx: Tx, order: OrderRow, type: OrderType | undefined, ef
       `The order was proposed for version ${order.type_version} of '${order.type}'; this server has version ${type.version}.`,
     )
   const content = await loadDecisionContent(tx, tx.tenantId, order)
-  const decision = order.approval_id ? await findDecision(tx, order.approval_id) : undefined
   if (decision?.digest !== content.digest) throw new ApplyRefused('content_changed', 'The content of the order is not what was approved.')
-  const context = contextOf(tx, order, content, type, `apply:${order.id}:${order.revision}`, await tx.clock(), effects)
+  const context = contextOf(tx, order, content, type, `apply:${order.id}:${order.revision}`, await tx.clock(), effects, traceparent)
   try {
     const diff: unknown = await within('apply', limitMs, async () => {
       await type.beforeApply?.(context)
@@ -125,7 +140,7 @@ const passes = (error: unknown): boolean =>
   error instanceof WorkError && ['busy', 'database_unavailable', 'storage_low'].includes(error.code)
 
 /** Everything that `applied` means, in the caller's transaction. */
-async function complete(tx: Tx, order: OrderRow, diff: Diff, at: Instant): Promise<void> {
+async function complete(tx: Tx, order: OrderRow, diff: Diff, at: Instant, actor: Actor): Promise<void> {
   const items = await lockItemsOfOrder(tx, order.id)
   const ids = items.filter((item) => item.state === 'submitted').map((item) => item.id)
   const facts: Fact[] = [{ kind: 'order.applied', orderId: order.id, orderType: order.type, diff, message: 'Changes applied successfully' }]
@@ -146,21 +161,33 @@ async function complete(tx: Tx, order: OrderRow, diff: Diff, at: Instant): Promi
 }
 
 export function applier(services: Services, limits: { readonly typeMs: number } = { typeMs: typeLimitMs }): ServiceDefinition {
-  const { db, system, types, signal, log } = services
+  const { db, system, types, signal, log, metrics, tracing } = services
 
   async function apply(tenantId: string, orderId: string): Promise<boolean> {
     let seen: OrderRow | undefined
+    let span: Span | undefined
     try {
-      return await db.transaction(tenantId, async (tx) => {
+      const done = await db.transaction(tenantId, async (tx) => {
         seen = await tryLockOrder(tx, orderId)
         // Skipped when another process is applying it just now, or has done so.
-        if (seen?.state !== 'approved') return false
+        if (seen?.state !== 'approved' || (await findPause(tx, tenantId, { type: seen.type }))) return false
         await tx.query(
           sql`select set_config('idle_in_transaction_session_timeout', ${String(sessionTimeoutMs)}, true), set_config('statement_timeout', ${String(sessionTimeoutMs)}, true)`,
         )
         const type = types.get(seen.type)
         const effects: NewEffect[] = []
-        const diff = await runApply(tx, seen, type, effects, limits.typeMs)
+        const order = seen
+        const decision = order.approval_id ? await findDecision(tx, order.approval_id) : undefined
+        // The decision may be days old and made at another server: its trace is continued all the same.
+        span ??= tracing.start('apply', { parent: decision?.traceparent, attributes: attributesOf({ orderId, orderType: order.type }) })
+        const { traceparent } = span
+        const startedAt = performance.now()
+        const diff = await span
+          .within(() => runApply(tx, order, decision, type, effects, limits.typeMs, traceparent))
+          .finally(() => {
+            const seconds = (performance.now() - startedAt) / 1000
+            metrics.observe('order_apply_duration_seconds', { type: order.type }, seconds, traceIdOf(traceparent))
+          })
         if (type?.afterApply)
           effects.push({
             id: uuidv7(),
@@ -169,23 +196,38 @@ export function applier(services: Services, limits: { readonly typeMs: number } 
             key: `apply:${orderId}:${seen.revision}:${afterApplyEffect}`,
             input: { diff },
             deduplicates: true,
+            traceparent,
           })
+        // A pause that came while the type's code ran: nothing is committed past it, and the order is applied when it is lifted.
+        if (await sharePause(tx, { type: order.type })) throw new PausedMeanwhile()
         const at = await tx.clock()
         await insertEffects(tx, effects, at)
-        await complete(tx, seen, diff, at)
+        await complete(tx, seen, diff, at, systemActor(service, traceIdOf(traceparent)))
         return true
       })
+      span?.set(attributesOf({ outcome: 'applied' }))
+      span?.end()
+      return done
     } catch (error) {
-      if (!seen || passes(error)) throw error
+      if (error instanceof PausedMeanwhile) {
+        span?.end({ code: 'paused', failed: false })
+        return false
+      }
+      if (!seen || passes(error)) {
+        span?.end({ code: 'internal', failed: true })
+        throw error
+      }
       // A diff that is no JSON, a swallowed database error, a deferred constraint: found behind apply, and the type's as well.
       const refused = error instanceof ApplyRefused ? error : new ApplyRefused('apply_failed', messageOf(error), { cause: error })
       log.warn({ err: refused.cause ?? refused, order_id: orderId, type: seen.type }, 'apply failed; the order waits for a person')
-      return recordFailure(tenantId, seen, refused)
+      span?.set(attributesOf({ outcome: 'failed' }))
+      span?.end({ code: refused.code, failed: true })
+      return recordFailure(tenantId, seen, refused, traceIdOf(span?.traceparent ?? null))
     }
   }
 
   /** Back to submitted, visibly, and never by itself into another try: a person looks at the cause first. */
-  const recordFailure = (tenantId: string, seen: OrderRow, error: ApplyRefused): Promise<boolean> =>
+  const recordFailure = (tenantId: string, seen: OrderRow, error: ApplyRefused, traceId: string | null): Promise<boolean> =>
     db.transaction(tenantId, async (tx) => {
       const order = await lockOrder(tx, seen.id)
       if (order?.state !== 'approved' || order.approval_id !== seen.approval_id) return false
@@ -196,7 +238,7 @@ export function applier(services: Services, limits: { readonly typeMs: number } 
         lastApplyError: cause,
         applyAttempts: order.apply_attempts + 1,
       })
-      await appendEvents(tx, actor, at, [
+      await appendEvents(tx, systemActor(service, traceId), at, [
         { kind: 'order.apply_failed', orderId: order.id, orderType: order.type, payload: cause, message: cause.message.slice(0, 500) },
       ])
       return true
@@ -207,7 +249,7 @@ export function applier(services: Services, limits: { readonly typeMs: number } 
     everyMs: 500,
     wakeOn: [topics.approved],
     async run() {
-      const waiting = await findWaitingOrders(system, 'approved', null, batch)
+      const waiting = await findApprovedOrders(system, batch)
       let done = 0
       for (const order of waiting) {
         try {

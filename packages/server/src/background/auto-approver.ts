@@ -2,26 +2,58 @@
 import { WorkError } from '@work-manager/contract'
 import type { Services } from '../operations/services.ts'
 import { decideApproval } from '../operations/work/approving.ts'
-import { loadDecisionContent, readinessFindings } from '../operations/work/decision-content.ts'
+import { type DecisionContent, loadDecisionContent, readinessFindings } from '../operations/work/decision-content.ts'
+import type { OrderType } from '../order-types/define-order-type.ts'
 import { topics } from '../signals/work-signal.ts'
 import { appendEvents, systemActor } from '../store/events.ts'
-import { findOrder, findWaitingOrders, lockOrder, markAutoApprovalTried } from '../store/orders.ts'
+import { findOrder, findUndecidedOrders, lockOrder, markAutoApprovalTried, type OrderRow } from '../store/orders.ts'
+import { findSubmissionTraces } from '../store/submissions.ts'
+import { attributesOf } from '../tracing/attributes.ts'
+import { traceIdOf } from '../tracing/traceparent.ts'
+import type { Span } from '../tracing/tracing.ts'
 import type { ServiceDefinition } from './service.ts'
 
 const batch = 50
-const actor = systemActor('auto-approver')
+const service = 'auto-approver'
 
 export function autoApprover(services: Services): ServiceDefinition {
-  const { db, system, types, signal, log } = services
+  const { db, system, types, signal, log, tracing } = services
   const automatic = types.list().filter((type) => type.autoApprove)
 
   async function approve(tenantId: string, orderId: string): Promise<boolean> {
     const judged = await db.read(tenantId, async (q) => {
       const row = await findOrder(q, orderId)
-      return row && { row, content: await loadDecisionContent(q, tenantId, row) }
+      return (
+        row && {
+          row,
+          content: await loadDecisionContent(q, tenantId, row),
+          handedIn: tracing.isOn ? await findSubmissionTraces(q, row.id) : [],
+        }
+      )
     })
     const type = judged && types.get(judged.row.type)
     if (!judged || !type) return false
+    const span = tracing.start('auto_approve', {
+      parent: judged.row.traceparent,
+      links: judged.handedIn,
+      attributes: attributesOf({ orderId, orderType: judged.row.type }),
+    })
+    try {
+      return await decide(tenantId, type, judged, span)
+    } finally {
+      span.end()
+    }
+  }
+
+  async function decide(
+    tenantId: string,
+    type: OrderType,
+    judged: { row: OrderRow; content: DecisionContent },
+    span: Span,
+  ): Promise<boolean> {
+    const { row, content } = judged
+    const orderId = row.id
+    const actor = systemActor(service, traceIdOf(span.traceparent))
     const policy = {
       policy: 'autoApprove',
       type: type.type,
@@ -29,19 +61,21 @@ export function autoApprover(services: Services): ServiceDefinition {
       checks: ['canApprove', ...type.verify.map((check) => check.name)],
     }
     try {
-      const findings = readinessFindings(type, judged.content)
+      const findings = readinessFindings(type, content)
       await db.transaction(tenantId, async (tx) => {
         await decideApproval(
           tx,
           type,
-          { orderId, actor, decider: { principal: actor.principal, kind: 'system' }, digest: null, policy },
-          { content: judged.content, findings },
+          { orderId, actor, decider: { principal: actor.principal, kind: 'system' }, digest: null, policy, traceparent: span.traceparent },
+          { content, findings },
         )
-        await markAutoApprovalTried(tx, orderId, judged.row.revision)
+        await markAutoApprovalTried(tx, orderId, row.revision)
       })
       signal.wake(topics.approved)
+      span.set(attributesOf({ outcome: 'approved' }))
       return true
     } catch (error) {
+      span.set(attributesOf({ outcome: 'left to a person' }))
       if (error instanceof WorkError && ['busy', 'database_unavailable', 'content_changed'].includes(error.code)) throw error
       log.warn({ err: error, order_id: orderId, type: type.type }, 'automatic approval did not pass; the order waits for a person')
       return db.transaction(tenantId, async (tx) => {
@@ -71,9 +105,8 @@ export function autoApprover(services: Services): ServiceDefinition {
     wakeOn: [topics.submitted],
     async run() {
       if (automatic.length === 0) return { done: 0, more: false }
-      const waiting = await findWaitingOrders(
+      const waiting = await findUndecidedOrders(
         system,
-        'submitted',
         automatic.map((type) => type.type),
         batch,
       )

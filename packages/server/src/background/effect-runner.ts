@@ -7,14 +7,25 @@ import { issueOrderContext, orderContextHeader } from '../auth/order-context.ts'
 import { backoffSeconds } from '../domain/retry.ts'
 import type { Services } from '../operations/services.ts'
 import { topics } from '../signals/work-signal.ts'
-import { type DueEffect, findLostEffects, finishEffect, markLostEffect, takeDueEffect } from '../store/effects.ts'
+import {
+  type DueEffect,
+  type EffectAddress,
+  findDueEffects,
+  findLostEffects,
+  finishEffect,
+  markLostEffect,
+  takeEffect,
+} from '../store/effects.ts'
 import { appendEvents, type Fact, systemActor } from '../store/events.ts'
 import { findOrder } from '../store/orders.ts'
+import { sharePause } from '../store/pauses.ts'
+import { attributesOf } from '../tracing/attributes.ts'
+import { traceIdOf } from '../tracing/traceparent.ts'
 import { afterApplyEffect } from './applier.ts'
 import { type ServiceDefinition, sweep } from './service.ts'
 import { within } from '../order-types/time-limit.ts'
 
-const actor = systemActor('effect-runner')
+const service = 'effect-runner'
 const timeoutMs = 30_000
 const holdSeconds = 60
 const backoff = { baseSeconds: 1, maxSeconds: 600, jitterSeconds: 0 }
@@ -24,9 +35,9 @@ const batch = 20
 const certainlyNothing = (error: unknown): boolean => error instanceof Error && 'outcome' in error && error.outcome === 'nothing_happened'
 
 export function effectRunner(services: Services): ServiceDefinition {
-  const { db, system, types, signal, log } = services
+  const { db, system, types, signal, log, tracing } = services
 
-  async function carryOut(effect: DueEffect, abort: AbortSignal): Promise<unknown> {
+  async function carryOut(effect: DueEffect, abort: AbortSignal, traceparent: string | null): Promise<unknown> {
     const type = types.get(effect.order_type)
     if (effect.name === afterApplyEffect) {
       const row = await db.read(effect.tenant_id, (q) => findOrder(q, effect.order_id))
@@ -40,7 +51,7 @@ export function effectRunner(services: Services): ServiceDefinition {
         meta: row.meta,
         revision: row.revision,
       }
-      await type?.afterApply?.({ order, diff: (effect.input as { diff: Diff }).diff, key: effect.key, signal: abort })
+      await type?.afterApply?.({ order, diff: (effect.input as { diff: Diff }).diff, key: effect.key, signal: abort, traceparent })
       return null
     }
     const definition = type?.effects[effect.name]
@@ -52,6 +63,7 @@ export function effectRunner(services: Services): ServiceDefinition {
       key: effect.key,
       orderId: effect.order_id,
       signal: abort,
+      traceparent,
       contextHeaders() {
         const secret = services.settings.guardSecret
         if (secret === null)
@@ -62,6 +74,12 @@ export function effectRunner(services: Services): ServiceDefinition {
     })
   }
 
+  /** From here on it runs, and a pause counts it; one that a pause overtook is left. */
+  const take = (address: EffectAddress): Promise<DueEffect | undefined> =>
+    db.transaction(address.tenant_id, async (tx) =>
+      (await sharePause(tx, { type: address.order_type })) ? undefined : takeEffect(tx, address.id, holdSeconds),
+    )
+
   async function runOne(effect: DueEffect): Promise<void> {
     const fact = (kind: Fact['kind'], payload: object): Fact => ({
       kind,
@@ -69,17 +87,26 @@ export function effectRunner(services: Services): ServiceDefinition {
       orderType: effect.order_type,
       payload: { name: effect.name, key: effect.key, attempt: effect.attempts, ...payload },
     })
+    const span = tracing.start('effect', {
+      parent: effect.traceparent,
+      kind: 'client',
+      attributes: attributesOf({ orderId: effect.order_id, orderType: effect.order_type, effect: effect.name, attempt: effect.attempts }),
+    })
     let outcome: Parameters<typeof finishEffect>[2]
     let event: Fact
     try {
-      const receipt = await within(`the effect '${effect.name}'`, timeoutMs, (signal) => carryOut(effect, signal))
+      const receipt = await within(`the effect '${effect.name}'`, timeoutMs, (signal) =>
+        span.within(() => carryOut(effect, signal, span.traceparent)),
+      )
       outcome = { state: 'delivered', receipt }
+      span.end()
       event = fact('effect.delivered', { receipt: receipt ?? null })
     } catch (cause) {
       const error = {
         message: cause instanceof Error ? cause.message.slice(0, 1000) : String(cause).slice(0, 1000),
         attempt: effect.attempts,
       }
+      span.end({ code: 'effect_failed', failed: true })
       log.warn({ err: cause, order_id: effect.order_id, effect: effect.name, attempt: effect.attempts }, 'effect failed')
       if (effect.deduplicates || certainlyNothing(cause)) {
         const retryInSeconds = backoffSeconds(effect.attempts, backoff, Math.random())
@@ -91,6 +118,7 @@ export function effectRunner(services: Services): ServiceDefinition {
       }
     }
     await db.transaction(effect.tenant_id, async (tx) => {
+      const actor = systemActor(service, traceIdOf(span.traceparent))
       if (await finishEffect(tx, effect, outcome)) await appendEvents(tx, actor, await tx.clock(), [event])
     })
   }
@@ -104,7 +132,7 @@ export function effectRunner(services: Services): ServiceDefinition {
       let done = await sweep(lost, services, (effect) =>
         db.transaction(effect.tenant_id, async (tx) => {
           if (!(await markLostEffect(tx, effect.id))) return false
-          await appendEvents(tx, actor, await tx.clock(), [
+          await appendEvents(tx, systemActor(service), await tx.clock(), [
             {
               kind: 'effect.unknown',
               orderId: effect.order_id,
@@ -114,11 +142,12 @@ export function effectRunner(services: Services): ServiceDefinition {
           return true
         }),
       )
-      for (; done < batch; done++) {
-        const effect = await takeDueEffect(system, holdSeconds)
-        if (!effect) break
-        await runOne(effect)
-      }
+      const due = await findDueEffects(system, batch)
+      done += await sweep(due, services, async (address) => {
+        const effect = await take(address)
+        if (effect) await runOne(effect)
+        return effect !== undefined
+      })
       if (done > 0) signal.wake(topics.facts)
       return { done, more: done >= batch }
     },

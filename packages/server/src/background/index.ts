@@ -1,21 +1,34 @@
 /** The background services, by name. A new one is one file and one line here. */
+import type { Authenticator } from '../auth/authenticate.ts'
 import type { Config } from '../config/index.ts'
 import { createSequencer } from '../ledger/sequencer.ts'
 import type { Services } from '../operations/services.ts'
 import { topics } from '../signals/work-signal.ts'
 import { applier } from './applier.ts'
 import { autoApprover } from './auto-approver.ts'
+import { cacheInvalidator } from './cache-invalidator.ts'
 import { deadLetterer } from './dead-letterer.ts'
 import { effectRunner } from './effect-runner.ts'
 import { generatorRunner } from './generator-runner.ts'
 import { idempotencyPruner, partitionKeeper } from './idempotency-pruner.ts'
 import { leaseReclaimer } from './lease-reclaimer.ts'
+import { publisherServices } from './publishers.ts'
 import { retryScheduler } from './retry-scheduler.ts'
 import { type BackgroundService, createService, type ServiceDefinition } from './service.ts'
 import { staleOrderAlert } from './stale-order-alert.ts'
 
-export function createBackgroundServices(services: Services, config: Config): Record<string, BackgroundService> {
-  const sequencer: ServiceDefinition = { name: 'sequencer', everyMs: 50, wakeOn: [topics.facts], run: createSequencer(services.system).run }
+export function createBackgroundServices(
+  services: Services,
+  config: Config,
+  authenticator: Pick<Authenticator, 'forgetAll'>,
+): Record<string, BackgroundService> {
+  const { run } = createSequencer(services.system, services.metrics)
+  const numbering: typeof run = async () => {
+    const pass = await run()
+    if (pass.done > 0) services.signal.wake(topics.numbered)
+    return pass
+  }
+  const sequencer: ServiceDefinition = { name: 'sequencer', everyMs: 50, wakeOn: [topics.facts], run: numbering }
   const definitions = [
     leaseReclaimer(services, config.maintenance.reclaim_every_ms),
     retryScheduler(services),
@@ -29,8 +42,10 @@ export function createBackgroundServices(services: Services, config: Config): Re
     applier(services),
     effectRunner(services),
     sequencer,
+    cacheInvalidator(services, authenticator),
     idempotencyPruner(services),
     partitionKeeper(services),
+    ...publisherServices(services, config),
   ]
   return Object.fromEntries(definitions.map((definition) => [definition.name, createService(definition, services)]))
 }

@@ -4,10 +4,11 @@ import { topics } from '../signals/work-signal.ts'
 import { appendEvents, systemActor } from '../store/events.ts'
 import { findDueRetries, lockItem, moveItems } from '../store/items.ts'
 import { tryLockOrder } from '../store/orders.ts'
+import { traceIdOf } from '../tracing/traceparent.ts'
 import { type ServiceDefinition, sweep } from './service.ts'
 
 const batch = 100
-const actor = systemActor('retry-scheduler')
+const service = 'retry-scheduler'
 const open = ['queued', 'checked_out', 'in_progress']
 
 export function retryScheduler(services: Services): ServiceDefinition {
@@ -20,7 +21,7 @@ export function retryScheduler(services: Services): ServiceDefinition {
       const at = await tx.clock()
       const [moved] = await moveItems(tx, [item.id], 'failed', 'queued', at)
       if (!moved) return false
-      await appendEvents(tx, actor, at, [
+      await appendEvents(tx, systemActor(service, traceIdOf(item.traceparent)), at, [
         {
           kind: 'item.retried',
           orderId: order.id,

@@ -13,6 +13,8 @@ export interface ServiceDefinition {
   readonly wakeOn?: readonly string[]
   /** Does what is due and returns how much it did; a full batch (`more`) is followed by another run at once. */
   run(): Promise<{ readonly done: number; readonly more: boolean }>
+  /** Called when the service is stopped, while a run may be under way: cut waiting short, let go of connections. */
+  stop?(): Promise<void>
 }
 
 export interface BackgroundService {
@@ -110,7 +112,7 @@ export function createService(
       for (const off of offs) off()
       offs = []
       wakeUp?.()
-      await running
+      await Promise.all([running, definition.stop?.()])
       running = null
     },
   }

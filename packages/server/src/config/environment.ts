@@ -26,6 +26,9 @@ export function fromText(schema: SettingSchema, text: string): unknown {
   const trimmed = text.trim()
   if (schema.type === 'integer') return /^[+-]?\d{1,15}$/.test(trimmed) ? Number(trimmed) : text
   if (schema.type === 'boolean') return truths[trimmed.toLowerCase()] ?? text
+  // One of several types: a word or a number that the setting knows is meant as such.
+  if (schema.anyOf?.some((one) => one.const === trimmed)) return trimmed
+  if (schema.anyOf?.some((one) => one.type === 'integer')) return fromText({ ...schema, type: 'integer' }, text)
   if (schema.anyOf !== undefined && truths[trimmed.toLowerCase()] !== undefined) return truths[trimmed.toLowerCase()]
   if (schema.type === 'array' || schema.anyOf !== undefined)
     return trimmed

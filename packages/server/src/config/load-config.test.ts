@@ -41,6 +41,7 @@ describe('values', () => {
       trust_proxy: false,
       log_level: 'info',
       drain_seconds: 10,
+      workers: 1,
     })
     expect(config.database).toEqual({
       url: undefined,
@@ -48,7 +49,7 @@ describe('values', () => {
       data_directory: path.join(cwd, '.work-manager'),
       max_connections: 24,
     })
-    expect(config.lease).toEqual({ ttl_seconds: 600, heartbeat_every_seconds: 120, require_token: false })
+    expect(config.lease).toMatchObject({ backend: 'database', ttl_seconds: 600, heartbeat_every_seconds: 120, require_token: false })
   })
 
   test('the environment speaks every spelling of a setting', async () => {
@@ -144,6 +145,9 @@ describe('problems', () => {
     expect(await problems({ WORK_MANAGER_RETRY_BACKOFF_SECONDS: '4000' })).toEqual([
       expect.stringContaining('retry.max_backoff_seconds (3600)'),
     ])
+    expect(await problems({ WORK_MANAGER_LEASE_BACKEND: 'redis' })).toEqual([expect.stringContaining('redis.url is not set')])
+    expect((await load({ WORK_MANAGER_LEASE_BACKEND: 'redis', REDIS_URL: 'redis://localhost' })).lease.backend).toBe('redis')
+    expect(await problems({ WORK_MANAGER_LEASE_BACKEND: 'memcached' })).toEqual([expect.stringContaining('one of database, redis')])
     expect(await problems({ DATABASE_ADMIN_URL: 'postgres://o:p@db/work' })).toEqual([expect.stringContaining('database.url is not')])
   })
 
@@ -216,9 +220,15 @@ describe('notices', () => {
     expect(await notices({ WORK_MANAGER_HOST: '127.0.0.2' })).toEqual([])
   })
 
+  test('workers that count requests each for itself are pointed out; with a Redis they count together', async () => {
+    expect(await notices({ WORK_MANAGER_WORKERS: 'auto' })).toEqual([expect.stringContaining('each worker counts requests for itself')])
+    expect(await notices({ WORK_MANAGER_WORKERS: '2', REDIS_URL: 'redis://localhost' })).toEqual([])
+    expect(await notices({ WORK_MANAGER_WORKERS: '1' })).toEqual([])
+  })
+
   test("the predecessor's variables without a use are pointed out, not refused", async () => {
-    expect(await notices({ WORK_MANAGER_LEASE_BACKEND: 'redis' })).toEqual([
-      'WORK_MANAGER_LEASE_BACKEND has no effect: leases are always kept in PostgreSQL.',
+    expect(await notices({ WORK_MANAGER_QUEUE_CONNECTION: 'redis' })).toEqual([
+      'WORK_MANAGER_QUEUE_CONNECTION has no effect: background work is kept in PostgreSQL.',
     ])
   })
 

@@ -1,5 +1,6 @@
 /** Reads the configuration once, at start: defaults, file, environment, flags, in this order. Everything wrong is said at once. */
 import path from 'node:path'
+import { nearestName } from '@work-manager/contract'
 import Value from 'typebox/value'
 import { ConfigError } from './config-error.ts'
 import { readConfigFile } from './config-file.ts'
@@ -73,9 +74,16 @@ function problemsOf(setting: Setting, given: Given | undefined): string[] {
   const named = given.from === setting.env[0] ? given.from : `${setting.path} (${given.from})`
   if (!Value.Check(setting.schema, given.value))
     return [
-      `${named} ${setting.schema.secret === true ? 'is not a text' : `is ${shown(given.value)}`}; accepted: ${accepts(setting.schema)}`,
+      `${named} ${setting.schema.secret === true ? 'is not a text' : `is ${shown(given.value)}`}; accepted: ${accepts(setting.schema)}${meant(setting, given.value)}`,
     ]
   return (valueRules[setting.path]?.(given.value as never) ?? []).map((problem) => `${named} ${problem}`)
+}
+
+/** A misspelt word of a closed set: the one that was probably meant. */
+function meant({ schema }: Setting, value: unknown): string {
+  const words = (schema.enum ?? []).filter((word) => typeof word === 'string')
+  const nearest = typeof value === 'string' && words.length > 0 ? nearestName(value.toLowerCase(), words) : undefined
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`
 }
 
 function shown(value: unknown): string {

@@ -1,6 +1,7 @@
 /** What the schema cannot say: rules inside one value, and rules between settings. Each answers with sentences a person can act on. */
 import { isIP } from 'node:net'
 import { databaseUrlProblems } from './database-url.ts'
+import { kindProblems, publisherProblems } from './publisher-rules.ts'
 import type { Config } from './schema.ts'
 
 type Rule = (value: never) => string[]
@@ -16,6 +17,16 @@ const publicUrl = (value: string): string[] => {
   if (url.username !== '' || url.password !== '') return ['must not hold a user name or password']
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') return [`must end after the host, as in ${url.origin}`]
   return []
+}
+
+const collector = (value: string): string[] => {
+  const url = URL.canParse(value) ? new URL(value) : null
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    return [
+      `must be an address that begins with http:// or https://, as in http://localhost:4318; OTLP over gRPC (port 4317) is not spoken`,
+    ]
+  if (url.username !== '' || url.password !== '') return ['must not hold a user name or password; use OTEL_EXPORTER_OTLP_HEADERS']
+  return url.search === '' && url.hash === '' ? [] : ['must end after the path']
 }
 
 const namedNetworks = ['loopback', 'linklocal', 'uniquelocal']
@@ -41,13 +52,38 @@ const host = (value: string): string[] =>
     ? ['must be a bare host name or address, without scheme or port; the port is server.port']
     : []
 
+/** Names what is wrong and never repeats the text: it may hold a password. */
+const redisUrl = (value: string): string[] => {
+  let url: URL
+  try {
+    url = new URL(value)
+  } catch {
+    return ['is not a URL; write redis://host:6379, or redis://user:password@host:6379/0']
+  }
+  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') return ['must begin with redis://, or rediss:// for TLS']
+  if (url.hostname === '') return ['names no host; write redis://host:6379']
+  if (!/^\/?\d*$/.test(url.pathname)) return ['may name a database by number only, as in redis://host:6379/0']
+  return []
+}
+
+const otlpEndpoint = (value: string): string[] =>
+  /^https?:\/\/[^/\s]+/.test(value) && URL.canParse(value)
+    ? []
+    : ['must be the address of a collector with its scheme, as in http://127.0.0.1:4318']
+
 /** Rules on one value, by setting; they run only when the value has the right type. */
 export const valueRules: Readonly<Record<string, Rule>> = {
   'server.host': host,
+  'metrics.host': host,
+  'metrics.statsd_host': host,
+  'metrics.otlp_endpoint': otlpEndpoint,
   'server.public_url': publicUrl,
   'server.trust_proxy': trustProxy,
+  'tracing.endpoint': collector,
   'database.url': databaseUrlProblems,
   'database.admin_url': databaseUrlProblems,
+  'publishers.kinds': kindProblems,
+  'redis.url': redisUrl,
 }
 
 /** Rules between settings; they run when every single value is right. */
@@ -71,14 +107,34 @@ export function betweenSettings(config: Config): { problems: string[]; notices: 
     problems.push(
       'database.admin_url is set, but database.url is not: the server would use the embedded database, which needs neither. Set both or none',
     )
+  if (lease.backend === 'redis' && config.redis.url === undefined)
+    problems.push('lease.backend is redis, but redis.url is not set: name the Redis (REDIS_URL), or use lease.backend=database')
+  if (config.cache.driver === 'redis' && config.redis.url === undefined)
+    problems.push('cache.driver is redis, but redis.url is not set: name the Redis, or use cache.driver=memory')
   if (partials.max_payload_bytes > server.body_limit_bytes)
     notices.push(
       `partials.max_payload_bytes (${partials.max_payload_bytes}) can never be reached: server.body_limit_bytes (${server.body_limit_bytes}) refuses the request before.`,
+    )
+  const { metrics } = config
+  if (metrics.driver === 'log' && ['warn', 'error', 'fatal', 'silent'].includes(server.log_level))
+    notices.push(`metrics.driver is log, but server.log_level is ${server.log_level}: metrics are logged as info and will not be seen.`)
+  if (metrics.port !== undefined && metrics.driver !== 'prometheus')
+    notices.push(`metrics.port has no effect: metrics.driver is ${metrics.driver}, and only prometheus is scraped.`)
+  if (metrics.port !== undefined && metrics.port !== 0 && metrics.port === server.port)
+    problems.push(
+      `metrics.port and server.port are both ${server.port}: /metrics is on the main port anyway; leave metrics.port out or choose another`,
+    )
+  if (metrics.port !== undefined && !isLoopback(metrics.host) && metrics.token === undefined)
+    notices.push(`metrics.host is ${metrics.host} and metrics.token is not set: other machines can read /metrics.`)
+  if (server.workers !== 1 && config.rate_limits.enabled && config.redis.url === undefined)
+    notices.push(
+      'server.workers is more than 1 and redis.url is not set: each worker counts requests for itself, so a principal with many connections may reach its rate limit in each of them. With a Redis they count together.',
     )
   if (!isLoopback(server.host))
     notices.push(
       `server.host is ${server.host}: other machines can reach this server. Every request needs an API key; put TLS in front of it.`,
     )
+  problems.push(...publisherProblems(config))
   return { problems, notices }
 }
 

@@ -7,7 +7,8 @@ export interface SettingSchema {
   readonly type?: string
   readonly enum?: readonly unknown[]
   readonly items?: SettingSchema
-  readonly anyOf?: readonly SettingSchema[]
+  readonly anyOf?: readonly Partial<SettingSchema>[]
+  readonly const?: unknown
   readonly minimum?: number
   readonly maximum?: number
   readonly default?: unknown
@@ -59,11 +60,7 @@ export const commandLineVariables = {
 
 /** Variables that the predecessor's manual names and this version has no use for: they are pointed out, not refused. */
 export const unusedVariables: Readonly<Record<string, string>> = {
-  WORK_MANAGER_LEASE_BACKEND: 'leases are always kept in PostgreSQL',
   WORK_MANAGER_QUEUE_CONNECTION: 'background work is kept in PostgreSQL',
-  WORK_MANAGER_METRICS_DRIVER: 'this version has no choice of metrics drivers',
-  WORK_MANAGER_MAX_LEASES_PER_AGENT: 'this version does not limit leases per agent',
-  WORK_MANAGER_MAX_LEASES_PER_TYPE: 'this version does not limit leases per type',
   WORK_MANAGER_GUARD: 'every route asks for an API key',
   WORK_MANAGER_DEBUG: 'set WORK_MANAGER_LOG_LEVEL=debug instead',
 }

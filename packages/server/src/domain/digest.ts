@@ -1,10 +1,10 @@
 /** Digests that approvals and ledgers stand on: SHA-256 over RFC 8785 canonical JSON. Pure. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { canonicalJson } from './canonical-json.ts'
 
 /** `sha256:<hex>` of the canonical form of a JSON value. */
 export function digestOf(value: unknown): string {
-  return `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`
+  return `sha256:${hash('sha256', canonicalJson(value), 'hex')}`
 }
 
 export interface HandedIn {

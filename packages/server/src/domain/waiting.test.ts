@@ -17,7 +17,10 @@ const calm: OrderSituation = {
   applyAttempts: 0,
   autoApprovalAhead: false,
   autoApprovalFailed: false,
+  pause: null,
+  full: null,
 }
+const pause = { scope: 'type', subject: 'crm.sync', reason: 'It deletes too much', paused_at: '2026-01-01T00:00:00Z' } as const
 
 describe('what an order waits for', () => {
   const cases: Array<[OrderState, Partial<OrderSituation>, Mover, RegExp]> = [
@@ -49,6 +52,20 @@ describe('what an order waits for', () => {
     ['failed', { stuck: 1 }, 'server', /1 item could not be done/],
     ['dead_lettered', {}, 'person', /set aside/],
     ['cancelled', {}, 'nobody', /cancelled/],
+    [
+      'queued',
+      { ready: 3, full: { limit: 'type', max: 2, type: 'crm.sync' } },
+      'agent',
+      /room: 2 items of type 'crm.sync' under a lease are as many/,
+    ],
+    ['queued', { ready: 3, full: { limit: 'tenant', max: 9 } }, 'agent', /room: 9 items of this tenant/],
+    ['queued', { ready: 3, pause }, 'person', /^Work of type 'crm.sync' is paused since 2026-.*: It deletes too much\.$/],
+    ['in_progress', { retrying: 1, pause }, 'person', /paused/],
+    ['in_progress', { stuck: 1, pause }, 'person', /failed for good/],
+    ['submitted', { submitted: 3, pause }, 'person', /waits for a person to approve/],
+    ['submitted', { submitted: 3, autoApprovalAhead: true, pause }, 'person', /paused/],
+    ['approved', { pause }, 'person', /paused/],
+    ['completed', { pause }, 'nobody', /done/],
   ]
 
   it.each(cases)('%s %o', (state, situation, mover, sentence) => {

@@ -1,5 +1,6 @@
 /** What an order waits for, in one sentence, for every state. Pure. */
 import type { OrderState } from '@work-manager/contract'
+import { type LeaseLimitReached, type PauseInForce, pauseSentence } from './governance.ts'
 
 /** Whose move it is: an agent's, a person's, the server's own background work, or nobody's any more. */
 export const movers = ['agent', 'person', 'server', 'nobody'] as const
@@ -22,6 +23,10 @@ export interface OrderSituation {
   readonly autoApprovalAhead: boolean
   /** The type approves by itself, tried, and its checks did not pass. */
   readonly autoApprovalFailed: boolean
+  /** The widest pause that stops work on it. */
+  readonly pause: PauseInForce | null
+  /** The limit on leases that keeps its ready items from being taken now. */
+  readonly full: LeaseLimitReached | null
 }
 
 export interface Waiting {
@@ -37,6 +42,16 @@ export const isSettled = (state: OrderState): boolean => settledStates.includes(
 
 const items = (n: number): string => (n === 1 ? '1 item' : `${n} items`)
 
+function whilePaused({ pause }: OrderSituation): Waiting | null {
+  return (
+    pause && {
+      waits_for: 'person',
+      sentence: `${pauseSentence(pause)}${/[.!?]$/.test(pause.reason) ? '' : '.'}`,
+      next: 'A person lifts the pause: work-manager resume, or POST /pauses/lift.',
+    }
+  )
+}
+
 /** While items are open: the first of these that applies is what keeps the order from moving. */
 function whileOpen(s: OrderSituation): Waiting {
   if (s.itemsTotal === 0)
@@ -45,7 +60,15 @@ function whileOpen(s: OrderSituation): Waiting {
       sentence: 'The order is recorded but not planned: it has no items yet.',
       next: 'Plan it: POST /orders/{order}/plan.',
     }
+  const paused = whilePaused(s)
+  if (paused && s.ready + s.leased + s.retrying > 0) return paused
   const handedIn = `${s.submitted} of ${items(s.itemsTotal)} handed in`
+  if (s.ready > 0 && s.full)
+    return {
+      waits_for: 'agent',
+      sentence: `It waits for room: ${items(s.full.max)} ${s.full.limit === 'type' ? `of type '${s.full.type}'` : 'of this tenant'} under a lease are as many as may be at a time (${handedIn}).`,
+      next: 'When one of them is handed in or its lease ends, an agent can take the next.',
+    }
   if (s.ready > 0)
     return {
       waits_for: 'agent',
@@ -78,6 +101,8 @@ function whileOpen(s: OrderSituation): Waiting {
 }
 
 function whileSubmitted(s: OrderSituation): Waiting {
+  const paused = s.autoApprovalAhead ? whilePaused(s) : null
+  if (paused) return paused
   if (s.autoApprovalAhead)
     return {
       waits_for: 'server',
@@ -111,11 +136,12 @@ const byState: Readonly<Record<OrderState, (s: OrderSituation) => Waiting>> = {
   checked_out: whileOpen,
   in_progress: whileOpen,
   submitted: whileSubmitted,
-  approved: (s) => ({
-    waits_for: 'server',
-    sentence: `It is approved; its changes are being applied${attempts(s.applyAttempts)}.`,
-    next: 'The applier carries it out by itself.',
-  }),
+  approved: (s) =>
+    whilePaused(s) ?? {
+      waits_for: 'server',
+      sentence: `It is approved; its changes are being applied${attempts(s.applyAttempts)}.`,
+      next: 'The applier carries it out by itself.',
+    },
   applied: always({ waits_for: 'server', sentence: 'Its changes are committed; it is about to be closed.', next: 'Read it again.' }),
   completed: always({ waits_for: 'nobody', sentence: 'It is done: its changes are applied.', next: 'Nothing.' }),
   rejected: always({
@@ -125,7 +151,7 @@ const byState: Readonly<Record<OrderState, (s: OrderSituation) => Waiting>> = {
   }),
   failed: (s) => ({
     waits_for: 'server',
-    sentence: `${items(s.stuck)} could not be done, so the order failed.`,
+    sentence: `It failed, because ${items(s.stuck)} could not be done.`,
     next: 'The dead-letterer sets it aside; a person can requeue it with a reason.',
   }),
   dead_lettered: always({

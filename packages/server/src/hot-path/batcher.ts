@@ -3,6 +3,8 @@
  * No timer: a lone request goes out at once. One transaction of 32 costs little more than one of 1, so the limit is rows, not commits.
  */
 
+import type { Turns } from './turns.ts'
+
 /** The answer of a request that is to go out again with a later batch of its lane. */
 export const again: unique symbol = Symbol('again')
 
@@ -18,6 +20,8 @@ export interface BatcherOptions<In, Out> {
   readonly maxBatch: number
   /** Statements of one lane in flight at a time. More only makes them queue on each other's locks. */
   readonly inFlightPerLane: number
+  /** Shared with other kinds of requests: a lane runs a statement when it is its turn in its group. Without, at once. */
+  readonly turns?: { readonly of: Turns; group(request: In): string }
 }
 
 interface Waiting<In, Out> {
@@ -26,8 +30,11 @@ interface Waiting<In, Out> {
   reject(error: unknown): void
 }
 interface Lane<In, Out> {
+  readonly group: string
   queue: Waiting<In, Out>[]
   running: number
+  /** Whether it has asked for a turn that it has not had yet. */
+  asked: boolean
 }
 
 export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): (request: In) => Promise<Out> {
@@ -65,12 +72,26 @@ export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): (reque
     }
   }
 
+  async function run(name: string, lane: Lane<In, Out>): Promise<void> {
+    lane.running++
+    await runBatch(lane, take(lane))
+    lane.running--
+    pump(name, lane)
+  }
+
   function pump(name: string, lane: Lane<In, Out>): void {
-    while (lane.queue.length > 0 && lane.running < options.inFlightPerLane) {
-      lane.running++
-      void runBatch(lane, take(lane)).finally(() => {
-        lane.running--
-        pump(name, lane)
+    while (lane.queue.length > 0 && lane.running < options.inFlightPerLane && !lane.asked) {
+      if (!options.turns) {
+        void run(name, lane)
+        continue
+      }
+      lane.asked = true
+      options.turns.of.ask(lane.group, {
+        size: () => lane.queue.length,
+        go: () => {
+          lane.asked = false
+          return run(name, lane)
+        },
       })
     }
     // A late pump of a lane that was emptied meanwhile must not take its successor off the list.
@@ -81,7 +102,7 @@ export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): (reque
     new Promise((resolve, reject) => {
       const name = options.lane(request)
       let lane = lanes.get(name)
-      if (!lane) lanes.set(name, (lane = { queue: [], running: 0 }))
+      if (!lane) lanes.set(name, (lane = { group: options.turns?.group(request) ?? '', queue: [], running: 0, asked: false }))
       lane.queue.push({ request, resolve, reject })
       // Requests that arrive in the same turn of the event loop (a burst on several sockets) go out together.
       if (lane.queue.length === 1) setImmediate(pump, name, lane)

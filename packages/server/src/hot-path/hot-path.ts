@@ -10,7 +10,15 @@ import type { HotConnection } from '../store/database.ts'
 import { asWorkError } from '../store/pg-errors.ts'
 import type { Instant, Tx } from '../store/tx.ts'
 import type { LeaseFacts } from '../domain/leases.ts'
+import type { LeaseLimitReached, LeaseLimits, PauseInForce } from '../domain/governance.ts'
+import { ticks } from '../leases/database-clock.ts'
+import type { LeaseHints } from '../leases/lease-hints.ts'
+import type { OperationTrace } from '../tracing/operation-trace.ts'
+import type { Tracing } from '../tracing/tracing.ts'
 import { again, createBatcher } from './batcher.ts'
+import { asBatch } from './batch-span.ts'
+import { absorbing, notedHeartbeats, type NotedHeartbeatRow, tellJudged, tellLeased } from './hinted-leases.ts'
+import { createTurns } from './turns.ts'
 
 /** Who asks, as every lease verb passes it on. */
 export interface Asker {
@@ -20,8 +28,11 @@ export interface Asker {
   readonly actorType: 'agent' | 'user'
   readonly actorId: string
   readonly requestId: string
-  readonly provenanceId: string
+  /** null only where no fact can come of it. */
+  readonly provenanceId: string | null
   readonly traceId: string | null
+  /** The span of the call, where spans are recorded. */
+  readonly trace?: OperationTrace | null
 }
 
 export interface CheckoutRequest extends Asker {
@@ -35,17 +46,29 @@ export interface LeasedItem {
   /** The `item` object of the answer, rendered. */
   readonly json: string
 }
+export type CheckoutAnswer =
+  | ({ readonly kind: 'leased' } & LeasedItem)
+  | ({ readonly kind: 'limited' } & LeaseLimitReached)
+  | { readonly kind: 'paused'; readonly pause: PauseInForce }
+  | { readonly kind: 'none' }
 
 export interface LeaseVerb extends Asker {
   readonly itemId: string
   readonly token: string | null
 }
+export interface HeartbeatRequest extends LeaseVerb {
+  /** A heartbeat that the database hears of late extends no further than its holder was told then. */
+  readonly noLaterThan?: Instant
+}
 export type HeartbeatAnswer =
-  | { readonly kind: 'held'; readonly expiresAt: Instant }
+  /** `absorbed`: answered from a hint; the database hears of it in a moment. */
+  | { readonly kind: 'held'; readonly expiresAt: Instant; readonly absorbed?: true }
   | { readonly kind: 'refused'; readonly facts: LeaseFacts }
   | { readonly kind: 'absent' }
 
 export interface SubmitRequest extends LeaseVerb {
+  /** Kept with the submission: a decision about it is linked to where it was handed in. */
+  readonly traceparent: string | null
   readonly result: unknown
   readonly evidence: unknown
   readonly notes: string | null
@@ -60,7 +83,7 @@ export type SubmitAnswer =
   | { readonly kind: 'refused'; readonly facts: LeaseFacts }
 
 export interface HotPath {
-  checkout(request: CheckoutRequest): Promise<LeasedItem | null>
+  checkout(request: CheckoutRequest): Promise<CheckoutAnswer>
   heartbeat(request: LeaseVerb): Promise<HeartbeatAnswer>
   submit(request: SubmitRequest): Promise<SubmitAnswer>
 }
@@ -85,9 +108,11 @@ const factsOf = (row: FactsRow): LeaseFacts => ({
 })
 
 const maxBatch = 128
-const maxCheckoutTurns = 10
-/** Two, so that one batch is on the wire while another commits; measured against one in bench/README.md. */
+const maxCheckoutTries = 10
+/** Two, so that a statement which waits for somebody's lock does not stop its kind. */
 const inFlightPerLane = 2
+/** Statements of a tenant at a time: one is on the wire while another commits, and both are large. Measured in bench/README.md. */
+const inFlightPerTenant = 2
 
 const isCommon = (error: unknown): boolean => error instanceof WorkError && error.code === 'database_unavailable'
 
@@ -100,6 +125,7 @@ const asker = (request: Asker) => ({
   provenance_id: request.provenanceId,
   trace_id: request.traceId,
 })
+const heartbeatVerb = (request: HeartbeatRequest) => ({ ...leaseVerb(request), no_later_than: request.noLaterThan })
 const leaseVerb = (request: LeaseVerb) => ({ ...asker(request), item_id: request.itemId, token: request.token })
 
 type RunQuery = <Row>(name: string, text: string, values: readonly unknown[]) => Promise<Row[]>
@@ -122,6 +148,7 @@ async function submitBatch(query: RunQuery, idempotencyTtlSeconds: number, reque
     slot,
     ...leaseVerb(request),
     submission_id: uuidv7(),
+    traceparent: request.traceparent,
     result: request.result,
     evidence: request.evidence,
     notes: request.notes,
@@ -158,6 +185,7 @@ async function submitBatch(query: RunQuery, idempotencyTtlSeconds: number, reque
 /** The same hand-in as part of a transaction of the caller (finalize), whose own key guards it. */
 export async function submitWithin(tx: Tx, request: SubmitRequest): Promise<SubmitAnswer> {
   const [answer] = await submitBatch((name, text, values) => tx.query(new Sql([...text.split(/\$\d+/)], values), name), 0, [request])
+  if (answer!.kind === 'done') tx.changedLeases.push(request.itemId)
   return answer!
 }
 
@@ -166,7 +194,13 @@ export function createHotPath(options: {
   readonly epoch: number
   readonly heartbeatEverySeconds: number
   readonly idempotencyTtlSeconds: number
+  readonly leaseLimits: LeaseLimits | null
+  /** null: the database is asked for everything. */
+  readonly hints: LeaseHints | null
+  readonly tracing: Tracing
 }): HotPath {
+  const { hints, tracing } = options
+  const turns = { of: createTurns(inFlightPerTenant), group: (request: Asker) => request.tenantId }
   const query = async <Row>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> => {
     try {
       return await options.connection.query<Row>(name, text, values)
@@ -177,55 +211,104 @@ export function createHotPath(options: {
   }
 
   /** Rows can stay locked by somebody who does not finish: then it is better to say that there is nothing now. */
-  const turns = new WeakMap<CheckoutRequest, number>()
+  const tries = new WeakMap<CheckoutRequest, number>()
   const askAgain = (request: CheckoutRequest): boolean => {
-    const turn = (turns.get(request) ?? 0) + 1
-    turns.set(request, turn)
-    return turn < maxCheckoutTurns
+    const tried = (tries.get(request) ?? 0) + 1
+    tries.set(request, tried)
+    return tried < maxCheckoutTries
   }
 
+  const judgeHeartbeat = createBatcher<HeartbeatRequest, HeartbeatAnswer>({
+    lane: (r) => r.tenantId,
+    conflict: (r) => r.itemId,
+    isCommon,
+    maxBatch,
+    inFlightPerLane,
+    turns,
+    async run(requests) {
+      const slots = JSON.stringify(requests.map((request, slot) => ({ slot, ...heartbeatVerb(request) })))
+      const { tenantId } = requests[0]!
+      type Row = FactsRow & { slot: number; held: boolean; lease_expires_at: Instant }
+      const answer = (row: Row | undefined): HeartbeatAnswer => {
+        if (!row) return { kind: 'absent' }
+        return row.held ? { kind: 'held', expiresAt: row.lease_expires_at } : { kind: 'refused', facts: factsOf(row) }
+      }
+      if (!hints) {
+        const rows = await asBatch(tracing, {
+          statement: 'heartbeat_items',
+          requests,
+          run: () => query<Row>('heartbeat_items', 'select * from wm.heartbeat_items($1, $2)', [tenantId, slots]),
+        })
+        return bySlot(requests.length, rows, answer)
+      }
+      const sentAt = ticks()
+      const items = requests.map((request) => request.itemId)
+      const rows = await asBatch(tracing, {
+        statement: 'noted_heartbeats',
+        requests,
+        run: () => query<Row & NotedHeartbeatRow>('noted_heartbeats', notedHeartbeats, [tenantId, slots, items]),
+      })
+      tellJudged(hints, requests, rows, sentAt)
+      return bySlot(requests.length, rows, answer)
+    },
+  })
+  // Confirms what is in progress already, so no fact comes of it that would name who asked.
+  hints?.start((heartbeat) =>
+    judgeHeartbeat({ ...heartbeat, actorType: 'agent', actorId: heartbeat.agentId, requestId: '', provenanceId: null, traceId: null }),
+  )
+
   return {
-    checkout: createBatcher<CheckoutRequest, LeasedItem | null>({
+    checkout: createBatcher<CheckoutRequest, CheckoutAnswer>({
       lane: (r) => `${r.tenantId} ${r.orderId ?? ''} ${r.type ?? ''} ${r.minPriority ?? ''}`,
       isCommon,
       maxBatch,
       inFlightPerLane: 1,
+      turns,
       async run(requests) {
         const { tenantId, orderId, type, minPriority } = requests[0]!
         const slots = requests.map((request, slot) => ({ slot, ...asker(request), random: randomBytes(16).toString('base64url') }))
-        const rows = await query<{ slot: number; item_id: string; order_id: string; body: string }>(
-          'checkout_items',
-          'select * from wm.checkout_items($1, $2, $3, $4, $5, $6, $7)',
-          [tenantId, orderId, type, minPriority ?? -32768, options.epoch, options.heartbeatEverySeconds, JSON.stringify(slots)],
-        )
+        // An order's own items are few and its row is locked anyway; a least priority is not what the hints are sorted by.
+        const hinted = hints !== null && orderId === null && minPriority === null
+        const candidates = hinted ? await hints.take(tenantId, type, requests.length) : null
+        const filter = {
+          order: orderId,
+          type,
+          min_priority: minPriority,
+          epoch: options.epoch,
+          heartbeat_every: options.heartbeatEverySeconds,
+          limits: options.leaseLimits,
+          ...(candidates === null ? {} : { candidates }),
+        }
+        const rows = await asBatch(tracing, {
+          statement: 'lease_items',
+          requests,
+          isWorthASpan: (verdicts) => verdicts.some((row) => row.verdict === 'leased'),
+          run: () =>
+            query<{ slot: number; verdict: string; item_id: string; order_id: string; body: string }>(
+              'lease_items',
+              'select * from wm.lease_items($1, $2, $3)',
+              [tenantId, JSON.stringify(filter), JSON.stringify(slots)],
+            ),
+        })
+        if (hints) tellLeased(hints, { tenantId, type, requests: requests.length, hinted }, candidates, rows)
         // Beside a grant, or when told so, an empty hand means that others were faster, not that nothing is ready.
-        const contended = rows.length > 0
+        const contended = rows.some((row) => row.verdict === 'leased' || row.verdict === 'contended')
         return bySlot(requests.length, rows, (row, slot) => {
-          if (row) return { itemId: row.item_id, orderId: row.order_id, json: row.body }
-          return contended && askAgain(requests[slot]!) ? again : null
+          switch (row?.verdict) {
+            case 'leased':
+              return { kind: 'leased', itemId: row.item_id, orderId: row.order_id, json: row.body }
+            case 'limited':
+              return { kind: 'limited', ...(JSON.parse(row.body) as LeaseLimitReached) }
+            case 'paused':
+              return { kind: 'paused', pause: JSON.parse(row.body) as PauseInForce }
+            default:
+              return contended && askAgain(requests[slot]!) ? again : { kind: 'none' }
+          }
         })
       },
     }),
 
-    heartbeat: createBatcher<LeaseVerb, HeartbeatAnswer>({
-      lane: (r) => r.tenantId,
-      conflict: (r) => r.itemId,
-      isCommon,
-      maxBatch,
-      inFlightPerLane,
-      async run(requests) {
-        const slots = requests.map((request, slot) => ({ slot, ...leaseVerb(request) }))
-        const rows = await query<FactsRow & { slot: number; held: boolean; lease_expires_at: Instant }>(
-          'heartbeat_items',
-          'select * from wm.heartbeat_items($1, $2)',
-          [requests[0]!.tenantId, JSON.stringify(slots)],
-        )
-        return bySlot(requests.length, rows, (row): HeartbeatAnswer => {
-          if (!row) return { kind: 'absent' }
-          return row.held ? { kind: 'held', expiresAt: row.lease_expires_at } : { kind: 'refused', facts: factsOf(row) }
-        })
-      },
-    }),
+    heartbeat: hints ? absorbing(hints, judgeHeartbeat, (expiresAt) => ({ kind: 'held', expiresAt, absorbed: true })) : judgeHeartbeat,
 
     submit: createBatcher<SubmitRequest, SubmitAnswer>({
       lane: (r) => r.tenantId,
@@ -233,7 +316,17 @@ export function createHotPath(options: {
       isCommon,
       maxBatch,
       inFlightPerLane,
-      run: (requests) => submitBatch(query, options.idempotencyTtlSeconds, requests),
+      turns,
+      async run(requests) {
+        const answers = await asBatch(tracing, {
+          statement: 'submit_items',
+          requests,
+          run: () => submitBatch(query, options.idempotencyTtlSeconds, requests),
+        })
+        const ended = requests.filter((_, n) => answers[n]!.kind === 'done').map((request) => request.itemId)
+        if (hints && ended.length > 0) await hints.changed(requests[0]!.tenantId, ended)
+        return answers
+      },
     }),
   }
 }

@@ -161,6 +161,7 @@ function callOf(signal: AbortSignal): OperationRequest {
     name: 'agent:robin',
     keyId: null,
     abilities: ['work:checkout'],
+    tier: 'default' as const,
   }
   const provenance = {
     id: '0190a000-0000-7000-8000-000000000001',
@@ -179,7 +180,7 @@ function callOf(signal: AbortSignal): OperationRequest {
     principal,
     provenance,
     requestId: 'test',
-    traceId: null,
+    traceparent: null,
     input: { wait: 30 },
     idempotencyKey: undefined,
     signal,

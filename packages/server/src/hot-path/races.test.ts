@@ -217,6 +217,7 @@ it('one statement with two hand-ins that cannot both stand: the neighbours are a
       requestId: `request-${n}`,
       provenanceId: randomUUID(),
       traceId: null,
+      traceparent: null,
       itemId: leases[n]!.id,
       token: n === 5 ? 'wl.1.9.AAAAAAAAAAAAAAAAAAAAAA' : leases[n]!.lease_token,
       result: essay,

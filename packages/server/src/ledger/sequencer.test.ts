@@ -7,6 +7,7 @@ import { until } from '../../testing/test-server.ts'
 import { type Database, openDatabase } from '../store/database.ts'
 import { appendEvents, systemActor } from '../store/events.ts'
 import { createSequencer } from './sequencer.ts'
+import { nullMetrics } from '../metrics/metrics.ts'
 import { verifyLedger } from './verify.ts'
 
 let test: TestDatabase
@@ -61,7 +62,7 @@ async function withGate(work: (client: pg.Client) => Promise<void>): Promise<voi
     await client.end()
   }
 }
-const fast = (db: Database) => createSequencer(db.system, () => 0)
+const fast = (db: Database) => createSequencer(db.system, nullMetrics, () => 0)
 
 describe('a slow transaction', () => {
   it('is not skipped, and delays only itself', async () => {
@@ -72,7 +73,11 @@ describe('a slow transaction', () => {
         `insert into wm.events (tenant_id, kind, priority, message, decided_at) values ('${tenant}', 'order.stale', 2, 'slow', clock_timestamp())`,
       )
       // Both ways of looking, each with work to do, pass it while it is open.
-      for (const look of [() => createSequencer(one.system).sweep(), () => fast(one).run(), () => createSequencer(one.system).sweep()]) {
+      for (const look of [
+        () => createSequencer(one.system, nullMetrics).sweep(),
+        () => fast(one).run(),
+        () => createSequencer(one.system, nullMetrics).sweep(),
+      ]) {
         for (let n = 0; n < 40; n++) await write(one, n % 2 === 0 ? tenant : neighbour, 'quick')
         await look()
       }
@@ -82,7 +87,7 @@ describe('a slow transaction', () => {
       await fast(one).run()
       await slow.query('commit')
     })
-    await createSequencer(one.system).sweep()
+    await createSequencer(one.system, nullMetrics).sweep()
     expect((await numbered(tenant)).slice(60).map((row) => row.message)).toEqual(['after the look', 'slow'])
     await expectWhole(tenant, 62)
     await expectWhole(neighbour, 60)
@@ -96,11 +101,11 @@ describe('a slow transaction', () => {
         `insert into wm.events (tenant_id, kind, priority, message, decided_at) values ('${tenant}', 'order.stale', 2, 'never', clock_timestamp())`,
       )
       await write(one, tenant, 'before')
-      await createSequencer(one.system).sweep()
+      await createSequencer(one.system, nullMetrics).sweep()
       await slow.query('rollback')
     })
     await write(one, tenant, 'after')
-    await createSequencer(one.system).sweep()
+    await createSequencer(one.system, nullMetrics).sweep()
     expect((await numbered(tenant)).map((row) => row.message)).toEqual(['before', 'after'])
   })
 })
@@ -109,7 +114,7 @@ describe('many at once', () => {
   it('two sequencers and 200 writers leave every fact numbered once, in each tenant', async () => {
     const written = new AbortController()
     const sequencers = [one, two].map(async (db) => {
-      const sequencer = createSequencer(db.system)
+      const sequencer = createSequencer(db.system, nullMetrics)
       while (!written.signal.aborted) await sequencer.run()
     })
     // Every tenth writer brings several facts, every other one goes to the neighbour, half come from the other process.
@@ -118,7 +123,7 @@ describe('many at once', () => {
     )
     written.abort()
     await Promise.all(sequencers)
-    await createSequencer(one.system).sweep()
+    await createSequencer(one.system, nullMetrics).sweep()
     const [mine, theirs] = await Promise.all(tenants.map(numbered))
     expect(mine!.length + theirs!.length).toBe(180 + 20 * 7)
     expect(new Set([...mine!, ...theirs!].map((row) => row.message)).size).toBe(200)
@@ -128,7 +133,7 @@ describe('many at once', () => {
   it('a backlog of several batches is numbered in one sweep', async () => {
     const [tenant] = tenants
     for (const n of [1, 2, 3]) await write(one, tenant, `batch ${n}`, 450)
-    expect(await createSequencer(one.system).sweep()).toBe(1350)
+    expect(await createSequencer(one.system, nullMetrics).sweep()).toBe(1350)
     await expectWhole(tenant, 1350)
   })
 })
@@ -141,36 +146,36 @@ describe('fail-over', () => {
       // The sequencer has its lock and waits here, half way.
       await gate.query('begin')
       await gate.query('select * from wm.ledger_progress for update')
-      const killed = createSequencer(one.system)
+      const killed = createSequencer(one.system, nullMetrics)
         .sweep()
         .catch((error: unknown) => error)
       const pid = await until(
         async () =>
           (
             await test.sql<{ pid: number }>(
-              `select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%sequence_facts%'`,
+              `select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%wm.sequence(%'`,
             )
           )[0]?.pid,
         'the sequencer waits at the gate',
       )
-      expect(await createSequencer(two.system).sweep(), 'the second one stands back').toBe(0)
+      expect(await createSequencer(two.system, nullMetrics).sweep(), 'the second one stands back').toBe(0)
       await test.sql('select pg_terminate_backend($1)', [pid])
       expect(await killed).toMatchObject({ code: 'database_unavailable' })
       await gate.query('rollback')
     })
-    expect(await createSequencer(two.system).sweep()).toBe(3)
+    expect(await createSequencer(two.system, nullMetrics).sweep()).toBe(3)
     await expectWhole(tenant, 3)
   })
 
   it('after a restart the numbers go on where they were', async () => {
     const [tenant] = tenants
     await write(one, tenant, 'first life', 2)
-    await createSequencer(one.system).sweep()
+    await createSequencer(one.system, nullMetrics).sweep()
     await write(one, tenant, 'written, not yet numbered', 2)
     const again = open()
     try {
       await write(again, tenant, 'second life')
-      await createSequencer(again.system).run()
+      await createSequencer(again.system, nullMetrics).run()
     } finally {
       await again.close()
     }

@@ -1,5 +1,7 @@
-/** Gives committed facts their number and their place in the hash chain (migrations/routines/30_sequencer.sql). */
+/** Gives committed facts their number and their place in the hash chain (migrations/routines/30_sequencer.sql), and counts them. */
 import sql from 'sql-template-tag'
+import { countFacts, type FactCount } from '../metrics/from-facts.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 import type { SystemDb } from '../store/tx.ts'
 
 /** Small enough to keep its transaction at some tens of milliseconds. */
@@ -17,13 +19,19 @@ const restMs = 20
  */
 export function createSequencer(
   system: SystemDb,
+  metrics: Metrics,
   now: () => number = Date.now,
 ): { run(): Promise<{ done: number; more: boolean }>; sweep(): Promise<number> } {
   let sweptAt = 0
   let restUntil = 0
   const pass = async (sweep: boolean): Promise<number> => {
-    const [row] = await system.query<{ n: number }>(sql`select wm.sequence_facts(${batch}, ${sweep}) as n`, 'sequence_facts')
-    return row!.n
+    const [row] = await system.query<{ done: number; facts: FactCount[] | null }>(
+      sql`select done, facts from wm.sequence(${batch}, ${sweep})`,
+      'sequence',
+    )
+    // After the commit of the pass: what is counted has its number, and nothing is counted twice.
+    if (row!.facts) countFacts(metrics, row!.facts)
+    return row!.done
   }
   return {
     async run() {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { echoType } from '../../testing/echo-type.ts'
 import { type Caller, startTestServer, type TestServer } from '../../testing/test-server.ts'
+import { nullMetrics } from '../metrics/metrics.ts'
 import { createSequencer } from './sequencer.ts'
 import { ledgerHash, type LedgerEntry, type LedgerExport, verifyExport, verifyLedger } from './verify.ts'
 
@@ -230,7 +231,7 @@ describe('a chain that was written anew', () => {
       'delete from wm.ledger_heads where tenant_id = $tenant',
       'update wm.ledger_progress set low_water_xid = 0',
     )
-    await createSequencer(server.manager.services.system).sweep()
+    await createSequencer(server.manager.services.system, nullMetrics).sweep()
     expect(await verify()).toMatchObject({ ok: true, entries: 8 })
     expect(await verify(noted)).toMatchObject({ ok: false, seq: 8, damage: 'rewritten' })
   })

@@ -2,10 +2,12 @@
 import type { Actor } from '../store/events.ts'
 import type { Asker } from '../hot-path/hot-path.ts'
 import type { LeaseClaim } from '../domain/leases.ts'
+import { traceIdOf } from '../tracing/traceparent.ts'
 import type { OperationContext } from './operation.ts'
+import { traceparentOf } from './traces.ts'
 
 /** Agents and services act as the agent id; people act as themselves, whatever agent id they name. */
-export function actorOf(context: OperationContext): Actor {
+export function actorOf(context: OperationContext, traceparent: string | null = traceparentOf(context)): Actor {
   const { principal, provenance } = context
   const person = principal.kind === 'person'
   return {
@@ -14,12 +16,13 @@ export function actorOf(context: OperationContext): Actor {
     principal: principal.name,
     requestId: context.requestId,
     provenanceId: provenance.id,
-    traceId: context.traceId,
+    traceId: traceIdOf(traceparent),
   }
 }
 
-export function askerOf(context: OperationContext): Asker {
-  const actor = actorOf(context)
+/** `traceparent` is null where the trace comes to light in the statement itself (checkout): there, only what the caller sent is known. */
+export function askerOf(context: OperationContext, traceparent: string | null = traceparentOf(context)): Asker {
+  const actor = actorOf(context, traceparent)
   return {
     tenantId: context.principal.tenantId,
     principal: actor.principal,
@@ -29,6 +32,7 @@ export function askerOf(context: OperationContext): Asker {
     requestId: context.requestId,
     provenanceId: context.provenance.id,
     traceId: actor.traceId,
+    trace: context.trace,
   }
 }
 

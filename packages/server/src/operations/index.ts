@@ -2,8 +2,14 @@
 import { createKey, listKeys, revokeKey, rotateKey } from './admin/api-keys.ts'
 import { extendLeases } from './admin/extend-leases.ts'
 import { getStatus } from './admin/get-status.ts'
+import { listPauses } from './admin/list-pauses.ts'
+import { pauseOperation } from './admin/pause.ts'
+import { listPublishers } from './admin/list-publishers.ts'
+import { movePublisherCursor } from './admin/move-publisher-cursor.ts'
+import { discardParkedMessageOperation, listParkedMessages, retryParkedMessages } from './admin/parked-messages.ts'
 import { purgeIdempotencyKeys } from './admin/purge-idempotency-keys.ts'
 import { reclaimLeases } from './admin/reclaim-leases.ts'
+import { resume } from './admin/resume.ts'
 import { revokeLeases } from './admin/revoke-leases.ts'
 import { runGenerators } from './admin/run-generators.ts'
 import { runMaintenance } from './admin/run-maintenance.ts'
@@ -77,7 +83,15 @@ export const operations: readonly Operation[] = [
   revokeLeases,
   extendLeases,
   reclaimLeases,
+  pauseOperation,
+  resume,
+  listPauses,
   runGenerators,
   runMaintenance,
   purgeIdempotencyKeys,
+  listPublishers,
+  movePublisherCursor,
+  listParkedMessages,
+  retryParkedMessages,
+  discardParkedMessageOperation,
 ]

@@ -3,6 +3,7 @@ import { type FieldError, nearestName, WorkError } from '@work-manager/contract'
 import type { TObject } from 'typebox'
 import { compileSchema, type Validator } from '../order-types/schema-validator.ts'
 import type { Operation } from './operation.ts'
+import { paramsOf } from './request-source.ts'
 
 interface Compiled {
   readonly validator: Validator
@@ -10,6 +11,8 @@ interface Compiled {
   readonly integers: readonly string[]
   readonly booleans: readonly string[]
   readonly ids: readonly string[]
+  /** Members that come in the path; of a GET all members come in the URL. */
+  readonly params: readonly string[]
 }
 const compiled = new WeakMap<TObject, Compiled>()
 
@@ -25,14 +28,14 @@ function compile(operation: Operation): Compiled {
   const properties = operation.input.properties as unknown as Record<string, Node>
   const having = (type: string) =>
     Object.entries(properties).flatMap(([name, node]) => (node.type === type || node.anyOf?.some((one) => one.type === type) ? [name] : []))
+  const params = paramsOf(operation.http.path)
   const made: Compiled = {
     validator: compileSchema(operation.input),
     members: new Set(Object.keys(properties)),
     integers: having('integer'),
     booleans: having('boolean'),
-    ids: operation.http.path
-      .split('/')
-      .flatMap((part) => (part.startsWith(':') && properties[part.slice(1)]?.format === 'uuid' ? [part.slice(1)] : [])),
+    ids: params.filter((name) => properties[name]?.format === 'uuid'),
+    params,
   }
   compiled.set(operation.input, made)
   return made
@@ -47,18 +50,23 @@ function assertStorable(value: unknown, name: string): void {
   if (typeof value === 'object' && value !== null) for (const [key, inner] of Object.entries(value)) assertStorable(inner, `${name}.${key}`)
 }
 
+function unknownMember(name: string, members: ReadonlySet<string>): FieldError {
+  const near = nearestName(name, members)
+  return {
+    field: name,
+    code: 'unknown_member',
+    message: `'${name.slice(0, 64)}' is not a member of this request${near ? `; did you mean '${near}'?` : `; members: ${[...members].join(', ')}.`}`,
+  }
+}
+
 /**
  * Refuses with: forbidden_character, id_malformed (a path id that is not a UUID answers as one that does not exist would, 404), validation_failed.
  * `"7"` passes for 7 and `1`, `"1"`, `"true"` for true, as the predecessor's clients send them.
  */
 export async function readInput(operation: Operation, raw: Record<string, unknown>): Promise<Record<string, unknown>> {
-  const { validator, members, integers, booleans, ids } = compile(operation)
+  const { validator, members, integers, booleans, ids, params } = compile(operation)
   const input: Record<string, unknown> = { ...raw }
-  const fromUrl =
-    operation.http.method === 'GET'
-      ? Object.keys(input)
-      : operation.http.path.split('/').flatMap((part) => (part.startsWith(':') ? [part.slice(1)] : []))
-  for (const name of fromUrl) assertStorable(input[name], name)
+  for (const name of operation.http.method === 'GET' ? Object.keys(input) : params) assertStorable(input[name], name)
   for (const name of ids) {
     const value = input[name]
     if (typeof value !== 'string' || !uuid.test(value))
@@ -70,20 +78,10 @@ export async function readInput(operation: Operation, raw: Record<string, unknow
     if (input[name] === 1 || input[name] === '1' || input[name] === 'true') input[name] = true
     else if (input[name] === 0 || input[name] === '0' || input[name] === 'false') input[name] = false
   }
-  const unknown: FieldError[] = Object.keys(input)
-    .filter((name) => !members.has(name))
-    .map((name) => {
-      const near = nearestName(name, members)
-      return {
-        field: name,
-        code: 'unknown_member',
-        message: `'${name.slice(0, 64)}' is not a member of this request${near ? `; did you mean '${near}'?` : `; members: ${[...members].join(', ')}.`}`,
-      }
-    })
-  const errors = [
-    ...unknown,
-    ...(await validator.validate(Object.fromEntries(Object.entries(input).filter(([name]) => members.has(name))))),
-  ]
+  const unknown = Object.keys(input).filter((name) => !members.has(name))
+  const known = unknown.length === 0 ? input : Object.fromEntries(Object.entries(input).filter(([name]) => members.has(name)))
+  const found = validator.validate(known)
+  const errors = [...unknown.map((name) => unknownMember(name, members)), ...(found instanceof Promise ? await found : found)]
   if (errors.length > 0) {
     const more = errors.length > 1 ? ` (and ${errors.length - 1} more error${errors.length > 2 ? 's' : ''})` : ''
     throw new WorkError('validation_failed', { detail: `${errors[0]!.message}${more}`, errors })

@@ -5,7 +5,9 @@
 import type { Ability } from '@work-manager/contract'
 import type { Static, TObject, TSchema } from 'typebox'
 import type { Principal, Provenance } from '../auth/principal.ts'
+import type { RateRule } from '../rate-limits/rate-limits.ts'
 import type { Queryable, Tx } from '../store/tx.ts'
+import type { OperationTrace } from '../tracing/operation-trace.ts'
 import type { Services } from './services.ts'
 
 /**
@@ -36,7 +38,10 @@ export interface OperationContext {
   readonly principal: Principal
   readonly provenance: Provenance
   readonly requestId: string
-  readonly traceId: string | null
+  /** The trace that the caller sent; without an exporter also the one that the call continues. Read it with `traceparentOf`. */
+  traceparent: string | null
+  /** The call's span; null where no exporter is configured. */
+  readonly trace: OperationTrace | null
   readonly services: Services
   /** Present when the caller sent a key. Only operations that reserve it inside their own statement read it. */
   readonly idempotency: IdempotencyKey | null
@@ -61,6 +66,8 @@ export interface Operation<I extends TObject = TObject, O extends TSchema = TSch
   /** Only a person's credential may call it. */
   readonly peopleOnly?: boolean
   readonly idempotency: IdempotencyRule
+  /** `by_type`: counts against the limit of its order type too. `shed_last`: keeps or hands in work that is held, and has a reserve. */
+  readonly rate?: RateRule
   /** It may wait for somebody else (work, an apply): a long answer time says nothing about the server. */
   readonly waits?: boolean
   /** The handler reserves the key and keeps the answer in its own statement (the hot path). */

@@ -32,6 +32,7 @@ describe('defineOrderType', () => {
       autoApprove: false,
       duties: { selfApproval: 'refuse' },
       leaseTtlSeconds: null,
+      maxLeases: null,
       onItemFailure: 'fail_order',
       retry: { maxAttempts: null },
     })
@@ -118,6 +119,9 @@ describe('defineOrderType', () => {
     ['an upper-case name', { type: 'Demo.Echo' }, /dotted lower case/],
     ['a long name', { type: 'a'.repeat(121) }, /120 characters/],
     ['a version of zero', { version: 0 }, /version must be a whole number/],
+    ['no lease at all', { maxLeases: 0 }, /maxLeases must be a whole number from 1 to 1000000, not 0/],
+    ['secrets by path', { secretFields: ['card.number'] }, /secretFields must be a list of member names .*no paths/],
+    ['one secret without a list', { secretFields: 'ssn' }, /secretFields must be a/],
     ['a short lease', { leaseTtlSeconds: 4 }, /leaseTtlSeconds must be a whole number from 5 to 86400, not 4/],
     ['no attempts', { retry: { maxAttempts: 0 } }, /retry.maxAttempts/],
     ['a back-off above its cap', { retry: { baseSeconds: 100, maxSeconds: 10 } }, /is more than retry.maxSeconds/],

@@ -54,8 +54,11 @@ export interface OrderType<Payload = unknown, Input = unknown, Result = unknown,
   readonly duties: { readonly selfApproval: 'refuse' | 'allow' }
   readonly retry: { readonly maxAttempts: number | null; readonly baseSeconds: number | null; readonly maxSeconds: number | null }
   readonly leaseTtlSeconds: number | null
+  readonly maxLeases: number | null
+  readonly rateLimit: { readonly perMinute: number } | null
   readonly requireLeaseToken: boolean | null
   readonly recordHeartbeats: boolean
+  readonly secretFields: readonly string[]
   readonly onItemFailure: 'fail_order' | 'proceed'
 }
 
@@ -105,8 +108,11 @@ const members: Readonly<Record<string, 'string' | 'number' | 'boolean' | 'functi
   duties: 'object',
   retry: 'object',
   leaseTtlSeconds: 'number',
+  maxLeases: 'number',
+  rateLimit: 'object',
   requireLeaseToken: 'boolean',
   recordHeartbeats: 'boolean',
+  secretFields: 'object',
   onItemFailure: 'string',
 }
 
@@ -142,7 +148,14 @@ function checkRules(d: OrderTypeDefinition, problems: string[]): void {
     problems.push(`type '${d.type.slice(0, 130)}' must be dotted lower case such as user.data.sync, at most 120 characters`)
   if (d.type === undefined) problems.push('type is missing: a dotted lower-case name such as user.data.sync')
   checkNumber(problems, 'version', d.version, 1, 1_000_000)
+  if (
+    d.secretFields !== undefined &&
+    !(Array.isArray(d.secretFields) && d.secretFields.every((name) => /^[\w-]{1,120}$/.test(String(name))))
+  )
+    problems.push('secretFields must be a list of member names such as ssn or card_number (letters, digits, _ and -; no paths)')
   checkNumber(problems, 'leaseTtlSeconds', d.leaseTtlSeconds, 5, 86_400)
+  checkNumber(problems, 'maxLeases', d.maxLeases, 1, 1_000_000)
+  checkNumber(problems, 'rateLimit.perMinute', d.rateLimit && (d.rateLimit.perMinute ?? Number.NaN), 1, 1_000_000)
   checkNumber(problems, 'gatherTimeoutMs', d.gatherTimeoutMs, 1, 60_000)
   checkNumber(problems, 'retry.maxAttempts', d.retry?.maxAttempts, 1, 100)
   checkNumber(problems, 'retry.baseSeconds', d.retry?.baseSeconds, 0, 86_400)
@@ -235,8 +248,11 @@ export function defineOrderType<
       maxSeconds: d.retry?.maxSeconds ?? null,
     },
     leaseTtlSeconds: d.leaseTtlSeconds ?? null,
+    maxLeases: d.maxLeases ?? null,
+    rateLimit: d.rateLimit ?? null,
     requireLeaseToken: d.requireLeaseToken ?? null,
     recordHeartbeats: d.recordHeartbeats ?? false,
+    secretFields: [...(d.secretFields ?? [])],
     onItemFailure: d.onItemFailure ?? 'fail_order',
   }
   return Object.freeze(type) as unknown as OrderType<InferSchema<P>, ItemInput<P, I>, InferSchema<R>, M>

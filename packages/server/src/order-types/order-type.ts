@@ -108,6 +108,8 @@ export interface EffectContext {
   readonly key: string
   readonly orderId: string
   readonly signal: AbortSignal
+  /** The effect's place in the trace of its order: send it as `traceparent`, so that what it sets off belongs to it. Null without a trace. */
+  readonly traceparent: string | null
   /**
    * Headers for a route behind the direct-mutation guard (`createOrderContextGuard`): signed, for one request within a minute.
    * Throws when the server has no `guard.secret`.
@@ -161,6 +163,7 @@ export interface OrderTypeDefinition<Payload = unknown, Input = unknown, Result 
     readonly diff: Diff
     readonly key: string
     readonly signal: AbortSignal
+    readonly traceparent: string | null
   }): Promise<void> | void
   readonly effects?: Readonly<Record<string, EffectDefinition>>
   /** Approve without a person when `canApprove` passes. Only for checks that no agent-written field can satisfy alone. */
@@ -168,9 +171,15 @@ export interface OrderTypeDefinition<Payload = unknown, Input = unknown, Result 
   readonly duties?: { readonly selfApproval: 'refuse' | 'allow' }
   readonly retry?: Partial<RetryPolicy>
   readonly leaseTtlSeconds?: number
+  /** Leases on items of this type that may be in force at a time, within one tenant; the server's lease.max_per_type otherwise. */
+  readonly maxLeases?: number
+  /** Proposals and checkouts of this type per minute in one tenant; the server's rate_limits.type_per_minute otherwise. */
+  readonly rateLimit?: { readonly perMinute: number }
   readonly requireLeaseToken?: boolean
   /** Record every heartbeat as an event; by default only the first leaves one. */
   readonly recordHeartbeats?: boolean
+  /** Names of members of payload, input or result that no log line may show, however deep they stand. */
+  readonly secretFields?: readonly string[]
   /** What a dead-lettered item means for its order: fail it (default), or go on without the item. */
   readonly onItemFailure?: 'fail_order' | 'proceed'
 }

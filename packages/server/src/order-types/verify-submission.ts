@@ -81,13 +81,15 @@ function listOfFindings(type: OrderType, member: string, found: unknown): Findin
  * Refuses with: TypeCrashed (a check or gather threw, or gather took too long).
  */
 export async function checkSubmission(type: OrderType, handedIn: HandedIn): Promise<readonly Finding[]> {
-  const { input, result, signal } = handedIn
+  const { input, result } = handedIn
   const shape = [...(await type.validators.result.validate(result)), ...(await checkEvidence(handedIn.evidence))]
   if (shape.length > 0) return shape
   const evidence = (handedIn.evidence ?? []) as readonly Evidence[]
   const { gather } = type
   const materials = gather
-    ? await guardedWithin(type.type, 'gather', type.gatherTimeoutMs, signal, async (s) => gather({ input, result, evidence, signal: s }))
+    ? await guardedWithin(type.type, 'gather', type.gatherTimeoutMs, handedIn.signal, async (s) =>
+        gather({ input, result, evidence, signal: s }),
+      )
     : undefined
   return runChecks(type, 'verify', type.verify, { input, result, evidence, notes: handedIn.notes ?? null, materials })
 }

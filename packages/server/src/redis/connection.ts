@@ -17,12 +17,40 @@ export interface RedisOptions {
   readonly log: Logger
 }
 
-/** The Redis that was configured cannot be used as it is; the message says what to change. */
+/** The Redis that was configured cannot be used as it is; `fix` says what to change. */
 export class UnfitRedisError extends Error {
-  constructor(message: string) {
-    super(message)
+  readonly fix: string
+  constructor(message: string, fix: string) {
+    super(`${message} ${fix}`)
     this.name = 'UnfitRedisError'
+    this.fix = fix
   }
+}
+
+/** Answers that waiting does not change: the url is wrong. Told with the address only, never with what the url says before it. */
+function unfitBy(message: string, url: string): UnfitRedisError | null {
+  const at = new URL(url).host
+  if (message.startsWith('NOAUTH'))
+    return new UnfitRedisError(
+      `Redis at ${at} asks for a password.`,
+      'Put it into redis.url: redis://user:password@host:6379 (the user may be empty).',
+    )
+  if (/^(WRONGPASS|ERR invalid password)/.test(message))
+    return new UnfitRedisError(
+      `Redis at ${at} does not accept the user or password.`,
+      'Correct redis.url, or the user in Redis (redis-cli acl list).',
+    )
+  if (/^ERR.*(without any password configured|AUTH <password> called)/.test(message))
+    return new UnfitRedisError(
+      `Redis at ${at} has no password, but redis.url names one.`,
+      'Take it out of redis.url, or set requirepass in Redis.',
+    )
+  if (message.startsWith('ERR DB index'))
+    return new UnfitRedisError(
+      `Redis at ${at} has no database of that number.`,
+      'Correct the number at the end of redis.url; there are usually 16, from 0.',
+    )
+  return null
 }
 
 const connectTimeoutMs = 2_000
@@ -63,6 +91,8 @@ export interface RedisConnection {
   /** A key: the prefix and the parts, each with its length, so that no two lists of parts make one key. */
   key(...parts: readonly string[]): string
   isUp(): boolean
+  /** null while it answers, else why it does not, in words. */
+  trouble(): string | null
   /** Called after every change between up and down; returns the function that stops it. */
   onChange(listener: (up: boolean) => void): () => void
   /** The server's maxmemory-policy; null when it may not be asked. */
@@ -72,23 +102,32 @@ export interface RedisConnection {
 
 /**
  * Connects; an unreachable Redis is a warning, not an error: it is tried again for as long as the process runs.
- * Refuses with: UnfitRedisError, when it is reachable and would evict what `roles` other than the cache keep there.
+ * Refuses with: UnfitRedisError, when it is reachable and refuses the credentials, or would evict what `roles` other than the cache keep there.
  */
 export async function openRedis(options: RedisOptions): Promise<RedisConnection> {
   const { log, roles, prefix } = options
   const client = open(options.url)
   const listeners = new Set<(up: boolean) => void>()
   let up = false
+  let closing = false
+  let reason = 'it has not answered yet'
   const change = (next: boolean, why?: string): void => {
+    if (!next && why !== undefined) reason = why
     if (next === up) return
     up = next
+    if (closing) return
     if (up) log.info({ component: 'redis' }, 'Redis answers')
     else log.warn({ component: 'redis', reason: why }, 'Redis does not answer: the database is asked for everything until it does')
     for (const listener of listeners) listener(up)
   }
   let said = ''
+  let refuse: (unfit: UnfitRedisError) => void = () => {}
+  const refused = new Promise<UnfitRedisError>((resolve) => (refuse = resolve))
   client.on('error', (error: unknown) => {
-    const message = error instanceof Error ? error.message || error.name : String(error)
+    const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+    const message = error instanceof Error ? error.message || code || error.name : String(error)
+    const unfit = unfitBy(message, options.url)
+    if (unfit) refuse(unfit)
     change(false, message)
     if (message !== said) log.warn({ component: 'redis' }, `Redis: ${message}`)
     said = message
@@ -106,8 +145,12 @@ export async function openRedis(options: RedisOptions): Promise<RedisConnection>
     () => false,
   )
   let timer: NodeJS.Timeout | undefined
-  await Promise.race([connected, new Promise((resolve) => (timer = setTimeout(resolve, connectTimeoutMs)))])
+  const first = await Promise.race([connected, refused, new Promise((resolve) => (timer = setTimeout(resolve, connectTimeoutMs)))])
   clearTimeout(timer)
+  if (first instanceof UnfitRedisError) {
+    client.destroy()
+    throw first
+  }
 
   /** Redis did not answer in time (it is paused, or the network is): wait for one answer before it is used again. */
   const pauseUntilItAnswers = (): void => {
@@ -135,6 +178,7 @@ export async function openRedis(options: RedisOptions): Promise<RedisConnection>
     },
     key: (...parts) => prefix + parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(','),
     isUp: () => up,
+    trouble: () => (up ? null : reason),
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -148,6 +192,7 @@ export async function openRedis(options: RedisOptions): Promise<RedisConnection>
     },
     async close() {
       listeners.clear()
+      closing = true
       client.destroy()
     },
   }
@@ -161,12 +206,13 @@ export async function openRedis(options: RedisOptions): Promise<RedisConnection>
   const policy = await connection.policy()
   if (policy?.startsWith('allkeys-') || policy?.startsWith('volatile-')) {
     const kept = roles.filter((role) => role !== 'cache')
-    const advice = `Redis has maxmemory-policy ${policy} and would throw keys away under memory pressure. Set it to noeviction: redis-cli config set maxmemory-policy noeviction`
+    const problem = `Redis has maxmemory-policy ${policy} and would throw keys away under memory pressure.`
+    const fix = 'Set it to noeviction: redis-cli config set maxmemory-policy noeviction'
     if (kept.length > 0 && policy.startsWith('allkeys-')) {
       await connection.close()
-      throw new UnfitRedisError(`${advice}, or use another Redis for ${kept.join(', ')}.`)
+      throw new UnfitRedisError(problem, `${fix}, or use another Redis for ${kept.join(', ')}.`)
     }
-    log.warn({ component: 'redis', policy }, advice)
+    log.warn({ component: 'redis', policy }, `${problem} ${fix}`)
   }
   return connection
 }

@@ -26,6 +26,8 @@ export const topics = {
   effects: 'effects',
   /** Facts were committed: the sequencer may act. */
   facts: 'facts',
+  /** Facts have their numbers: the publishers may act. */
+  numbered: 'numbered',
 } as const
 
 export function createWorkSignal(): WorkSignal {

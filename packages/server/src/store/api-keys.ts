@@ -1,4 +1,5 @@
 /** API keys and tenants. Only hashes are kept. */
+import type { Tier } from '@work-manager/contract'
 import sql from 'sql-template-tag'
 import type { Instant, Queryable, SystemDb } from './tx.ts'
 
@@ -12,18 +13,24 @@ export interface ApiKeyRow {
   readonly expires_at: Instant | null
   readonly revoked_at: Instant | null
   readonly tenant_suspended: boolean
+  readonly tier: Tier
 }
 
-/** The key with this hash, in whichever tenant; look-up comes before the tenant is known, so it runs on the system pool. */
-export async function findApiKeyByHash(system: SystemDb, keyHash: Buffer): Promise<ApiKeyRow | undefined> {
-  const [row] = await system.query<ApiKeyRow>(
+/**
+ * The keys with these hashes, in whichever tenants; look-up comes before the tenant is known, so it runs on the system pool. Unknown ones
+ * are absent.
+ */
+export async function findApiKeysByHash(
+  system: SystemDb,
+  hashes: readonly Buffer[],
+): Promise<Array<ApiKeyRow & { readonly key_hash: Buffer }>> {
+  return system.query(
     sql`
-    select k.tenant_id, t.slug as tenant_slug, k.id, k.principal_kind, k.principal_id, k.abilities, k.expires_at, k.revoked_at,
-           t.suspended_at is not null as tenant_suspended
-      from wm.api_keys k join wm.tenants t on t.id = k.tenant_id where k.key_hash = ${keyHash}`,
-    'find_api_key_by_hash',
+    select k.key_hash, k.tenant_id, t.slug as tenant_slug, k.id, k.principal_kind, k.principal_id, k.abilities, k.expires_at, k.revoked_at,
+           t.suspended_at is not null as tenant_suspended, t.tier
+      from wm.api_keys k join wm.tenants t on t.id = k.tenant_id where k.key_hash = any (${hashes as Buffer[]}::bytea[])`,
+    'find_api_keys_by_hash',
   )
-  return row
 }
 
 export interface NewApiKey {

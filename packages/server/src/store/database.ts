@@ -4,6 +4,7 @@
  */
 import pg from 'pg'
 import type { Sql } from 'sql-template-tag'
+import { createFairQueue } from './fair-queue.ts'
 import type { Db, Instant, Queryable, SystemDb, Tx } from './tx.ts'
 import { asWorkError, isRetryable } from './pg-errors.ts'
 
@@ -25,6 +26,10 @@ export interface Database {
   readonly app: Db
   readonly system: SystemDb
   readonly hot: HotConnection
+  /** Connections by pool, for the gauges. */
+  use(): Readonly<Record<'app' | 'system' | 'hot', { readonly used: number; readonly idle: number; readonly waiting: number }>>
+  /** Called after the commit of every transaction of `app` that ended or changed leases, before its caller hears of it. Must not fail. */
+  onLeasesChanged(listener: (tenantId: string, itemIds: readonly string[]) => Promise<void>): void
   close(): Promise<void>
 }
 
@@ -39,6 +44,7 @@ const hotPlanning =
 /** What a session of the hot path runs with; the benchmark's direct connections use the same. */
 export const hotSessionOptions = `${sessionTimeouts} ${hotPlanning}`
 const maxAttempts = 3
+const waitForConnectionMs = 5000
 
 const timestamptz = 1184
 /** `2026-01-02 03:04:05.6+00` → an Instant. Sessions run in UTC, so the zone is always +00. */
@@ -47,6 +53,12 @@ const types: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     oid === timestamptz && format !== 'binary' ? readInstant : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
 }
+
+const useOf = ({ totalCount, idleCount, waitingCount }: pg.Pool) => ({
+  used: totalCount - idleCount,
+  idle: idleCount,
+  waiting: waitingCount,
+})
 
 const pause = (attempt: number) => new Promise((resolve) => setTimeout(resolve, Math.random() * 25 * 2 ** attempt))
 
@@ -68,7 +80,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       connectionString: options.url,
       max,
       options: `-c role=${role} ${session}`,
-      connectionTimeoutMillis: 5000,
+      connectionTimeoutMillis: waitForConnectionMs,
       idleTimeoutMillis: 30_000,
       types,
       application_name: `work-manager ${role}`,
@@ -79,7 +91,10 @@ export function openDatabase(options: DatabaseOptions): Database {
   }
   const hotMax = Math.max(2, Math.min(6, Math.floor(options.maxConnections / 4)))
   const systemMax = Math.max(2, Math.min(6, Math.floor(options.maxConnections / 4)))
-  const appPool = pool('wm_app', Math.max(2, options.maxConnections - hotMax - systemMax))
+  const appMax = Math.max(2, options.maxConnections - hotMax - systemMax)
+  const appPool = pool('wm_app', appMax)
+  // As many turns as connections: the pool's own queue, which knows no tenants, stays empty.
+  const turns = createFairQueue(appMax, waitForConnectionMs)
   const systemPool = pool('wm_system', systemMax)
   const hotPool = pool('wm_app', hotMax, hotSessionOptions)
 
@@ -106,6 +121,15 @@ export function openDatabase(options: DatabaseOptions): Database {
     }
   }
 
+  async function inTurn<T>(tenantId: string, run: () => Promise<T>): Promise<T> {
+    const leave = await turns.enter(tenantId)
+    try {
+      return await run()
+    } finally {
+      leave()
+    }
+  }
+
   async function again<T>(run: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -117,6 +141,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     }
   }
 
+  let leasesChanged: (tenantId: string, itemIds: readonly string[]) => Promise<void> = () => Promise.resolve()
   const beginFor = (tenantId: string, mode: string) => {
     if (!uuidPattern.test(tenantId)) throw new TypeError(`not a tenant id: ${tenantId}`)
     return `begin ${mode}; select set_config('wm.tenant_id', '${tenantId}', true)`
@@ -138,22 +163,31 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   return {
     app: {
-      read: (tenantId, work) => again(() => once(appPool, beginFor(tenantId, 'read only'), (client) => whileOpen(client, work))),
-      transaction: (tenantId, work) =>
-        again(() =>
-          once(appPool, beginFor(tenantId, 'read write'), (client) =>
-            whileOpen(client, (q) =>
-              work({
-                ...q,
-                tenantId,
-                clock: async () => {
-                  const { rows } = await client.query<{ now: Instant }>({ name: 'clock', text: 'select clock_timestamp() as now' })
-                  return rows[0]!.now
-                },
-              } as Tx),
+      read: (tenantId, work) =>
+        again(() => inTurn(tenantId, () => once(appPool, beginFor(tenantId, 'read only'), (client) => whileOpen(client, work)))),
+      async transaction(tenantId, work) {
+        let changedLeases: string[] = []
+        const value = await again(() => {
+          changedLeases = []
+          return inTurn(tenantId, () =>
+            once(appPool, beginFor(tenantId, 'read write'), (client) =>
+              whileOpen(client, (q) =>
+                work({
+                  ...q,
+                  tenantId,
+                  changedLeases,
+                  clock: async () => {
+                    const { rows } = await client.query<{ now: Instant }>({ name: 'clock', text: 'select clock_timestamp() as now' })
+                    return rows[0]!.now
+                  },
+                } as Tx),
+              ),
             ),
-          ),
-        ),
+          )
+        })
+        if (changedLeases.length > 0) await leasesChanged(tenantId, changedLeases)
+        return value
+      },
     },
     system: {
       query: (statement, name) => again(() => once(systemPool, 'begin', (client) => runQuery(client, statement, name))),
@@ -165,6 +199,10 @@ export function openDatabase(options: DatabaseOptions): Database {
         return result.rows as Row[]
       },
     },
+    onLeasesChanged(listener) {
+      leasesChanged = listener
+    },
+    use: () => ({ app: { ...useOf(appPool), waiting: turns.waiting() }, system: useOf(systemPool), hot: useOf(hotPool) }),
     async close() {
       closing = true
       await Promise.all([appPool.end(), systemPool.end(), hotPool.end()])

@@ -1,5 +1,7 @@
 /** Outside effects: declared in the applying transaction, carried out after it, with receipts. */
 import sql from 'sql-template-tag'
+import { inFairOrder } from './fair-order.ts'
+import { notPaused } from './pauses.ts'
 import type { Instant, Queryable, Tx } from './tx.ts'
 
 export interface NewEffect {
@@ -9,15 +11,17 @@ export interface NewEffect {
   readonly key: string
   readonly input: unknown
   readonly deduplicates: boolean
+  /** Of the apply that declared it. */
+  readonly traceparent: string | null
 }
 
 export async function insertEffects(tx: Tx, effects: readonly NewEffect[], at: Instant): Promise<void> {
   for (const effect of effects) {
     await tx.query(
       sql`
-      insert into wm.effects (tenant_id, id, order_id, name, key, input, state, deduplicates, available_at, created_at, updated_at)
+      insert into wm.effects (tenant_id, id, order_id, name, key, input, state, deduplicates, traceparent, available_at, created_at, updated_at)
       values (${tx.tenantId}, ${effect.id}, ${effect.orderId}, ${effect.name}, ${effect.key}, ${JSON.stringify(effect.input ?? null)}::json, 'pending',
-        ${effect.deduplicates}, ${at}::timestamptz, ${at}::timestamptz, ${at}::timestamptz)`,
+        ${effect.deduplicates}, ${effect.traceparent}, ${at}::timestamptz, ${at}::timestamptz, ${at}::timestamptz)`,
       'insert_effect',
     )
   }
@@ -45,40 +49,65 @@ export interface DueEffect {
   readonly input: unknown
   readonly deduplicates: boolean
   readonly attempts: number
+  readonly traceparent: string | null
+}
+
+export interface EffectAddress {
+  readonly tenant_id: string
+  readonly id: string
+  readonly order_id: string
+  readonly order_type: string
+  readonly name: string
+  readonly key: string
+}
+const openEffects = {
+  from: sql`wm.effects f`,
+  tenant: sql`f.tenant_id`,
+  among: sql`f.state in ('pending', 'running')`,
+  join: sql`join wm.orders o on o.tenant_id = f.tenant_id and o.id = f.order_id`,
+  by: sql`f.available_at`,
+  columns: sql`f.tenant_id, f.id, f.order_id, o.type as order_type, f.name, f.key`,
 }
 
 /**
- * Takes one due effect for `holdSeconds`. A `running` effect whose hold ran out lost its runner: its outcome is unknown, so it is taken
- * again only when the target ignores repeats; `markLostEffect` shows the others to people.
+ * Due effects of all tenants that nothing pauses, tenant by tenant in turn. A `running` one whose hold ran out lost its runner: its outcome
+ * is unknown, so it is due again only when the target ignores repeats; `findLostEffects` finds the others.
  */
-export async function takeDueEffect(q: Queryable, holdSeconds: number): Promise<DueEffect | undefined> {
-  const [row] = await q.query<DueEffect>(
+export function findDueEffects(q: Queryable, limit: number): Promise<EffectAddress[]> {
+  return inFairOrder(q, {
+    ...openEffects,
+    name: 'find_due_effects',
+    where: sql`f.available_at <= clock_timestamp() and (f.state = 'pending' or f.deduplicates) and ${notPaused}`,
+    limit,
+  })
+}
+
+/** Takes a due effect for `holdSeconds`; undefined when somebody else has it. */
+export async function takeEffect(tx: Tx, id: string, holdSeconds: number): Promise<DueEffect | undefined> {
+  const [row] = await tx.query<DueEffect>(
     sql`
     update wm.effects f set state = 'running', attempts = f.attempts + 1, updated_at = clock_timestamp(),
            available_at = clock_timestamp() + make_interval(secs => ${holdSeconds})
       from (select e.tenant_id, e.id from wm.effects e
-             where e.state in ('pending', 'running') and e.available_at <= clock_timestamp() and (e.state = 'pending' or e.deduplicates)
-             order by e.available_at limit 1 for update skip locked) due,
+             where e.tenant_id = ${tx.tenantId} and e.id = ${id} and e.state in ('pending', 'running') and e.available_at <= clock_timestamp()
+               and (e.state = 'pending' or e.deduplicates)
+             for update skip locked) due,
            wm.orders o
      where f.tenant_id = due.tenant_id and f.id = due.id and o.tenant_id = f.tenant_id and o.id = f.order_id
-    returning f.tenant_id, f.id, f.order_id, o.type as order_type, f.name, f.key, f.input, f.deduplicates, f.attempts`,
-    'take_due_effect',
+    returning f.tenant_id, f.id, f.order_id, o.type as order_type, f.name, f.key, f.input, f.deduplicates, f.attempts, f.traceparent`,
+    'take_effect',
   )
   return row
 }
 
 /** Effects of all tenants whose runner vanished and whose target does not ignore repeats. */
-export async function findLostEffects(
-  q: Queryable,
-  limit: number,
-): Promise<Array<{ tenant_id: string; id: string; order_id: string; name: string; key: string }>> {
-  return q.query(
-    sql`
-    select tenant_id, id, order_id, name, key from wm.effects
-     where state in ('pending', 'running') and state = 'running' and available_at <= clock_timestamp() and not deduplicates
-     order by available_at limit ${limit}`,
-    'find_lost_effects',
-  )
+export function findLostEffects(q: Queryable, limit: number): Promise<EffectAddress[]> {
+  return inFairOrder(q, {
+    ...openEffects,
+    name: 'find_lost_effects',
+    where: sql`f.state = 'running' and f.available_at <= clock_timestamp() and not f.deduplicates`,
+    limit,
+  })
 }
 
 /** Such an effect becomes `unknown`; false when somebody else marked it, or its runner came back in time. */

@@ -13,13 +13,13 @@ export interface Actor {
   readonly traceId: string | null
 }
 
-export const systemActor = (service: string): Actor => ({
+export const systemActor = (service: string, traceId: string | null = null): Actor => ({
   actorType: 'system',
   actorId: null,
   principal: `system:${service}`,
   requestId: null,
   provenanceId: null,
-  traceId: null,
+  traceId,
 })
 
 export interface Fact {

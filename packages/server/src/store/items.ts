@@ -1,6 +1,7 @@
 /** Items: reading, locking, guarded moves outside the hot path. */
 import type { ItemState } from '@work-manager/contract'
 import sql, { type Sql, join } from 'sql-template-tag'
+import { inFairOrder } from './fair-order.ts'
 import type { Instant, Queryable, Tx } from './tx.ts'
 
 export interface ItemRow {
@@ -21,9 +22,11 @@ export interface ItemRow {
   readonly submission_number: number
   readonly input: unknown
   readonly error: unknown
+  /** Of the order, see leaseTraceparent. */
+  readonly traceparent: string | null
 }
 const columns = sql`i.id, i.order_id, i.ordinal, i.type, i.order_type, i.state, i.attempts, i.max_attempts, i.generation, i.lease_token, i.require_token,
-  i.leased_by_agent_id, i.leased_by_principal, i.lease_expires_at, i.submission_number, i.input, i.error`
+  i.leased_by_agent_id, i.leased_by_principal, i.lease_expires_at, i.submission_number, i.input, i.error, i.traceparent`
 
 export interface NewItem {
   readonly id: string
@@ -37,19 +40,21 @@ export interface NewItem {
   readonly partsRequired: readonly string[] | null
 }
 
+/** `ageingSeconds`: how much earlier one point of priority makes an item due; waiting makes up for it, so nothing waits for ever. */
 export async function insertItems(
   tx: Tx,
-  order: { id: string; type: string; priority: number },
+  order: { id: string; type: string; priority: number; traceparent: string | null },
   items: readonly NewItem[],
   at: Instant,
+  ageingSeconds: number,
 ): Promise<void> {
   const rows = items.map((item) => ({ ...item, input: item.input, parts_required: item.partsRequired }))
   await tx.query(
     sql`
     insert into wm.items (tenant_id, id, order_id, ordinal, type, order_type, priority, state, max_attempts, lease_ttl_seconds, require_token,
-      record_heartbeats, input, parts_required, created_at, updated_at)
+      record_heartbeats, input, parts_required, traceparent, due_at, created_at, updated_at)
     select ${tx.tenantId}, r.id, ${order.id}, r.ordinal, r.type, ${order.type}, ${order.priority}, 'queued', r."maxAttempts", r."leaseTtlSeconds",
-      r."requireToken", r."recordHeartbeats", r.input, r.parts_required, ${at}, ${at}
+      r."requireToken", r."recordHeartbeats", r.input, r.parts_required, ${order.traceparent}, ${at}::timestamptz - make_interval(secs => ${order.priority * ageingSeconds}::double precision), ${at}, ${at}
       from json_to_recordset(${JSON.stringify(rows)}::json) as r(id uuid, ordinal integer, type text, "maxAttempts" integer,
         "leaseTtlSeconds" integer, "requireToken" boolean, "recordHeartbeats" boolean, input json, parts_required text[])`,
     'insert_items',
@@ -70,10 +75,11 @@ export interface ItemBrief {
   readonly order_id: string
   readonly type: string
   readonly input: unknown
+  readonly traceparent: string | null
 }
 export async function findItemBrief(q: Queryable, id: string): Promise<ItemBrief | undefined> {
   const [row] = await q.query<ItemBrief>(
-    sql`select i.id, i.order_id, i.type, i.input from wm.items i where i.tenant_id = wm.current_tenant() and i.id = ${id}`,
+    sql`select i.id, i.order_id, i.type, i.input, i.traceparent from wm.items i where i.tenant_id = wm.current_tenant() and i.id = ${id}`,
     'find_item_brief',
   )
   return row
@@ -146,6 +152,7 @@ export async function moveItems(
      where tenant_id = ${tx.tenantId} and id = any(${ids}) and state = ${from} returning id`)
   // In the order of `ids`, not in the one in which the database happened to find them: facts follow it.
   const moved = new Set(rows.map((row) => row.id))
+  if (to !== 'in_progress' && (from === 'leased' || from === 'in_progress')) tx.changedLeases.push(...moved)
   return ids.filter((id) => moved.has(id))
 }
 
@@ -261,36 +268,46 @@ export interface ItemAddress {
   readonly id: string
 }
 
-/** Leases of all tenants that ran out, longest ago first. Only candidates: the verdict falls under the item's lock. */
-export async function findExpiredLeases(q: Queryable, limit: number): Promise<ItemAddress[]> {
-  return q.query(
-    sql`
-    select i.tenant_id, i.order_id, i.id from wm.items i
-     where i.state in ('leased', 'in_progress') and i.lease_expires_at < clock_timestamp()
-     order by i.lease_expires_at limit ${limit}`,
-    'find_expired_leases',
-  )
+/** Leases of all tenants that ran out, tenant by tenant in turn. */
+export function findExpiredLeases(q: Queryable, limit: number): Promise<ItemAddress[]> {
+  return inFairOrder(q, {
+    name: 'find_expired_leases',
+    from: sql`wm.items i`,
+    tenant: sql`i.tenant_id`,
+    among: sql`i.leased`,
+    where: sql`i.lease_expires_at < clock_timestamp()`,
+    by: sql`i.lease_expires_at`,
+    columns: sql`i.tenant_id, i.order_id, i.id`,
+    limit,
+  })
 }
 
-/** Failed items of all tenants whose backoff is over. */
-export async function findDueRetries(q: Queryable, limit: number): Promise<ItemAddress[]> {
-  return q.query(
-    sql`
-    select i.tenant_id, i.order_id, i.id from wm.items i join wm.orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
-     where i.state = 'failed' and i.available_at <= clock_timestamp() and o.state in ('queued', 'checked_out', 'in_progress')
-     order by i.available_at limit ${limit}`,
-    'find_due_retries',
-  )
+const failedOfOpenOrders = {
+  from: sql`wm.items i`,
+  tenant: sql`i.tenant_id`,
+  among: sql`i.failed`,
+  join: sql`join wm.orders o on o.tenant_id = i.tenant_id and o.id = i.order_id and o.state in ('queued', 'checked_out', 'in_progress')`,
+  columns: sql`i.tenant_id, i.order_id, i.id`,
 }
 
-/** Failed items of open orders that no retry will bring back, failed at least `afterHours` ago. */
-export async function findFinalFailures(q: Queryable, afterHours: number, limit: number): Promise<ItemAddress[]> {
-  return q.query(
-    sql`
-    select i.tenant_id, i.order_id, i.id from wm.items i join wm.orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
-     where i.state = 'failed' and i.available_at is null and o.state in ('queued', 'checked_out', 'in_progress')
-       and i.updated_at <= clock_timestamp() - make_interval(secs => ${afterHours * 3600})
-     order by i.updated_at limit ${limit}`,
-    'find_final_failures',
-  )
+/** Failed items of all tenants whose backoff is over, tenant by tenant in turn. */
+export function findDueRetries(q: Queryable, limit: number): Promise<ItemAddress[]> {
+  return inFairOrder(q, {
+    ...failedOfOpenOrders,
+    name: 'find_due_retries',
+    where: sql`i.available_at <= clock_timestamp()`,
+    by: sql`i.available_at`,
+    limit,
+  })
+}
+
+/** Failed items of open orders that no retry will bring back, failed at least `afterHours` ago, tenant by tenant in turn. */
+export function findFinalFailures(q: Queryable, afterHours: number, limit: number): Promise<ItemAddress[]> {
+  return inFairOrder(q, {
+    ...failedOfOpenOrders,
+    name: 'find_final_failures',
+    where: sql`i.available_at is null and i.updated_at <= clock_timestamp() - make_interval(secs => ${afterHours * 3600})`,
+    by: sql`i.updated_at`,
+    limit,
+  })
 }

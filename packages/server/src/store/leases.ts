@@ -5,6 +5,8 @@ import type { Instant, Queryable, Tx } from './tx.ts'
 
 export interface LeaseFilter {
   readonly agentId?: string | undefined
+  /** An agent id, or the principal behind it (`service:crm`). */
+  readonly holder?: string | undefined
   readonly orderId?: string | undefined
   readonly orderType?: string | undefined
   /** Only leases whose holder gave no sign of life for this long. */
@@ -23,8 +25,9 @@ export type LeaseRow = Pick<
 const columns = sql`i.tenant_id, i.id, i.order_id, i.order_type, i.state, i.generation, i.leased_by_agent_id, i.leased_by_principal, i.lease_expires_at, i.last_heartbeat_at`
 
 function matching(filter: LeaseFilter): Sql {
-  const wheres = [sql`i.tenant_id = wm.current_tenant()`, sql`i.state in ('leased', 'in_progress')`]
+  const wheres = [sql`i.tenant_id = wm.current_tenant()`, sql`i.leased`]
   if (filter.agentId !== undefined) wheres.push(sql`i.leased_by_agent_id = ${filter.agentId}`)
+  if (filter.holder !== undefined) wheres.push(sql`${filter.holder} in (i.leased_by_agent_id, i.leased_by_principal)`)
   if (filter.orderId !== undefined) wheres.push(sql`i.order_id = ${filter.orderId}`)
   if (filter.orderType !== undefined) wheres.push(sql`i.order_type = ${filter.orderType}`)
   if (filter.silentForSeconds !== undefined)
@@ -52,5 +55,6 @@ export async function extendLeases(tx: Tx, ids: readonly string[], at: Instant, 
   const rows = await tx.query<{ id: string; lease_expires_at: Instant }>(sql`
     update wm.items set lease_expires_at = greatest(lease_expires_at, ${at}::timestamptz + make_interval(secs => ${ttlSeconds})), updated_at = ${at}
      where tenant_id = ${tx.tenantId} and id = any(${ids}) and state in ('leased', 'in_progress') returning id, lease_expires_at`)
+  tx.changedLeases.push(...rows.map((row) => row.id))
   return new Map(rows.map((row) => [row.id, row.lease_expires_at]))
 }

@@ -1,6 +1,8 @@
 /** Orders: reading, locking, guarded moves. */
 import type { OrderState } from '@work-manager/contract'
 import sql, { empty, join, type Sql } from 'sql-template-tag'
+import { inFairOrder } from './fair-order.ts'
+import { notPaused } from './pauses.ts'
 import type { Instant, Queryable, Tx } from './tx.ts'
 
 export interface OrderRow {
@@ -19,9 +21,10 @@ export interface OrderRow {
   readonly items_dead: number
   readonly approval_id: string | null
   readonly apply_attempts: number
+  readonly traceparent: string | null
 }
 const columns = sql`o.id, o.type, o.type_version, o.state, o.priority, o.revision, o.requested_by_principal, o.payload, o.meta, o.on_item_failure,
-  o.items_total, o.items_submitted, o.items_dead, o.approval_id, o.apply_attempts`
+  o.items_total, o.items_submitted, o.items_dead, o.approval_id, o.apply_attempts, o.traceparent`
 
 export interface NewOrder {
   readonly id: string
@@ -36,17 +39,19 @@ export interface NewOrder {
   readonly acceptanceConfig: unknown
   readonly onItemFailure: 'fail_order' | 'proceed'
   readonly itemsTotal: number
+  /** Where its trace begins; null when nobody traces. */
+  readonly traceparent: string | null
 }
 
 export async function insertOrder(tx: Tx, order: NewOrder, at: Instant): Promise<void> {
   await tx.query(
     sql`
     insert into wm.orders (tenant_id, id, type, type_version, state, priority, requested_by_type, requested_by_id, requested_by_principal,
-      payload, meta, acceptance_config, on_item_failure, items_total, last_transitioned_at, created_at, updated_at)
+      payload, meta, acceptance_config, on_item_failure, items_total, traceparent, last_transitioned_at, created_at, updated_at)
     values (${tx.tenantId}, ${order.id}, ${order.type}, ${order.typeVersion}, 'queued', ${order.priority}, ${order.requestedByType},
       ${order.requestedById}, ${order.principal}, ${JSON.stringify(order.payload)}::json,
       ${order.meta === undefined || order.meta === null ? null : JSON.stringify(order.meta)}::jsonb,
-      ${JSON.stringify(order.acceptanceConfig)}::json, ${order.onItemFailure}, ${order.itemsTotal}, ${at}, ${at}, ${at})`,
+      ${JSON.stringify(order.acceptanceConfig)}::json, ${order.onItemFailure}, ${order.itemsTotal}, ${order.traceparent}, ${at}, ${at}, ${at})`,
     'insert_order',
   )
 }
@@ -57,6 +62,13 @@ export async function findOrder(q: Queryable, id: string): Promise<OrderRow | un
     'find_order',
   )
   return row
+}
+
+export async function hasOrdersOfType(q: Queryable, type: string): Promise<boolean> {
+  const [row] = await q.query<{ found: boolean }>(
+    sql`select exists (select from wm.orders o where o.tenant_id = wm.current_tenant() and o.type = ${type}) as found`,
+  )
+  return row!.found
 }
 
 /** Locks the order against every other writer of it until the transaction ends. Orders come before items in the lock order. */
@@ -129,9 +141,13 @@ export async function renderOrder(q: Queryable, id: string): Promise<string | un
   return row?.json
 }
 
-export interface OrderPage {
-  readonly total: number
-  readonly rows: ReadonlyArray<{ id: string; json: string; items_count?: number; events_count?: number }>
+/** How many orders match, with the snapshot in which they were counted (see store/snapshots.ts). */
+export async function countOrders(q: Queryable, wheres: readonly Sql[]): Promise<{ total: number; snapshot: string }> {
+  const where = join([sql`o.tenant_id = wm.current_tenant()`, ...wheres], ' and ')
+  const [row] = await q.query<{ total: number; snapshot: string }>(
+    sql`select count(*)::int as total, pg_current_snapshot()::text as snapshot from wm.orders o where ${where}`,
+  )
+  return row!
 }
 
 /** One page of orders by ready-made conditions and sort terms (see operations/work/order-query.ts), with counts where asked. */
@@ -144,20 +160,15 @@ export async function pageOrders(
     offset: number
     countItems: boolean
     countEvents: boolean
-    countTotal: boolean
   },
-): Promise<OrderPage> {
+): Promise<Array<{ id: string; json: string; items_count?: number; events_count?: number }>> {
   const where = join([sql`o.tenant_id = wm.current_tenant()`, ...query.wheres], ' and ')
   const itemsCount = sql`(select count(*)::int from wm.items i where i.tenant_id = o.tenant_id and i.order_id = o.id) as items_count`
   const eventsCount = sql`(select count(*)::int from wm.events e where e.tenant_id = o.tenant_id and e.order_id = o.id) as events_count`
   const extra = [...(query.countItems ? [itemsCount] : []), ...(query.countEvents ? [eventsCount] : [])]
-  const [{ total } = { total: 0 }] = query.countTotal
-    ? await q.query<{ total: number }>(sql`select count(*)::int as total from wm.orders o where ${where}`)
-    : []
-  const rows = await q.query<{ id: string; json: string; items_count?: number; events_count?: number }>(sql`
+  return q.query(sql`
     select o.id, wm.order_json(o)::text as json ${extra.length > 0 ? join(extra, ', ', ', ') : empty}
       from wm.orders o where ${where} order by ${join(query.orderBy)} limit ${query.limit} offset ${query.offset}`)
-  return { total, rows }
 }
 
 /** Records how many items the plan made; only on an order that has none. */
@@ -209,21 +220,27 @@ export async function markStale(tx: Tx, id: string, since: Instant, at: Instant)
   return rows.length === 1
 }
 
-/** Orders of all tenants in a waiting state (submitted, approved), longest waiting first. */
-export async function findWaitingOrders(
-  q: Queryable,
-  state: 'submitted' | 'approved',
-  types: readonly string[] | null,
-  limit: number,
-): Promise<OrderAddress[]> {
-  return q.query(
-    sql`
-    select o.tenant_id, o.id, o.type, o.state, o.last_transitioned_at from wm.orders o
-     where o.state in ('submitted', 'approved', 'failed') and o.state = ${state}
-       and (${types as string[] | null}::text[] is null or o.type = any(${types as string[] | null}) and o.auto_approval_tried_revision < o.revision)
-     order by o.last_transitioned_at limit ${limit}`,
-    'find_waiting_orders',
-  )
+const waitingOrders = {
+  from: sql`wm.orders o`,
+  tenant: sql`o.tenant_id`,
+  by: sql`o.last_transitioned_at`,
+  columns: sql`o.tenant_id, o.id, o.type, o.state, o.last_transitioned_at`,
+}
+
+/** Approved orders of all tenants that nothing pauses, tenant by tenant in turn. */
+export function findApprovedOrders(q: Queryable, limit: number): Promise<OrderAddress[]> {
+  return inFairOrder(q, { ...waitingOrders, name: 'find_approved_orders', among: sql`o.state = 'approved'`, where: notPaused, limit })
+}
+
+/** Submitted orders of these types, of all tenants, whose automatic approval was not tried and which nothing pauses; in turn. */
+export function findUndecidedOrders(q: Queryable, types: readonly string[], limit: number): Promise<OrderAddress[]> {
+  return inFairOrder(q, {
+    ...waitingOrders,
+    name: 'find_undecided_orders',
+    among: sql`o.state = 'submitted' and o.auto_approval_tried_revision < o.revision`,
+    where: sql`o.type = any (${types as string[]}) and ${notPaused}`,
+    limit,
+  })
 }
 
 /** The automatic approval of this revision was tried; it is not tried again before a rework. */

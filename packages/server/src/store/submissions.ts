@@ -14,3 +14,16 @@ export async function renderSubmissions(q: Queryable, itemId: string): Promise<s
   )
   return rows.map((row) => row.json)
 }
+
+/** Where the submissions that a decision is about were handed in, as traces tell it; the newest of them where there are many. */
+export async function findSubmissionTraces(q: Queryable, orderId: string): Promise<string[]> {
+  const rows = await q.query<{ traceparent: string }>(
+    sql`
+    select s.traceparent from wm.submissions s
+      join wm.items i on i.tenant_id = s.tenant_id and i.id = s.item_id and i.submission_number = s.number
+     where s.tenant_id = wm.current_tenant() and s.order_id = ${orderId} and s.traceparent is not null
+     order by s.decided_at desc limit 64`,
+    'find_submission_traces',
+  )
+  return rows.map((row) => row.traceparent)
+}

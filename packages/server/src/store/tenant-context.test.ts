@@ -89,7 +89,7 @@ describe('a pooled connection', () => {
 
   it('of the hot path is bare between two statements', async () => {
     for (const tenant of [a, b])
-      await database.hot.query('checkout', `select * from wm.checkout_items($1, null, null, -32768, 1, 15, '[]')`, [tenant])
+      await database.hot.query('checkout', `select * from wm.lease_items($1, '{"epoch":1,"heartbeat_every":15}', '[]')`, [tenant])
     const [row] = await database.hot.query<{ tenant: string | null; n: string }>(
       'bare',
       `select nullif(current_setting('wm.tenant_id', true), '') as tenant, (select count(*) from wm.records) as n`,

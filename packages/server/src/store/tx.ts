@@ -21,6 +21,8 @@ export interface Tx extends Queryable {
   readonly tenantId: string
   /** `clock_timestamp()` in a statement of its own: call it after the locks, it is the decision point. */
   clock(): Promise<Instant>
+  /** Items whose lease this transaction ends or changes; told to `Database.onLeasesChanged` once it is committed. */
+  readonly changedLeases: string[]
 }
 
 /** The tenant-bound pool: every statement sees one tenant's rows. */

@@ -1,5 +1,6 @@
 /** What an order waits for, as counts: one query over its items and the members of the order that only this question needs. */
 import sql from 'sql-template-tag'
+import type { PauseInForce } from '../domain/governance.ts'
 import type { Queryable } from './tx.ts'
 
 export interface WaitingFacts {
@@ -20,6 +21,10 @@ export interface WaitingFacts {
   readonly last_transitioned_at: string
   /** The auto-approver has looked at this revision and did not approve it. */
   readonly auto_approval_tried: boolean
+  readonly pause: PauseInForce | null
+  /** Under a lease now, of the type and of the tenant, for the limits. */
+  readonly leased_of_type: number
+  readonly leased_of_tenant: number
 }
 
 /** The facts, or undefined when there is no such order. */
@@ -27,7 +32,8 @@ export async function findWaitingFacts(q: Queryable, orderId: string): Promise<W
   const [row] = await q.query<WaitingFacts>(
     sql`
     select i.*, to_char(o.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created_at,
-           to_char(o.last_transitioned_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as last_transitioned_at, o.last_apply_error, o.apply_attempts, o.auto_approval_tried_revision >= o.revision as auto_approval_tried
+           to_char(o.last_transitioned_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as last_transitioned_at, o.last_apply_error, o.apply_attempts, o.auto_approval_tried_revision >= o.revision as auto_approval_tried,
+           wm.pause_in_force(o.tenant_id, null, null, o.type) as pause, l.*
       from wm.orders o cross join lateral (
         select count(*) filter (where state = 'queued')::integer as ready,
                count(*) filter (where state in ('leased', 'in_progress'))::integer as leased,
@@ -38,6 +44,9 @@ export async function findWaitingFacts(q: Queryable, orderId: string): Promise<W
                to_char(min(lease_expires_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as lease_ends_at,
                to_char(min(available_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as retry_at
           from wm.items where tenant_id = o.tenant_id and order_id = o.id) i
+      cross join lateral (
+        select count(*)::integer as leased_of_tenant, count(*) filter (where order_type = o.type)::integer as leased_of_type
+          from wm.items where tenant_id = o.tenant_id and leased) l
      where o.tenant_id = wm.current_tenant() and o.id = ${orderId}`,
     'find_waiting_facts',
   )

@@ -1,5 +1,6 @@
 /** The command line's way to a server: Node's fetch, one base address, one key, every failure explained. */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { CliError, exitOfStatus } from './cli-error.ts'
 import { inertLine } from './inert-text.ts'
 
@@ -11,6 +12,8 @@ export interface ApiTarget {
   readonly keyFrom: string
   readonly signal: AbortSignal
   readonly timeoutMs?: number
+  /** The trace that the command belongs to (TRACEPARENT, as other command-line tools read it). */
+  readonly traceparent?: string | null
 }
 
 export interface ApiAnswer<T> {
@@ -22,6 +25,10 @@ export interface PostOptions {
   readonly idempotencyKey?: string | undefined
   readonly timeoutMs?: number
 }
+
+/** A person at a terminal waits this long for a limit, and so often, not longer. */
+const longestWaitMs = 30_000
+const mostRepeats = 5
 
 type Query = Readonly<Record<string, string | number | undefined>>
 
@@ -49,11 +56,13 @@ export class ApiClient {
   }
 
   /**
-   * One request. Refuses with: unreachable, timeout, not_work_manager (exit 7), or what the server said, by status.
+   * One request; when the server says that it was one too many, again after the time it names. Refuses with: unreachable, timeout,
+   * not_work_manager (exit 7), or what the server said, by status.
    */
-  async #send<T>(method: string, path: string, body?: unknown, options: PostOptions = {}): Promise<ApiAnswer<T>> {
-    const { base, key, signal } = this.#target
+  async #send<T>(method: string, path: string, body?: unknown, options: PostOptions = {}, repeats = mostRepeats): Promise<ApiAnswer<T>> {
+    const { base, key, signal, traceparent } = this.#target
     const timeoutMs = options.timeoutMs ?? this.#target.timeoutMs ?? 30_000
+    const idempotencyKey = options.idempotencyKey ?? randomUUID()
     const timeout = AbortSignal.timeout(timeoutMs)
     let response: Response
     let text: string
@@ -63,7 +72,8 @@ export class ApiClient {
         headers: {
           authorization: `Bearer ${key}`,
           accept: 'application/json',
-          ...(body === undefined ? {} : { 'content-type': 'application/json', 'idempotency-key': options.idempotencyKey ?? randomUUID() }),
+          ...(traceparent ? { traceparent } : {}),
+          ...(body === undefined ? {} : { 'content-type': 'application/json', 'idempotency-key': idempotencyKey }),
         },
         body: body === undefined ? undefined : JSON.stringify(body),
         // A redirect could carry the key to another host, or turn a POST into a GET.
@@ -73,6 +83,13 @@ export class ApiClient {
       text = await response.text()
     } catch (cause) {
       throw unreachable(base, cause, signal, timeout, timeoutMs)
+    }
+    const waitMs = response.status === 429 ? Number(response.headers.get('retry-after')) * 1000 : Number.NaN
+    if (waitMs > 0 && waitMs <= longestWaitMs && repeats > 0) {
+      await pause(waitMs, undefined, { signal }).catch((cause: unknown) => {
+        throw unreachable(base, cause, signal, timeout, timeoutMs)
+      })
+      return this.#send<T>(method, path, body, { ...options, idempotencyKey }, repeats - 1)
     }
     return { status: response.status, body: judge(response, text, this.#target) as T }
   }

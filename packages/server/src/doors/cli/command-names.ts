@@ -4,6 +4,8 @@
  */
 export interface CommandName {
   readonly words: string
+  /** One more name, without the noun, for what is asked all day. */
+  readonly short?: string
   readonly byHand?: true
   /** Members that are arguments besides those of the path. */
   readonly arguments?: readonly string[]
@@ -35,7 +37,7 @@ export const commandNames: Readonly<Record<string, CommandName>> = {
   list_order_types: { words: 'types list', byHand: true },
   list_orders: { words: 'orders list', byHand: true },
   get_order: { words: 'orders show', byHand: true },
-  explain_order: { words: 'orders why' },
+  explain_order: { words: 'orders why', short: 'why' },
   list_items: { words: 'items list', byHand: true },
   get_item: { words: 'items show' },
   list_parts: { words: 'items parts' },
@@ -54,9 +56,25 @@ export const commandNames: Readonly<Record<string, CommandName>> = {
   revoke_leases: { words: 'lease release', byHand: true },
   extend_leases: { words: 'lease extend', byHand: true },
   reclaim_leases: { words: 'lease reclaim', byHand: true },
+  pause: { words: 'pause', byHand: true },
+  resume: { words: 'resume', byHand: true },
+  list_pauses: { words: 'pauses', byHand: true },
   run_generators: { words: 'generate', byHand: true },
   run_maintenance: { words: 'maintain', byHand: true },
   purge_idempotency_keys: { words: 'ops purge-keys', byHand: true },
+  list_publishers: { words: 'publishers list' },
+  move_publisher_cursor: {
+    words: 'publishers move',
+    arguments: ['seq'],
+    example: 'nats 4711 --reason "The stream was lost; publish again from here"',
+  },
+  list_parked_messages: { words: 'publishers parked' },
+  retry_parked_messages: { words: 'publishers retry', arguments: ['publisher'], example: 'rabbitmq --reason "The queue is bound now"' },
+  discard_parked_message: {
+    words: 'publishers discard',
+    arguments: ['publisher', 'seq'],
+    example: 'sqs 4711 --reason "Too large for the queue; the consumer reads it over HTTP"',
+  },
 }
 
 /** The predecessor's spellings, still understood. */

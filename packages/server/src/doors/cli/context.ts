@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config, ReadConfig } from '../../config/index.ts'
+import { readTraceparent } from '../../tracing/traceparent.ts'
 import { ApiClient } from './api-client.ts'
 import { CliError } from './cli-error.ts'
 import { readServerAddress, reviewerKeyFile } from './local-files.ts'
@@ -70,7 +71,13 @@ export class Context {
     const address = await this.url()
     const base = new URL(address).pathname === '/' ? `${address}/api/work` : address
     const { text, from } = key ?? (await this.#key())
-    return new ApiClient({ base, key: text, keyFrom: from, signal: this.interrupt.signal })
+    return new ApiClient({
+      base,
+      key: text,
+      keyFrom: from,
+      signal: this.interrupt.signal,
+      traceparent: readTraceparent(this.env.TRACEPARENT),
+    })
   }
 
   /** The key that --key, --key-file or WORK_MANAGER_KEY gives; never the local person's, which only a person may use. */

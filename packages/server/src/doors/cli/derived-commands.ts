@@ -13,6 +13,9 @@ import type { CommandOperation, Member } from './operation-table.ts'
 /** Options of the program itself; a member of the same name could not be said. */
 const taken = new Set(['json', 'url', 'key', 'key-file', 'config', 'input', 'idempotency-key', 'help', 'version'])
 
+/** What a group of derived commands is for, where its name does not say it. */
+const nounMeanings: Readonly<Record<string, string>> = { publishers: 'facts to other systems: see how far they are, mend what is stuck' }
+
 function number(member: Member): (text: string) => number {
   const pattern = member.kind === 'integer' ? /^-?\d{1,15}$/ : /^-?\d+(\.\d+)?$/
   return (text) => {
@@ -103,11 +106,13 @@ export function addDerived(program: Command, context: Context, table: readonly C
   for (const operation of table) {
     const entry = commandNames[operation.name]
     if (entry === undefined || entry.byHand === true) continue
+    if (entry.short !== undefined) deriveCommand(program.command(entry.short), context, operation, entry)
     const words = entry.words.split(' ')
     let parent = program
     for (const word of words.slice(0, -1)) {
       const noun = parent.commands.find((one) => one.name() === word)
-      parent = noun ?? parent.command(word).summary(`${word}: list and use`).description(`${word}: list and use.`)
+      const meaning = nounMeanings[word] ?? `${word}: list and use`
+      parent = noun ?? parent.command(word).summary(meaning).description(`${meaning}.`)
     }
     const command = deriveCommand(parent.command(words.at(-1)!), context, operation, entry)
     if (entry.example !== undefined) command.addHelpText('after', `\nExample:\n  work-manager ${entry.words} ${entry.example}\n`)

@@ -57,6 +57,8 @@ export function explain(thrown: unknown): CliError {
         { cause: thrown, members: { findings } },
       )
     }
+    case 'UnfitRedisError':
+      return new CliError('configuration', 'redis_unfit', error.message.replace(` ${fix}`, ''), fix, cause)
     case 'MigrationError':
       return new CliError('unfit', 'database_schema', error.message, fix, cause)
     case 'WorkError':

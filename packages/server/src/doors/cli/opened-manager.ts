@@ -3,11 +3,15 @@ import { pino } from 'pino'
 import type { WorkManager } from '../../main.ts'
 import type { Context } from './context.ts'
 
-/** Refuses with: already_running (exit 8) while another process serves the embedded database. */
-export async function withManager<T>(context: Context, use: (manager: WorkManager) => Promise<T>): Promise<T> {
+/**
+ * `url`: connect there instead of to what the configuration names.
+ * Refuses with: already_running (exit 8) while another process serves the embedded database.
+ */
+export async function withManager<T>(context: Context, use: (manager: WorkManager) => Promise<T>, url?: string): Promise<T> {
   const config = await context.config()
   const { openWorkManager } = await import('../../main.ts')
-  const manager = await openWorkManager({ ...config, background: { enabled: false } }, { log: pino({ level: 'silent' }) })
+  const database = url === undefined ? config.database : { ...config.database, url, max_connections: 8 }
+  const manager = await openWorkManager({ ...config, database, background: { enabled: false } }, { log: pino({ level: 'silent' }) })
   try {
     return await use(manager)
   } finally {

@@ -14,8 +14,10 @@ import { addMake } from './commands/make.ts'
 import { addMcp } from './commands/mcp.ts'
 import { addOps } from './commands/ops.ts'
 import { addOrders } from './commands/orders.ts'
+import { addPauses } from './commands/pauses.ts'
 import { addServing } from './commands/serving.ts'
 import { addTail } from './commands/tail.ts'
+import { addTenants } from './commands/tenants.ts'
 import { addTypes } from './commands/types.ts'
 import type { Context, GlobalOptions } from './context.ts'
 import { usageError, type CliError } from './cli-error.ts'
@@ -62,7 +64,9 @@ export function buildProgram(context: Context, version: string, table: readonly 
   addLedger(program, context)
   addMcp(program, context)
   addKeys(program, context)
+  addTenants(program, context)
   addLease(program, context)
+  addPauses(program, context)
   addMaintenance(program, context)
   addOps(program, context)
   addChecks(program, context)

@@ -1,14 +1,15 @@
 /** The life of a server started from the command line: open, listen, do something meanwhile, stop in good order. */
-import net from 'node:net'
-import { pino, type Logger } from 'pino'
 import type { Config } from '../../config/index.ts'
 import type { WorkManager } from '../../main.ts'
 import type { Context, Flags } from './context.ts'
 import { CliError, exitCodes } from './cli-error.ts'
-import { inertLine } from './inert-text.ts'
+import { explainListenFailure } from './listen-failure.ts'
 import { announceServer } from './local-files.ts'
 import { openWhenReachable } from './open-when-reachable.ts'
+import { plainLog } from './plain-log.ts'
 import { onStopSignal } from './stop-signals.ts'
+import { primaryConnections } from './workers/connection-share.ts'
+import { startWorkers, workerCount, type Workers } from './workers/primary.ts'
 
 export interface RunningServer {
   readonly manager: WorkManager
@@ -20,7 +21,8 @@ export interface RunningServer {
 
 /**
  * Runs a server until it is told to stop; `meanwhile` may end earlier. `quiet` shows warnings as plain lines instead of the log.
- * Refuses with: port_in_use, port_not_permitted (exit 3), and whatever opening refuses with.
+ * With several workers this process keeps the database and them, and serves nothing itself.
+ * Refuses with: port_in_use, port_not_permitted, too_many_workers (exit 3), and whatever opening refuses with.
  */
 export async function runServer(
   context: Context,
@@ -30,9 +32,12 @@ export async function runServer(
 ): Promise<void> {
   const { config, origins } = await context.readConfig(flags)
   const { openWorkManager } = await import('../../main.ts')
-  const options = quiet ? { log: plainLog(context, origins.has('server.log_level') ? config.server.log_level : 'warn') } : {}
+  const plainLogLevel = quiet ? (origins.has('server.log_level') ? config.server.log_level : 'warn') : null
+  const options = plainLogLevel === null ? {} : { log: plainLog(context.out, plainLogLevel) }
+  const many = workerCount(config) > 1
+  const ownConfig = many ? primaryConfig(config) : config
   const say = (sentence: string) => context.out.note(sentence)
-  const manager = await openWhenReachable(() => openWorkManager(config, options), say, context.interrupt.signal)
+  const manager = await openWhenReachable(() => openWorkManager(ownConfig, options), say, context.interrupt.signal)
   if (context.interrupt.signal.aborted) {
     await manager.stop()
     throw new CliError('interrupted', 'interrupted', 'Interrupted while starting.', '')
@@ -42,7 +47,13 @@ export async function runServer(
   // Whoever waits for it sees the failure; before anybody waits it must not end the process.
   ended.promise.catch(() => {})
   let stopped: Promise<void> | undefined
-  const stop = () => (stopped ??= (stopping.abort(), manager.stop()))
+  let workers: Promise<Workers> | undefined
+  const stopWorkers = async () => {
+    // Workers that could not start have ended already.
+    const running = await workers?.catch(() => undefined)
+    await running?.stop()
+  }
+  const stop = () => (stopped ??= (stopping.abort(), stopWorkers().then(() => manager.stop())))
   const stopListening = onStopSignal(
     () => {
       context.out.note(`\nStopping: requests that run may finish (at most ${config.server.drain_seconds} s). Ctrl-C again stops at once.`)
@@ -50,6 +61,7 @@ export async function runServer(
     },
     () => {
       // Nothing acknowledged is lost: PostgreSQL replays its log at the next start.
+      // Workers end by themselves when this process has.
       const now = manager.embedded?.stop('immediate') ?? Promise.resolve()
       now.finally(() => process.exit(exitCodes.interrupted)).catch(() => {})
     },
@@ -65,7 +77,8 @@ export async function runServer(
     ),
   )
   try {
-    const url = await listen(manager, config)
+    if (many) workers = startWorkers({ config, manager, plainLogLevel, onGivingUp: ended.reject })
+    const url = (await workers)?.url ?? (await listen(manager, config))
     const withdraw = await announceServer(config.database.data_directory, url).catch((error: NodeJS.ErrnoException) => {
       // With a database elsewhere the directory may be read-only: commands then need --url, the server does not need the file.
       context.out.note(
@@ -89,62 +102,17 @@ export async function runServer(
   }
 }
 
+/** The primary answers no requests and leaves background work to its workers. */
+const primaryConfig = (config: Config): Config => ({
+  ...config,
+  background: { ...config.background, enabled: false },
+  database: { ...config.database, max_connections: primaryConnections },
+})
+
 async function listen(manager: WorkManager, config: Config): Promise<string> {
   try {
     return await manager.listen()
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    const { host, port } = config.server
-    if (code === 'EADDRINUSE') {
-      const free = await nextFreePort(host, port)
-      throw new CliError(
-        'configuration',
-        'port_in_use',
-        `Port ${port} on ${host} is taken by another program.`,
-        `Stop that program, or use another port: --port ${free} (or WORK_MANAGER_PORT=${free}).`,
-        { cause },
-      )
-    }
-    if (code === 'EACCES')
-      throw new CliError(
-        'configuration',
-        'port_not_permitted',
-        `Port ${port} may only be opened by a privileged user.`,
-        'Use a port above 1023, such as --port 7420, and let a proxy listen on the low one.',
-        { cause },
-      )
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-      throw new CliError(
-        'configuration',
-        'host_not_here',
-        `This machine has no address ${host}.`,
-        'Set server.host to 127.0.0.1, to one of its addresses, or to 0.0.0.0 for all of them.',
-        { cause },
-      )
-    throw cause
+    throw await explainListenFailure(cause, config.server.host, config.server.port)
   }
-}
-
-async function nextFreePort(host: string, taken: number): Promise<number> {
-  for (let port = taken + 1; port <= Math.min(taken + 50, 65535); port++) if (await isFree(host, port)) return port
-  return 0
-}
-
-function isFree(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = net.createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, host, () => server.close(() => resolve(true)))
-  })
-}
-
-/** The log for people who watch: one plain line per message on stderr. */
-function plainLog(context: Context, level: string): Logger {
-  const write = (record: string) => {
-    const { msg, err } = JSON.parse(record) as { msg?: string; err?: { message?: string } }
-    context.out.note(
-      context.out.paint.dim(`server: ${inertLine([msg, err?.message].filter((part) => part !== undefined && part !== '').join(': '))}`),
-    )
-  }
-  return pino({ level }, { write })
 }

@@ -203,6 +203,13 @@ async function emptyConfig(directory: string): Promise<string> {
   return file
 }
 
+test('pause --everything reaches the database of a running server past it', async () => {
+  expect(await json('pause', '--everything', '--reason', 'stop all')).toMatchObject({ pause: { scope: 'everything' } })
+  expect((await run('items', 'checkout')).stderr).toContain('stop all')
+  expect((await json<{ pauses: unknown[] }>('pauses')).pauses).toHaveLength(1)
+  expect(await json('resume', '--everything', '--reason', 'go on')).toEqual({ lifted: true })
+})
+
 test('doctor finds a running server healthy', async () => {
   expect(await json('doctor')).toMatchObject({ ok: true })
 })
@@ -212,6 +219,11 @@ test('Ctrl-C stops it in good order', async () => {
   server.kill('SIGINT')
   expect(await ended).toBe(0)
   expect((await run('orders')).code).toBe(7)
+})
+
+test('without a server, everything is paused in the database itself', async () => {
+  expect(await json('pause', '--everything', '--reason', 'stop all')).toMatchObject({ leases_ended: 0 })
+  expect(await json('resume', '--everything', '--reason', 'go on')).toEqual({ lifted: true })
 })
 
 test('without a server, housekeeping and generators run in the database itself', async () => {

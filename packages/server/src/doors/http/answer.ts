@@ -1,6 +1,7 @@
 /** How answers look on the wire: the headers that every one carries, and refusals as problem details. */
 import { toProblem, WorkError, type ErrorCode } from '@work-manager/contract'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Admission, noLimits, RateLimitedError, rateLimitHeaders } from '../../rate-limits/admission.ts'
 
 export const jsonType = 'application/json; charset=utf-8'
 const problemType = 'application/problem+json; charset=utf-8'
@@ -26,10 +27,15 @@ export function answerHeaders(contentType: string, requestId: string): Record<st
 }
 
 /** The headers and body of a refusal. */
-export function renderRefusal(error: WorkError, requestId: string): { status: number; headers: Record<string, string>; body: string } {
+export function renderRefusal(
+  error: WorkError,
+  requestId: string,
+  counted: Admission = noLimits,
+): { status: number; headers: Record<string, string>; body: string } {
   const problem = toProblem(error, requestId)
   const headers = answerHeaders(problemType, requestId)
   if (problem.retry === 'later') headers['retry-after'] = String(error.details.retryAfterSeconds ?? waitSeconds[error.code] ?? 1)
+  rateLimitHeaders(headers, error instanceof RateLimitedError ? error.counted : counted)
   if (problem.status === 401)
     headers['www-authenticate'] =
       error.code === 'auth_required' ? 'Bearer realm="work-manager"' : 'Bearer realm="work-manager", error="invalid_token"'
@@ -39,8 +45,8 @@ export function renderRefusal(error: WorkError, requestId: string): { status: nu
   return { status: problem.status, headers, body: JSON.stringify(problem) }
 }
 
-export function sendRefusal(reply: FastifyReply, error: WorkError, requestId: string): void {
-  const { status, headers, body } = renderRefusal(error, requestId)
+export function sendRefusal(reply: FastifyReply, error: WorkError, requestId: string, counted?: Admission): void {
+  const { status, headers, body } = renderRefusal(error, requestId, counted)
   reply.code(status).headers(headers).send(body)
 }
 

@@ -61,6 +61,7 @@ const { authenticate } = createAuthenticator({
           expiresAt: null,
           revokedAt: null,
           tenantSuspended: false,
+          tier: 'default',
         }
       : null,
 })
@@ -79,6 +80,8 @@ function start(changes: Partial<HttpAppOptions> = {}): FastifyInstance {
   return createHttpApp({
     operations,
     runOperation: async (operation, request) => {
+      // As the real one does first: the body is read when somebody asks for what it says.
+      void request.input
       calls.push({ operation: operation.name, request })
       return answer(request)
     },
@@ -325,7 +328,7 @@ describe('a refusal', () => {
     expect(logged[0]).toMatchObject({
       request_id: response.headers['x-request-id'],
       operation: 'take_note',
-      error: { message: 'connection to db.internal failed', cause: { message: 'secret cause' } },
+      err: { message: 'connection to db.internal failed: secret cause' },
     })
     expect(JSON.stringify(logged)).not.toContain('secret parameter')
   })

@@ -8,9 +8,12 @@ import { WorkError } from '@work-manager/contract'
 import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import type { Principal } from '../../auth/principal.ts'
+import { callerIp } from '../../auth/ip-address.ts'
 import { readProvenance } from '../../auth/provenance.ts'
 import type { Operation } from '../../operations/operation.ts'
 import type { OperationAnswer, OperationRunner } from '../../operations/run-operation.ts'
+import { readTraceparent, traceIdOf } from '../../tracing/traceparent.ts'
+import { type Admission, rateLimitHeaders } from '../../rate-limits/admission.ts'
 import { answerHeaders, jsonType, sendRefusal, sendRefusalWhileReading } from './answer.ts'
 import { answerClientError, maxHeaderSize } from './client-error.ts'
 import { asRefusal } from './door-errors.ts'
@@ -18,8 +21,9 @@ import { defaultIdempotencyHeaders, readIdempotencyKey } from './idempotency-hea
 import { HttpCall } from './operation-call.ts'
 import { parseQuery } from './query-string.ts'
 import { checkBodyType, readBody } from './request-body.ts'
-import { requestIdOf, traceIdOf } from './request-id.ts'
+import { requestIdOf } from './request-id.ts'
 import { routesOf, UnknownRoutes, type Route } from './route-table.ts'
+import type { MetricsAccess } from './metrics-route.ts'
 import { addSystemRoutes, systemPaths, type Health } from './system-routes.ts'
 
 export interface HttpSettings {
@@ -38,9 +42,10 @@ export interface HttpSettings {
 export interface HttpAppOptions {
   readonly operations: readonly Operation[]
   readonly runOperation: OperationRunner
-  readonly authenticate: (authorizationHeader: string | undefined) => Promise<Principal>
+  readonly authenticate: (authorizationHeader: string | undefined, address: string | undefined) => Promise<Principal>
   readonly settings?: HttpSettings
   readonly health: Health
+  readonly metrics?: MetricsAccess
   readonly log: Logger
   readonly version: string
   /** `read_only` refuses writes; `low` is for people to see. */
@@ -122,46 +127,57 @@ class Door {
 
   async serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const startedAt = performance.now()
+    let call: HttpCall | undefined
     try {
-      const call = await this.translate(route, request, reply)
+      call = await this.translate(route, request, reply)
       const answer = await this.options.runOperation(route.operation, call)
-      sendAnswer(reply, answer, request.id)
+      sendAnswer(reply, answer, request.id, call.counted)
       const tookMs = performance.now() - startedAt
       if (tookMs > this.slowRequestMs && route.operation.waits !== true) {
-        this.options.log.warn({ request_id: request.id, operation: route.operation.name, took_ms: Math.round(tookMs) }, 'slow request')
+        const { traceparent } = call
+        const line = {
+          request_id: request.id,
+          trace_id: traceIdOf(traceparent),
+          operation: route.operation.name,
+          took_ms: Math.round(tookMs),
+        }
+        this.options.log.warn(line, 'slow request')
       }
     } catch (error) {
-      this.refuse(error, request, reply, route.operation.name)
+      this.refuse(error, request, reply, route.operation.name, call?.counted)
     }
   }
 
-  /** In this order: can the server take it, can the body be read at all, who is it, what does it say. */
+  /** In this order: can the server take it, can the body be read at all, who is it. What it says is read when it was counted. */
   private async translate(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<HttpCall> {
     const { headers } = request
     const bytes = request.body as Buffer | undefined
     if (this.options.draining()) throw new WorkError('draining')
     if (route.writes) checkBodyType(headers, bytes)
-    const principal = await this.options.authenticate(headers.authorization)
+    const ip = callerIp(request.ip, request.socket.remoteAddress)
+    const principal = await this.options.authenticate(headers.authorization, ip)
     if (route.writes && this.options.storage?.() === 'read_only') throw new WorkError('storage_low')
     const params = request.params as Record<string, string>
     return new HttpCall(
       {
         principal,
-        provenance: readProvenance(headers, principal, request.ip, this.provenance),
+        provenance: readProvenance(headers, principal, ip, this.provenance),
         requestId: request.id,
-        input: inputOf(route, request.query as string, bytes, params),
+        readInput: () => inputOf(route, request.query as string, bytes, params),
         idempotencyKey: route.operation.idempotency === 'none' ? undefined : readIdempotencyKey(headers, this.idempotencyHeaders),
         fingerprintSource: route.source(params),
-        traceId: traceIdOf(headers.traceparent),
+        traceparent: readTraceparent(headers.traceparent),
+        tracestate: headers.tracestate as string | undefined,
       },
       reply.raw,
     )
   }
 
   /** Answers with the refusal that an error stands for. */
-  refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, operation: string): void {
+  refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, operation: string, counted?: Admission): void {
     const refusal = asRefusal(error, {
       requestId: request.id,
+      traceId: traceIdOf(readTraceparent(request.headers.traceparent)),
       operation,
       bodyLimitBytes: this.bodyLimitBytes,
       contentLength: request.headers['content-length'],
@@ -169,7 +185,7 @@ class Door {
     })
     if (reply.sent) return
     if (refusal.code === 'body_too_large') sendRefusalWhileReading(request, reply, refusal)
-    else sendRefusal(reply, refusal, request.id)
+    else sendRefusal(reply, refusal, request.id, counted)
   }
 }
 
@@ -181,8 +197,9 @@ function inputOf(route: Route, query: string, bytes: Buffer | undefined, params:
   return input
 }
 
-function sendAnswer(reply: FastifyReply, answer: OperationAnswer, requestId: string): void {
+function sendAnswer(reply: FastifyReply, answer: OperationAnswer, requestId: string, counted: Admission): void {
   const headers = answerHeaders(jsonType, requestId)
+  rateLimitHeaders(headers, counted)
   if (answer.replayed) headers['idempotent-replayed'] = 'true'
   if (answer.idempotencyExpires !== undefined) headers['idempotency-expires'] = answer.idempotencyExpires
   reply.code(answer.status).headers(headers).send(answer.bytes)

@@ -12,14 +12,21 @@ import { renderDocsPage, type ReferenceDocument } from './docs-page.ts'
 export const guides = [
   'README.md',
   'agents.md',
+  'benchmarks.md',
+  'caching.md',
   'cli.md',
   'config.md',
   'errors.md',
+  'governance.md',
   'http-api.md',
   'lifecycle.md',
+  'metrics.md',
   'operations.md',
   'order-types.md',
+  'publishers.md',
+  'redis.md',
   'sdk.md',
+  'tracing.md',
 ] as const
 
 export const docsPaths = ['/docs', '/llms.txt', '/docs/llms.txt', '/docs/openapi.json', ...guides.map((name) => `/docs/${name}`)]

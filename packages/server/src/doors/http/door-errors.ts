@@ -1,9 +1,12 @@
 /** Whatever is thrown at the HTTP door → the refusal to send. Unknown errors are logged here, once, and nothing of their text leaves. */
 import { WorkError } from '@work-manager/contract'
 import type { Logger } from 'pino'
+import { describeError } from '../../log/describe-error.ts'
+import { TypeCrashed } from '../../order-types/type-crashed.ts'
 
 interface ErrorContext {
   readonly requestId: string
+  readonly traceId: string | null
   readonly operation: string
   readonly bodyLimitBytes: number
   readonly contentLength: string | undefined
@@ -12,7 +15,14 @@ interface ErrorContext {
 
 /** The refusal for an error of the framework, of an operation, or of nobody we know. */
 export function asRefusal(error: unknown, context: ErrorContext): WorkError {
-  if (error instanceof WorkError) return error
+  const { requestId, traceId, operation } = context
+  const line = { request_id: requestId, trace_id: traceId, operation }
+  if (error instanceof WorkError) {
+    // A refusal for the caller, but a fault for whoever wrote the type.
+    if (error.cause instanceof TypeCrashed)
+      context.log.warn({ ...line, err: describeError(error.cause) }, 'the code of an order type failed')
+    return error
+  }
   const code = codeOf(error)
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     const received = context.contentLength === undefined ? '' : `, the request announces ${context.contentLength}`
@@ -34,17 +44,10 @@ export function asRefusal(error: unknown, context: ErrorContext): WorkError {
   // The client went away while it was still sending; nobody reads the answer.
   if (code === 'ECONNRESET' || code === 'ABORT_ERR')
     return new WorkError('bad_request', { detail: 'The request ended before it was complete.' })
-  context.log.error({ request_id: context.requestId, operation: context.operation, error: describe(error) }, 'request failed')
+  context.log.error({ ...line, err: describeError(error) }, 'request failed')
   return new WorkError('internal')
 }
 
 function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
-}
-
-/** Name, text, stack and code, and no other members: errors of drivers carry parameters and rows. */
-function describe(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { message: String(error) }
-  const cause = error.cause === undefined ? {} : { cause: describe(error.cause) }
-  return { name: error.name, message: error.message, stack: error.stack, code: codeOf(error), ...cause }
 }

@@ -20,7 +20,16 @@ const waitForNote = defineOperation({
   output: Type.Object({}),
   handler: async () => ({ status: 200, body: {} }),
 })
-const principal: Principal = { tenantId: 't1', tenantSlug: 'acme', kind: 'agent', id: 'a', name: 'agent:a', keyId: 'k', abilities: [] }
+const principal: Principal = {
+  tenantId: 't1',
+  tenantSlug: 'acme',
+  kind: 'agent',
+  id: 'a',
+  name: 'agent:a',
+  keyId: 'k',
+  abilities: [],
+  tier: 'default',
+}
 
 let run: (request: OperationRequest) => Promise<OperationAnswer>
 const app = createHttpApp({

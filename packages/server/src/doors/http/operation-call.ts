@@ -2,28 +2,48 @@
 import type { ServerResponse } from 'node:http'
 import type { Principal, Provenance } from '../../auth/principal.ts'
 import type { OperationRequest } from '../../operations/run-operation.ts'
+import { type Admission, noLimits } from '../../rate-limits/admission.ts'
+
+/** The body is read when somebody asks for it: a call that is one too many is refused before its JSON costs anything. */
+export interface HttpCallParts extends Omit<OperationRequest, 'signal' | 'noteLimits' | 'input'> {
+  readonly readInput: () => Record<string, unknown>
+}
 
 /** Makes the abort signal only for those who look at it: most calls are over before anyone could hang up. */
 export class HttpCall implements OperationRequest {
   readonly principal: Principal
   readonly provenance: Provenance
   readonly requestId: string
-  readonly input: Record<string, unknown>
   readonly idempotencyKey: string | undefined
   readonly fingerprintSource: string
-  readonly traceId: string | null
+  readonly traceparent: string | null
+  readonly tracestate: string | undefined
+  readonly door = 'http'
+  /** What the call was counted against; the answer says it, whatever it is. */
+  counted: Admission = noLimits
+  private readonly readInput: () => Record<string, unknown>
+  private given: Record<string, unknown> | undefined
   private readonly response: ServerResponse
   private controller: AbortController | undefined
 
-  constructor(parts: Omit<OperationRequest, 'signal'>, response: ServerResponse) {
+  constructor(parts: HttpCallParts, response: ServerResponse) {
     this.principal = parts.principal
     this.provenance = parts.provenance
     this.requestId = parts.requestId
-    this.input = parts.input
+    this.readInput = parts.readInput
     this.idempotencyKey = parts.idempotencyKey
     this.fingerprintSource = parts.fingerprintSource
-    this.traceId = parts.traceId
+    this.traceparent = parts.traceparent
+    this.tracestate = parts.tracestate
     this.response = response
+  }
+
+  noteLimits(counted: Admission): void {
+    this.counted = counted
+  }
+
+  get input(): Record<string, unknown> {
+    return (this.given ??= this.readInput())
   }
 
   get signal(): AbortSignal {

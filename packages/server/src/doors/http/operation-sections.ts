@@ -15,6 +15,8 @@ const sectionOfAbility: Readonly<Record<Ability, string>> = {
   'work:view': 'Reading',
   'admin:keys': 'Administration',
   'admin:leases': 'Administration',
+  'admin:pause': 'Administration',
+  'admin:publishers': 'Administration',
   'admin:maintenance': 'Administration',
 }
 

@@ -7,9 +7,3 @@ export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
   const sent = request.headers['x-request-id']
   return typeof sent === 'string' && /^[\x21-\x7e]{1,128}$/.test(sent) ? sent : `req_${randomUUID()}`
 }
-
-/** The trace that the caller belongs to (W3C Trace Context `traceparent`); null when there is none or it is malformed, as the standard asks. */
-export function traceIdOf(traceparent: string | string[] | undefined): string | null {
-  const match = typeof traceparent === 'string' ? /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/.exec(traceparent) : null
-  return match && !/^0+$/.test(match[1]!) ? match[1]! : null
-}

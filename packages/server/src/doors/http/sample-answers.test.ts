@@ -3,6 +3,9 @@
  * What differs from run to run (ids, times, secrets, hashes, versions) is replaced. Written again with: npx vitest run <this file> -u
  */
 import { createHash } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import echoType from '../../../../../examples/order-types/echo.ts'
@@ -24,10 +27,16 @@ const nightly = defineGenerator({
   generate: () => [{ type: 'example.echo', payload: { messages: ['good night'] }, key: 'night-1' }],
 })
 let story: Story
+let directory: string
 beforeAll(async () => {
-  story = await startStory({ types: [echoType, essayType], generators: [nightly], config: { order_types: { shipped: false } } })
+  directory = await mkdtemp(path.join(tmpdir(), 'work-manager-samples-'))
+  const publishers = { use: ['file'], file_path: path.join(directory, 'events.ndjson') }
+  story = await startStory({ types: [echoType, essayType], generators: [nightly], config: { order_types: { shipped: false }, publishers } })
 })
-afterAll(() => story.server.stop())
+afterAll(async () => {
+  await story.server.stop()
+  await rm(directory, { recursive: true })
+})
 
 it('every operation has a sample, and the documents show what the server says', async () => {
   const samples = await record(story)
@@ -39,15 +48,15 @@ it('every operation has a sample, and the documents show what the server says', 
 
 async function record({ server, proposer, agent, reviewer }: Story): Promise<Record<string, Sample>> {
   const samples: Record<string, Sample> = {}
-  const keep = async (name: string, path: string, body: unknown, asked: Promise<Answer>): Promise<any> => {
+  const keep = async (name: string, route: string, body: unknown, asked: Promise<Answer>): Promise<any> => {
     const { status, body: answer, text } = await asked
     const operation = operations.find((one) => one.name === name)!
     expect(status, `${name}: ${text}`).toBe(operation.http.success)
-    samples[name] = { request: { method: operation.http.method, path, ...(body !== undefined && { body }) }, status, answer }
+    samples[name] = { request: { method: operation.http.method, path: route, ...(body !== undefined && { body }) }, status, answer }
     return answer
   }
-  const post = (name: string, who: Caller, path: string, body?: object) => keep(name, path, body, who.post(path, body ?? {}))
-  const get = (name: string, path: string) => keep(name, path, undefined, reviewer.get(path))
+  const post = (name: string, who: Caller, route: string, body?: object) => keep(name, route, body, who.post(route, body ?? {}))
+  const get = (name: string, route: string) => keep(name, route, undefined, reviewer.get(route))
   const propose = async (messages: string[], more: object = {}) =>
     (await proposer.post('/propose', { type: 'example.echo', payload: { messages }, ...more })).body.order
   const take = async (order: { id: string }) => (await agent.post(`/orders/${order.id}/checkout`)).body.item
@@ -143,10 +152,31 @@ async function record({ server, proposer, agent, reviewer }: Story): Promise<Rec
   })
   await post('revoke_leases', reviewer, '/leases/revoke', { agent: 'agent-1', reason: 'The agent is being replaced.' })
   await post('reclaim_leases', reviewer, '/leases/reclaim', {})
+  await post('pause', reviewer, '/pauses', { agent: 'crawler-1', reason: 'It deletes what it should read.' })
+  await get('list_pauses', '/pauses')
+  await post('resume', reviewer, '/pauses/lift', { agent: 'crawler-1', reason: 'Its prompt is corrected.' })
   await post('run_generators', reviewer, '/generators/run', { generator: 'nightly.echo' })
   await post('run_maintenance', reviewer, '/maintenance', {})
   await post('purge_idempotency_keys', reviewer, '/idempotency-keys/purge', { older_than_seconds: 86_400 })
+  await server.run('sequencer')
+  await server.run('publisher-file')
+  await get('list_publishers', '/publishers')
+  await post('move_publisher_cursor', reviewer, '/publishers/file/cursor', { seq: 0, reason: 'The consumer lost its copy.' })
+  await refuse(server, [1, 2])
+  await get('list_parked_messages', '/parked-messages?publisher=file')
+  await post('retry_parked_messages', reviewer, '/parked-messages/retry', { publisher: 'file', seq: 1, reason: 'The limit is raised.' })
+  await post('discard_parked_message', reviewer, '/parked-messages/discard', { publisher: 'file', seq: 2, reason: 'Nobody needs it.' })
   return samples
+}
+
+/** As if the receiver had refused these facts: a file refuses none. */
+async function refuse({ database }: Story['server'], seqs: number[]): Promise<void> {
+  await database.sql(
+    `insert into wm.parked_messages (tenant_id, publisher, seq, state, event_id, order_id, kind, reason, tries, first_refused_at, last_refused_at)
+     select l.tenant_id, 'file', l.seq, 'parked', e.id, e.order_id, e.kind, 'too large for the stream', 5, now(), now()
+       from wm.ledger l join wm.events e on e.tenant_id = l.tenant_id and e.position = l.event_position where l.seq = any ($1)`,
+    [seqs],
+  )
 }
 
 /** Members whose value says something of this run only. */

@@ -4,6 +4,7 @@ import { WorkError } from '@work-manager/contract'
 import type { Operation } from '../../operations/operation.ts'
 import { sendDocument, sendRefusal } from './answer.ts'
 import { addDocsRoutes, docsPaths } from './docs-routes.ts'
+import { addMetricsRoute, type MetricsAccess, metricsPath } from './metrics-route.ts'
 import { buildOpenApi } from './openapi.ts'
 
 export interface Readiness {
@@ -18,13 +19,14 @@ export interface Health {
   readonly ready: () => Promise<Readiness>
 }
 
-export const systemPaths = ['/', '/livez', '/readyz', '/openapi.json', ...docsPaths] as const
+export const systemPaths = ['/', '/livez', '/readyz', metricsPath, '/openapi.json', ...docsPaths] as const
 
 interface SystemOptions {
   readonly operations: readonly Operation[]
   readonly mounts: readonly string[]
   readonly version: string
   readonly health: Health
+  readonly metrics?: MetricsAccess
   readonly draining: () => boolean
 }
 
@@ -68,5 +70,6 @@ export function addSystemRoutes(app: FastifyInstance, options: SystemOptions): v
     sendDocument(reply, 200, openApi, request.id)
   })
 
+  addMetricsRoute(app, options.metrics ?? { token: undefined, expose: null })
   addDocsRoutes(app, document)
 }

@@ -2,20 +2,27 @@
 import { toProblem, WorkError, type Problem } from '@work-manager/contract'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Logger } from 'pino'
+import { describeError } from '../../log/describe-error.ts'
+import { TypeCrashed } from '../../order-types/type-crashed.ts'
+import { traceIdOf } from '../../tracing/traceparent.ts'
 import type { Principal } from '../../auth/principal.ts'
 import { readProvenance } from '../../auth/provenance.ts'
 import type { OperationAnswer, OperationRunner } from '../../operations/run-operation.ts'
+import type { ToolCall } from '../../tracing/attributes.ts'
 import type { ToolOperation } from './tools.ts'
 
 export interface CallerParts {
   readonly principal: Principal
   readonly headers: IncomingHttpHeaders
-  readonly ip: string
+  readonly ip: string | undefined
   readonly anonymizeIp: boolean
   /** Where this server was reached, such as http://127.0.0.1:7420: completes links where no public URL is configured. */
   readonly origin: string
   readonly requestId: string
-  readonly traceId: string | null
+  readonly traceparent: string | null
+  readonly tracestate: string | undefined
+  /** What `tools/call` calls. */
+  readonly tool: ToolCall | undefined
   /** True when the server's disk takes no writes. */
   readonly readOnly: boolean
   /** Arguments that are no object: the SDK would refuse them as a protocol error, which no model gets to read. */
@@ -44,7 +51,7 @@ export class Caller {
   }
 
   async run({ operation, source }: Pick<ToolOperation, 'operation' | 'source'>, call: OperationCall): Promise<OperationAnswer> {
-    const { principal, headers, ip, anonymizeIp, requestId, traceId, runOperation, readOnly } = this.parts
+    const { principal, headers, ip, anonymizeIp, requestId, traceparent, tracestate, tool, runOperation, readOnly } = this.parts
     if (readOnly && operation.http.method !== 'GET') throw new WorkError('storage_low')
     const claims =
       call.claimedAgentId === undefined || headers['x-agent-id'] !== undefined
@@ -58,7 +65,10 @@ export class Caller {
       idempotencyKey: call.idempotencyKey,
       signal: call.signal,
       fingerprintSource: source(call.input),
-      traceId,
+      traceparent,
+      tracestate,
+      door: 'mcp',
+      tool,
     })
   }
 
@@ -69,16 +79,13 @@ export class Caller {
 
   /** Whatever was thrown as the problem object of every door; what nobody knows is logged here, once, and its text stays inside. */
   problem(error: unknown, operation: string): Problem {
-    const { requestId, log } = this.parts
-    if (error instanceof WorkError) return toProblem(error, requestId)
-    log.error(
-      {
-        err: error instanceof Error ? { name: error.name, message: error.message, stack: error.stack } : String(error),
-        request_id: requestId,
-        operation,
-      },
-      'request failed',
-    )
+    const { requestId, traceparent, log } = this.parts
+    const line = { request_id: requestId, trace_id: traceIdOf(traceparent), operation }
+    if (error instanceof WorkError) {
+      if (error.cause instanceof TypeCrashed) log.warn({ ...line, err: describeError(error.cause) }, 'the code of an order type failed')
+      return toProblem(error, requestId)
+    }
+    log.error({ ...line, err: describeError(error) }, 'request failed')
     return toProblem(new WorkError('internal'), requestId)
   }
 }

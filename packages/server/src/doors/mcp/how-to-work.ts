@@ -5,10 +5,11 @@ export const howToWork = `You take work here under leases and hand in results wi
 
 1. work.types           what kinds of work there are, and the JSON Schema of each result
 2. work.checkout        take an item ({"type": …, "wait": 20} waits up to 20 s); keep item.id and item.lease_token
-                        no_items_available: nothing to do now, ask again later
+                        no_items_available, lease_limit_reached: nothing to do now, ask again later
 3. do what item.input asks; item.rework and item.last_error say what was wrong before
    work.heartbeat       every heartbeat_every_seconds, with item_id and lease_token
                         lease_lost, lease_expired: stop; the item is not yours any more
+                        paused: stop; a person halted this, and only a person lets it go on
 4. work.submit          result and evidence, with a new idempotency_key
                         verification_failed: correct what errors names, submit again with another key
    work.submit_part     large results in parts, then work.finalize

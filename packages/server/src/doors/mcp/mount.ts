@@ -2,16 +2,19 @@
  * Streamable HTTP at /mcp: who comes, with which key, saying what; then the SDK answers, for the clients of 2025 and of 2026-07-28
  * alike. Stateless: any process answers any request, and nothing but the key says who calls.
  */
-import { CLIENT_INFO_META_KEY, createMcpHandler, TRACEPARENT_META_KEY } from '@modelcontextprotocol/server'
+import { CLIENT_INFO_META_KEY, createMcpHandler, TRACEPARENT_META_KEY, TRACESTATE_META_KEY } from '@modelcontextprotocol/server'
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import { toProblem, WorkError } from '@work-manager/contract'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Logger } from 'pino'
+import { callerIp } from '../../auth/ip-address.ts'
 import type { Principal } from '../../auth/principal.ts'
 import type { Operation } from '../../operations/operation.ts'
 import type { OperationRunner } from '../../operations/run-operation.ts'
-import { Caller, headerValue } from './caller.ts'
+import { toolCallOf } from '../../tracing/attributes.ts'
+import { readTraceparent } from '../../tracing/traceparent.ts'
+import { Caller, type CallerParts, headerValue } from './caller.ts'
 import { addReviewPage } from './review-page.ts'
 import { McpDoor } from './server.ts'
 import { assertWelcome, neighbourhoodOf } from './who-may-come.ts'
@@ -19,10 +22,9 @@ import { assertWelcome, neighbourhoodOf } from './who-may-come.ts'
 export interface McpMountOptions {
   readonly operations: readonly Operation[]
   readonly runOperation: OperationRunner
-  readonly authenticate: (authorizationHeader: string | undefined) => Promise<Principal>
+  readonly authenticate: (authorizationHeader: string | undefined, address: string | undefined) => Promise<Principal>
   /** The HTTP door's strict reader of bodies, so that JSON means the same at both doors. */
   readonly parseBody: (bytes: Buffer) => Record<string, unknown>
-  readonly traceIdOf: (traceparent: string | undefined) => string | null
   /** Names that the server goes by: its public URL, the host it listens on. */
   readonly names: readonly (string | undefined)[]
   /** Where the work routes are served: the review page is one of them. */
@@ -35,7 +37,10 @@ export interface McpMountOptions {
 }
 
 export const mcpPath = '/mcp'
-type Message = { readonly method?: unknown; readonly params?: { readonly _meta?: Record<string, unknown>; readonly arguments?: unknown } }
+type Message = {
+  readonly method?: unknown
+  readonly params?: { readonly _meta?: Record<string, unknown>; readonly name?: unknown; readonly arguments?: unknown }
+}
 
 /** Adds the endpoint. Refusals before the protocol starts (host, origin, key, size) are the problem objects of HTTP. */
 export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
@@ -56,7 +61,8 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
         detail: 'The address holds a key; addresses end up in logs.',
         fix: 'Send Authorization: Bearer <key>, take the key out of the address, and rotate it.',
       })
-    const principal = await options.authenticate(request.headers.authorization)
+    const ip = callerIp(request.ip, request.socket.remoteAddress)
+    const principal = await options.authenticate(request.headers.authorization, ip)
     const bytes = request.body as Buffer | undefined
     let message: Message | undefined
     if (request.method === 'POST' && bytes !== undefined) {
@@ -74,11 +80,12 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
     const caller = new Caller({
       principal,
       headers: withClientInfo(request.headers, meta?.[CLIENT_INFO_META_KEY]),
-      ip: request.ip,
+      ip,
       anonymizeIp: options.anonymizeIp,
       origin: `${request.protocol}://${request.headers.host}`,
       requestId: request.id,
-      traceId: options.traceIdOf(textOf(request.headers.traceparent) ?? textOf(meta?.[TRACEPARENT_META_KEY])),
+      ...sentTrace(request.headers, meta),
+      tool: message?.method === 'tools/call' ? toolCallOf(message.params?.name, meta) : undefined,
       readOnly: options.storage() === 'read_only',
       oddArguments,
       runOperation: options.runOperation,
@@ -103,6 +110,16 @@ function oddArgumentsOf(message: Message | undefined): unknown {
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+/** What the client said about this very message comes before what some proxy said about its transport. */
+function sentTrace(
+  headers: IncomingHttpHeaders,
+  meta: Record<string, unknown> | undefined,
+): Pick<CallerParts, 'traceparent' | 'tracestate'> {
+  const traceparent = readTraceparent(meta?.[TRACEPARENT_META_KEY])
+  if (traceparent !== null) return { traceparent, tracestate: textOf(meta?.[TRACESTATE_META_KEY]) }
+  return { traceparent: readTraceparent(headers.traceparent), tracestate: textOf(headers.tracestate) }
+}
 
 /** Name and version that a client of 2026 gives with every request stand for X-Agent-Name and X-Agent-Version where those are not sent. */
 function withClientInfo(headers: IncomingHttpHeaders, info: unknown): IncomingHttpHeaders {

@@ -1,6 +1,7 @@
-import { itemStates, orderStates } from '@work-manager/contract'
+import { itemStates, orderStates, tiers } from '@work-manager/contract'
 import Type from 'typebox'
-import { countWork } from '../../store/status.ts'
+import { countWork, readLiveness } from '../../store/status.ts'
+import { readCounted } from '../counted.ts'
 import { defineOperation } from '../operation.ts'
 
 const count = Type.Integer({ minimum: 0 })
@@ -29,19 +30,25 @@ export const getStatus = defineOperation({
         description: 'Run out and not yet reclaimed; more than a few for more than seconds: nothing reclaims.',
       }),
     }),
+    rate_limit: Type.Object({
+      tier: Type.Enum([...tiers], { description: 'What the tenant is entitled to.' }),
+      per_minute: Type.Union([Type.Null(), Type.Integer()], { description: 'Requests of one principal; null where nothing is limited.' }),
+    }),
     ledger: Type.Object({ unnumbered: Type.Integer({ minimum: 0, description: 'Facts that the sequencer has not numbered yet.' }) }),
   }),
   async handler(context) {
-    const counts = await context.read((q) => countWork(q))
+    const now = await context.read(readLiveness)
+    const counts = await readCounted(context, 'status', '', countWork)
     return {
       status: 200,
       body: {
-        timestamp: counts.at,
-        database: { status: 'ok', version: counts.server_version },
+        timestamp: now.at,
+        database: { status: 'ok', version: now.server_version },
         orders: counted(orderStates, counts.orders),
         items: counted(itemStates, counts.items),
-        leases: { active: counts.leases_active, expired: counts.leases_expired },
-        ledger: { unnumbered: counts.facts_unnumbered },
+        leases: { active: now.leases_active, expired: now.leases_expired },
+        rate_limit: { tier: context.principal.tier, per_minute: context.services.rateLimits.perMinute(context.principal.tier) },
+        ledger: { unnumbered: now.facts_unnumbered },
       },
     }
   },

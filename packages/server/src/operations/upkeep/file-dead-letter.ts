@@ -4,6 +4,7 @@ import { type Actor, appendEvents, type Fact, readCaseFile } from '../../store/e
 import { type ItemAddress, type ItemRow, lockItemsOfOrder, moveItems } from '../../store/items.ts'
 import { moveOrder, type OrderRow, setItemsDead, tryLockOrder } from '../../store/orders.ts'
 import type { Instant, Tx } from '../../store/tx.ts'
+import { traceIdOf } from '../../tracing/traceparent.ts'
 import type { Services } from '../services.ts'
 
 const openStates = ['queued', 'leased', 'in_progress'] as const satisfies readonly ItemState[]
@@ -69,7 +70,7 @@ async function proceedWithout(tx: Tx, order: OrderRow, item: ItemRow, at: Instan
 }
 
 /** Files one failed item; false when its order is in use or it is not failed any more. */
-export function fileDeadLetter(services: Services, failure: ItemAddress, actor: Actor): Promise<boolean> {
+export function fileDeadLetter(services: Services, failure: ItemAddress, by: Actor): Promise<boolean> {
   return services.db.transaction(failure.tenant_id, async (tx) => {
     const order = await tryLockOrder(tx, failure.order_id)
     if (!order) return false
@@ -77,6 +78,7 @@ export function fileDeadLetter(services: Services, failure: ItemAddress, actor: 
     const item = items.find((one) => one.id === failure.id)
     if (item?.state !== 'failed' || !['queued', 'checked_out', 'in_progress'].includes(order.state)) return false
     const at = await tx.clock()
+    const actor = { ...by, traceId: by.traceId ?? traceIdOf(order.traceparent) }
     await appendEvents(
       tx,
       actor,

@@ -2,6 +2,8 @@
 import { type Actor, appendEvents } from '../../store/events.ts'
 import { type ItemAddress, lockItem } from '../../store/items.ts'
 import { tryLockOrder } from '../../store/orders.ts'
+import { attributesOf } from '../../tracing/attributes.ts'
+import { leaseTraceparent, traceIdOf } from '../../tracing/traceparent.ts'
 import type { Services } from '../services.ts'
 import { returnItem } from '../work/return-item.ts'
 
@@ -9,13 +11,14 @@ import { returnItem } from '../work/return-item.ts'
  * Order lock, item lock, clock, re-check, guarded write: a heartbeat that came first keeps its lease. An order in use is left for the
  * next sweep. `reason` stands on the record when a person asked. Returns whether the lease was taken back.
  */
-export function reclaimLease(services: Services, lease: ItemAddress, actor: Actor, reason?: string): Promise<boolean> {
-  return services.db.transaction(lease.tenant_id, async (tx) => {
+export async function reclaimLease(services: Services, lease: ItemAddress, by: Actor, reason?: string): Promise<boolean> {
+  const taken = await services.db.transaction(lease.tenant_id, async (tx) => {
     const order = await tryLockOrder(tx, lease.order_id)
     const item = order && (await lockItem(tx, lease.id))
-    if (!order || !item || item.lease_expires_at === null || (item.state !== 'leased' && item.state !== 'in_progress')) return false
+    if (!order || !item || item.lease_expires_at === null || (item.state !== 'leased' && item.state !== 'in_progress')) return null
     const at = await tx.clock()
-    if (item.lease_expires_at >= at) return false
+    if (item.lease_expires_at >= at) return null
+    const actor = { ...by, traceId: by.traceId ?? traceIdOf(item.traceparent) }
     const lost = {
       generation: Number(item.generation),
       attempts: item.attempts,
@@ -32,6 +35,16 @@ export function reclaimLease(services: Services, lease: ItemAddress, actor: Acto
       { kind: 'item.lease_expired', orderId: order.id, itemId: item.id, orderType: order.type, payload: lost },
       ...following,
     ])
-    return true
+    return { item, orderType: order.type }
   })
+  if (!taken) return false
+  const { item, orderType } = taken
+  if (services.tracing.isOn && item.traceparent !== null)
+    services.tracing
+      .start('reclaim_lease', {
+        parent: leaseTraceparent(item.traceparent, item.lease_token!),
+        attributes: attributesOf({ itemId: item.id, orderId: item.order_id, orderType, attempt: item.attempts }),
+      })
+      .end()
+  return true
 }

@@ -9,6 +9,8 @@ import { appendEvents, systemActor } from '../../store/events.ts'
 import { findAnswer, keepAnswer, reserveKey } from '../../store/idempotency.ts'
 import { insertItems } from '../../store/items.ts'
 import { insertOrder } from '../../store/orders.ts'
+import { attributesOf } from '../../tracing/attributes.ts'
+import { traceIdOf } from '../../tracing/traceparent.ts'
 import type { Services } from '../services.ts'
 import { assertPayload, getType, planOrder } from '../work/planning.ts'
 
@@ -39,7 +41,9 @@ async function propose(services: Services, tenantId: string, generator: string, 
       await keepAnswer(tx, scope, { fingerprint: keyHash, status: 201, body: '{}', ttlSeconds: keyTtlSeconds })
     }
     const at = await tx.clock()
-    const order = { id: uuidv7(), type: type.type, priority: found.priority ?? 0 }
+    // What a generator finds begins a trace of its own, as what a person proposes does.
+    const span = services.tracing.start('propose_order', { attributes: attributesOf({ orderType: type.type }) })
+    const order = { id: uuidv7(), type: type.type, priority: found.priority ?? 0, traceparent: span.traceparent }
     await insertOrder(
       tx,
       {
@@ -56,8 +60,8 @@ async function propose(services: Services, tenantId: string, generator: string, 
       },
       at,
     )
-    await insertItems(tx, order, items, at)
-    await appendEvents(tx, actor, at, [
+    await insertItems(tx, order, items, at, services.settings.ageingSeconds)
+    await appendEvents(tx, systemActor('scheduler', traceIdOf(span.traceparent)), at, [
       {
         kind: 'order.proposed',
         orderId: order.id,
@@ -67,6 +71,8 @@ async function propose(services: Services, tenantId: string, generator: string, 
       },
       { kind: 'order.planned', orderId: order.id, orderType: type.type, payload: { item_count: items.length } },
     ])
+    span.set(attributesOf({ orderId: order.id }))
+    span.end()
     return true
   })
 }

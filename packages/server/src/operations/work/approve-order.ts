@@ -5,11 +5,13 @@ import { TypeCrashed } from '../../order-types/type-crashed.ts'
 import { topics } from '../../signals/work-signal.ts'
 import { findDiff } from '../../store/events.ts'
 import { findOrder, renderOrder } from '../../store/orders.ts'
+import { findSubmissionTraces } from '../../store/submissions.ts'
 import { actorOf } from '../actor.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation, type OperationContext, type Reply } from '../operation.ts'
 import { decideApproval } from './approving.ts'
 import { loadDecisionContent, openItemsOf, readinessFindings } from './decision-content.ts'
+import { followOrder, traceparentOf } from '../traces.ts'
 import { getType } from './planning.ts'
 
 /** The apply is a job of its own. Waits for it, and answers with the diff, or with 202 and where to look. Refuses with: apply_failed. */
@@ -64,8 +66,15 @@ export const approveOrder = defineOperation({
     const judged = await context.read(async (q) => {
       const row = await findOrder(q, input.order)
       if (!row) throw new WorkError('not_found')
-      return { row, content: await loadDecisionContent(q, principal.tenantId, row) }
+      return {
+        row,
+        content: await loadDecisionContent(q, principal.tenantId, row),
+        handedIn: context.trace ? await findSubmissionTraces(q, row.id) : [],
+      }
     })
+    followOrder(context, judged.row)
+    // Hours may lie between the work and the decision: it has to do with the work, and is not a part of it.
+    for (const one of judged.handedIn) context.trace?.link(one)
     // Before any lock: while it is being applied, its lock is taken for as long as that lasts.
     if (judged.row.state !== 'submitted') assertReadyForApproval(judged.row.state, openItemsOf(judged.content), [])
     const type = getType(services, judged.row.type)
@@ -88,6 +97,7 @@ export const approveOrder = defineOperation({
             actor: actorOf(context),
             decider: { principal: principal.name, kind: principal.kind },
             digest: input.digest ?? null,
+            traceparent: traceparentOf(context),
           },
           { content: judged.content, findings },
         )

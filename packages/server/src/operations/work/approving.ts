@@ -17,6 +17,7 @@ export interface Approval {
   /** What the approver looked at; null when the approver did not say (then: what is there now). */
   readonly digest: string | null
   readonly policy?: unknown
+  readonly traceparent: string | null
 }
 
 /**
@@ -60,6 +61,7 @@ export async function decideApproval(
       actorId: approval.actor.actorId,
       principal: approval.actor.principal,
       policy: approval.policy,
+      traceparent: approval.traceparent,
     },
     at,
   )

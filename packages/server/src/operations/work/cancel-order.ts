@@ -7,6 +7,7 @@ import { lockOrder, moveOrder, renderOrder } from '../../store/orders.ts'
 import { actorOf } from '../actor.ts'
 import { orderId, reason } from '../inputs.ts'
 import { defineOperation } from '../operation.ts'
+import { followOrder } from '../traces.ts'
 
 const cancellable = ['queued', 'leased', 'in_progress', 'submitted', 'failed', 'rejected'] as const
 
@@ -23,6 +24,7 @@ export const cancelOrder = defineOperation({
     context.write(async (tx) => {
       const order = await lockOrder(tx, input.order)
       if (!order) throw new WorkError('not_found')
+      followOrder(context, order)
       assertOrderMove(order.state, 'cancelled')
       const items = await lockItemsOfOrder(tx, order.id)
       const at = await tx.clock()

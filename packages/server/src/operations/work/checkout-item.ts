@@ -1,11 +1,13 @@
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
-import type { LeasedItem } from '../../hot-path/hot-path.ts'
+import { limitRefusal, pausedRefusal } from '../../domain/governance.ts'
+import type { CheckoutAnswer } from '../../hot-path/hot-path.ts'
 import { topics } from '../../signals/work-signal.ts'
 import { findOrder } from '../../store/orders.ts'
 import { askerOf } from '../actor.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation, type OperationContext, type Reply } from '../operation.ts'
+import { traceLease } from './trace-lease.ts'
 import { rememberLeased } from './verification.ts'
 
 const wait = Type.Optional(
@@ -28,6 +30,10 @@ const output = Type.Object({
       parts_state: Type.Unknown(),
       rework: Type.Unknown({ description: 'What the reviewer asked to change, or null.' }),
       last_error: Type.Unknown({ description: 'Why the last attempt ended, or null.' }),
+      traceparent: Type.Union([Type.Null(), Type.String()], {
+        description:
+          'The place of the lease in the trace of its order. Send it as the header of later calls, or continue it in your own spans.',
+      }),
     },
     { title: 'LeasedItem' },
   ),
@@ -39,33 +45,51 @@ interface Wanted {
   readonly minPriority: number | null
 }
 
-/** Without work, waits for a wake-up of this process or half a second (another process), until the time is over. */
-async function checkout(context: OperationContext, wanted: Wanted, waitSeconds: number, none: string): Promise<Reply> {
-  const { services, principal } = context
-  const request = { ...askerOf(context), ...wanted }
-  const until = Date.now() + Math.min(waitSeconds, services.settings.maxWaitSeconds) * 1000
-  for (;;) {
-    const leased: LeasedItem | null = await services.hotPath.checkout(request)
-    if (leased) {
-      rememberLeased(principal.tenantId, leased)
-      services.signal.wake(topics.facts)
-      return { status: 200, json: `{"item":${leased.json}}` }
-    }
-    const left = until - Date.now()
-    const over = () => context.signal.aborted || services.isDraining()
-    if (left <= 0 || over()) throw new WorkError('no_items_available', { detail: none, retryAfterSeconds: 1 })
-    await services.signal.wait(topics.ready(principal.tenantId), Math.min(left, 500), context.signal)
-    // Nobody would hear of an item that is leased to a caller who hung up.
-    if (over()) throw new WorkError('no_items_available', { detail: none, retryAfterSeconds: 1 })
+function refusalOf(answer: Exclude<CheckoutAnswer, { kind: 'leased' }>, agentId: string, none: string): WorkError {
+  switch (answer.kind) {
+    case 'limited':
+      return limitRefusal(answer, agentId)
+    case 'paused':
+      return pausedRefusal(answer.pause)
+    default:
+      return new WorkError('no_items_available', { detail: none, retryAfterSeconds: 1 })
   }
 }
 
-/** Refuses with: no_items_available. */
+/** Without work, waits for a wake-up of this process or half a second (another process), until the time is over. */
+async function checkout(context: OperationContext, wanted: Wanted, waitSeconds: number, none: string): Promise<Reply> {
+  const { services, principal } = context
+  const request = { ...askerOf(context, context.traceparent), ...wanted }
+  const until = Date.now() + Math.min(waitSeconds, services.settings.maxWaitSeconds) * 1000
+  for (;;) {
+    const answer = await services.hotPath.checkout(request)
+    if (answer.kind === 'leased') {
+      const json = context.trace ? traceLease(context.trace, answer.json) : answer.json
+      rememberLeased(principal.tenantId, { ...answer, json })
+      // Whoever names no type finds out which it is with the item: it counts, and the next one who names the type feels it.
+      if (wanted.type === null && services.rateLimits.countsTypes)
+        services.rateLimits.countLeased(principal, (JSON.parse(json) as { type: string }).type)
+      services.signal.wake(topics.facts)
+      return { status: 200, json: `{"item":${json}}` }
+    }
+    const refusal = refusalOf(answer, request.agentId, none)
+    const left = until - Date.now()
+    const over = () => context.signal.aborted || services.isDraining()
+    if (left <= 0 || over()) throw refusal
+    // A lease that ends frees an item and room under a limit alike; a lifted pause wakes as well.
+    await services.signal.wait(topics.ready(principal.tenantId), Math.min(left, 500), context.signal)
+    // Nobody would hear of an item that is leased to a caller who hung up.
+    if (over()) throw refusal
+  }
+}
+
+/** Refuses with: no_items_available, lease_limit_reached, paused. */
 export const checkoutItem = defineOperation({
   name: 'checkout_item',
   summary: 'Take the most urgent ready item of any order under a lease.',
   http: { method: 'POST', path: '/checkout', success: 200 },
   ability: 'work:checkout',
+  rate: 'by_type',
   idempotency: 'none',
   waits: true,
   input: Type.Object({
@@ -89,12 +113,13 @@ export const checkoutItem = defineOperation({
     ),
 })
 
-/** Refuses with: not_found, no_items_available. */
+/** Refuses with: not_found, no_items_available, lease_limit_reached, paused. */
 export const checkoutOrderItem = defineOperation({
   name: 'checkout_order_item',
   summary: 'Take the next ready item of one order under a lease.',
   http: { method: 'POST', path: '/orders/:order/checkout', success: 200 },
   ability: 'work:checkout',
+  rate: 'by_type',
   idempotency: 'none',
   waits: true,
   input: Type.Object({ order: orderId, wait }),

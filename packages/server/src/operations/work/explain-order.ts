@@ -1,5 +1,6 @@
 import { orderStates, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
+import { fullLimit } from '../../domain/governance.ts'
 import { explainWaiting, isSettled, movers } from '../../domain/waiting.ts'
 import { topics } from '../../signals/work-signal.ts'
 import { findOrder } from '../../store/orders.ts'
@@ -45,6 +46,8 @@ async function explain(services: Services, q: Queryable, id: string): Promise<Ty
     applyAttempts: facts.apply_attempts,
     autoApprovalAhead: automatic && !facts.auto_approval_tried,
     autoApprovalFailed: automatic && facts.auto_approval_tried,
+    pause: facts.pause,
+    full: fullLimit(services.settings.leaseLimits, order.type, { ofType: facts.leased_of_type, ofTenant: facts.leased_of_tenant }),
   })
   return {
     order_id: order.id,

@@ -18,6 +18,7 @@ export const failItem = defineOperation({
   summary: 'Say that the item could not be done, and of what kind the failure is; it is retried later or set aside.',
   http: { method: 'POST', path: '/items/:item/fail', success: 200 },
   ability: 'work:submit',
+  rate: 'shed_last',
   idempotency: 'accepted',
   input: Type.Object({
     item: itemId,
@@ -38,7 +39,7 @@ export const failItem = defineOperation({
   output: Type.Object({ item: ItemShape, will_retry: Type.Boolean() }),
   async handler(context, input) {
     const { services } = context
-    const brief = await getItemBrief(context, input.item)
+    const brief = await getItemBrief(context, input.item, input.lease_token)
     const { retry } = getType(services, brief.type)
     const { backoff } = services.settings
     const policy = { ...backoff, baseSeconds: retry.baseSeconds ?? backoff.baseSeconds, maxSeconds: retry.maxSeconds ?? backoff.maxSeconds }

@@ -1,7 +1,6 @@
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { submissionDigest } from '../../domain/digest.ts'
-import { leaseRefusal } from '../../domain/leases.ts'
 import { submitWithin } from '../../hot-path/hot-path.ts'
 import { TypeCrashed } from '../../order-types/type-crashed.ts'
 import { assembleParts, requiredParts } from '../../order-types/verify-submission.ts'
@@ -11,6 +10,8 @@ import { askerOf, claimOf } from '../actor.ts'
 import { itemId, leaseToken, notes } from '../inputs.ts'
 import { defineOperation } from '../operation.ts'
 import { getType } from './planning.ts'
+import { traceparentOf } from '../traces.ts'
+import { lostLease } from './lost-lease.ts'
 import { getItemBrief, judge, refuseSubmission } from './verification.ts'
 
 const sameParts = (a: readonly ValidPart[], b: readonly ValidPart[]): boolean =>
@@ -23,6 +24,7 @@ export const finalizeItem = defineOperation({
   summary: 'Assemble the validated parts of an item into its result and hand it in.',
   http: { method: 'POST', path: '/items/:item/finalize', success: 202 },
   ability: 'work:submit',
+  rate: 'shed_last',
   idempotency: 'required',
   input: Type.Object({
     item: itemId,
@@ -41,7 +43,7 @@ export const finalizeItem = defineOperation({
   }),
   async handler(context, input) {
     const { services } = context
-    const brief = await getItemBrief(context, input.item)
+    const brief = await getItemBrief(context, input.item, input.lease_token)
     const type = getType(services, brief.type)
     const parts = await context.read((q) => loadValidParts(q, input.item))
     const assembled = parts.map((part) => ({ partKey: part.part_key, seq: part.seq, payload: part.payload }))
@@ -85,11 +87,12 @@ export const finalizeItem = defineOperation({
         itemId: input.item,
         token: input.lease_token ?? null,
         ...handedIn,
+        traceparent: traceparentOf(context),
         digest: submissionDigest(handedIn),
         assembledParts: parts.length,
         idempotency: null,
       })
-      if (answer.kind === 'refused') throw leaseRefusal(answer.facts, claimOf(context, input.lease_token))
+      if (answer.kind === 'refused') throw await lostLease(tx, tx.tenantId, input.item, answer.facts, claimOf(context, input.lease_token))
       if (answer.kind !== 'done') throw new WorkError('not_found')
       // Now that the item is locked and handed in, no part can come any more: what was verified must be what is there.
       if (!sameParts(parts, await loadValidParts(tx, input.item)))

@@ -4,8 +4,9 @@ import Type, { type Static } from 'typebox'
 import { listEvents } from '../../store/events.ts'
 import { renderEffects } from '../../store/effects.ts'
 import { renderItemsOfOrders } from '../../store/items.ts'
-import { pageOrders } from '../../store/orders.ts'
+import { countOrders, pageOrders } from '../../store/orders.ts'
 import type { Queryable } from '../../store/tx.ts'
+import { readCounted } from '../counted.ts'
 import { decodeCursor, encodeCursor, instantPattern, uuidPattern } from '../cursor.ts'
 import { defineOperation, type OperationContext } from '../operation.ts'
 import { filterNames, type Include, pick, plainFilters, readFields, readFilters, readIncludes, readSort } from './order-query.ts'
@@ -186,22 +187,17 @@ export const listOrders = defineOperation({
         )
       }
       return context.read(async (q) => {
-        const { rows } = await pageOrders(q, { wheres, orderBy, limit: size + 1, offset: 0, ...counts, countTotal: false })
+        const rows = await pageOrders(q, { wheres, orderBy, limit: size + 1, offset: 0, ...counts })
         const last = rows.length > size ? (JSON.parse(rows[size - 1]!.json) as { priority: number; created_at: string; id: string }) : null
         const next = last ? encodeCursor(principal.tenantId, 'orders', [last.priority, last.created_at, last.id]) : null
         return { status: 200, body: { data: await dress(q, rows.slice(0, size), includes, fields), per_page: size, next_cursor: next } }
       })
     }
     const number = given.page?.number === undefined ? 1 : whole('page[number]', given.page.number, 1, 1_000_000)
+    const filters = JSON.stringify(wheres.map((where) => [where.text, where.values]))
+    const { total } = await readCounted(context, 'order_total', filters, (q) => countOrders(q, wheres))
     return context.read(async (q) => {
-      const { rows, total } = await pageOrders(q, {
-        wheres,
-        orderBy,
-        limit: size,
-        offset: (number - 1) * size,
-        ...counts,
-        countTotal: true,
-      })
+      const rows = await pageOrders(q, { wheres, orderBy, limit: size, offset: (number - 1) * size, ...counts })
       return {
         status: 200,
         body: pageObject(`${services.settings.baseUrl}/orders`, given, { number, size, total }, await dress(q, rows, includes, fields)),

@@ -108,6 +108,8 @@ const sorts: Record<string, Sql> = {
   items_count: sql`o.items_total`,
 }
 export const sortNames = Object.keys(sorts)
+/** Said for no other column: an index in the order of the list serves only those who ask for exactly its order. */
+const mayBeEmpty: ReadonlySet<string> = new Set(['applied_at', 'completed_at'])
 
 /** Sort terms with the id as a unique tiebreaker, so that pages never overlap. */
 export function readSort(given: string | undefined): { orderBy: Sql[]; byCount: boolean } {
@@ -120,6 +122,7 @@ export function readSort(given: string | undefined): { orderBy: Sql[]; byCount: 
         `Requested sort(s) \`${name.slice(0, 64)}\` is not allowed. Allowed sort(s) are \`${sortNames.join(', ')}\`.`,
         nearestName(name, sortNames),
       )
+    if (!mayBeEmpty.has(name)) return term.startsWith('-') ? sql`${column} desc` : sql`${column}`
     return term.startsWith('-') ? sql`${column} desc nulls last` : sql`${column} asc nulls last`
   })
   return { orderBy: [...orderBy, sql`o.id`], byCount: names.some((name) => name.replace(/^-/, '') === 'items_count') }

@@ -7,6 +7,7 @@ import { topics } from '../../signals/work-signal.ts'
 import { actorOf } from '../actor.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation } from '../operation.ts'
+import { followOrder } from '../traces.ts'
 import { getType, planOrder as planItemsOf } from './planning.ts'
 
 /** Refuses with: not_found, already_planned, illegal_state_transition, empty_plan, plan_failed. */
@@ -22,6 +23,7 @@ export const planOrder = defineOperation({
     const { services, principal } = context
     const seen = await context.read((q) => findOrder(q, input.order))
     if (!seen) throw new WorkError('not_found')
+    followOrder(context, seen)
     if (seen.items_total > 0) throw new WorkError('already_planned')
     const type = getType(services, seen.type)
     const items = await planItemsOf(services, type, { payload: seen.payload, meta: seen.meta })
@@ -36,7 +38,7 @@ export const planOrder = defineOperation({
         })
       const at = await tx.clock()
       await setItemsTotal(tx, order.id, items.length, at)
-      await insertItems(tx, order, items, at)
+      await insertItems(tx, order, items, at, context.services.settings.ageingSeconds)
       await appendEvents(tx, actorOf(context), at, [
         { kind: 'order.planned', orderId: order.id, orderType: order.type, payload: { item_count: items.length } },
       ])

@@ -38,7 +38,6 @@ export async function planOrder(
     planned = await planItems(type, order, (name) => services.types.get(name))
   } catch (error) {
     if (!(error instanceof TypeCrashed)) throw error
-    services.log.warn({ err: error, type: type.type }, 'plan failed')
     throw new WorkError('plan_failed', { detail: error.message }, { cause: error })
   }
   if (planned.length === 0) throw new WorkError('empty_plan')

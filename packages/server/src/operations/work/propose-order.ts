@@ -1,21 +1,25 @@
 import { OrderShape } from '@work-manager/contract'
 import Type from 'typebox'
 import { uuidv7 } from 'uuidv7'
+import { pausedRefusal } from '../../domain/governance.ts'
 import { appendEvents } from '../../store/events.ts'
 import { insertItems } from '../../store/items.ts'
 import { insertOrder, renderOrder } from '../../store/orders.ts'
+import { shareAgentPause } from '../../store/pauses.ts'
 import { topics } from '../../signals/work-signal.ts'
 import { actorOf } from '../actor.ts'
 import { document } from '../inputs.ts'
 import { defineOperation } from '../operation.ts'
+import { traceparentOf } from '../traces.ts'
 import { assertPayload, getType, planOrder } from './planning.ts'
 
-/** Refuses with: order_type_not_found, payload_invalid, empty_plan, plan_failed. */
+/** Refuses with: order_type_not_found, payload_invalid, empty_plan, plan_failed, paused. */
 export const proposeOrder = defineOperation({
   name: 'propose_order',
   summary: 'Propose a typed order; it is planned into items at once.',
   http: { method: 'POST', path: '/propose', success: 201 },
   ability: 'work:propose',
+  rate: 'by_type',
   idempotency: 'required',
   input: Type.Object({
     type: Type.String({ minLength: 1, maxLength: 120, description: 'A registered order type (GET /types).' }),
@@ -35,9 +39,12 @@ export const proposeOrder = defineOperation({
     await assertPayload(type, input.payload)
     const meta = (input.meta ?? null) as Record<string, unknown> | null
     const items = input.defer_planning ? [] : await planOrder(services, type, { payload: input.payload, meta })
-    const order = { id: uuidv7(), type: type.type, priority: input.priority ?? 0 }
+    const order = { id: uuidv7(), type: type.type, priority: input.priority ?? 0, traceparent: traceparentOf(context) }
+    context.trace?.describe({ orderId: order.id, orderType: type.type })
     const actor = actorOf(context)
     const reply = await context.write(async (tx) => {
+      const pause = await shareAgentPause(tx, context.provenance.agentId, principal.name)
+      if (pause) throw pausedRefusal(pause)
       const at = await tx.clock()
       await insertOrder(
         tx,
@@ -55,7 +62,7 @@ export const proposeOrder = defineOperation({
         },
         at,
       )
-      if (items.length > 0) await insertItems(tx, order, items, at)
+      if (items.length > 0) await insertItems(tx, order, items, at, services.settings.ageingSeconds)
       await appendEvents(tx, actor, at, [
         { kind: 'order.proposed', orderId: order.id, orderType: type.type, payload: input.payload },
         ...(items.length > 0

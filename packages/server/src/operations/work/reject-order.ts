@@ -10,6 +10,7 @@ import { lockOrder, moveOrder, renderOrder } from '../../store/orders.ts'
 import { actorOf } from '../actor.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation } from '../operation.ts'
+import { followOrder, traceparentOf } from '../traces.ts'
 
 /** Refuses with: not_found, illegal_state_transition, validation_failed (an item that is not part of the order), agents_cannot_decide. */
 export const rejectOrder = defineOperation({
@@ -37,12 +38,13 @@ export const rejectOrder = defineOperation({
   }),
   output: Type.Object({ order: OrderShape }),
   async handler(context, input) {
-    const actor = actorOf(context)
     const rework = input.allow_rework === true
     const reply = await context.write(async (tx) => {
       const order = await lockOrder(tx, input.order)
       if (!order) throw new WorkError('not_found')
+      followOrder(context, order)
       if (order.state !== 'submitted') throw illegalMove('order', order.state, 'rejected')
+      const actor = actorOf(context)
       const items = await lockItemsOfOrder(tx, order.id)
       const at = await tx.clock()
       const named = [...new Set([...(input.items ?? []), ...input.errors.flatMap((error) => (error.item_id ? [error.item_id] : []))])]
@@ -87,6 +89,7 @@ export const rejectOrder = defineOperation({
           principal: actor.principal,
           errors: input.errors,
           reworkItemIds: rework ? moved : undefined,
+          traceparent: traceparentOf(context),
         },
         at,
       )

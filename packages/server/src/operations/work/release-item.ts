@@ -16,11 +16,12 @@ export const releaseItem = defineOperation({
   summary: 'Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up.',
   http: { method: 'POST', path: '/items/:item/release', success: 200 },
   ability: 'work:submit',
+  rate: 'shed_last',
   idempotency: 'accepted',
   input: Type.Object({ item: itemId, lease_token: leaseToken }),
   output: Type.Object({ item: ItemShape }),
   async handler(context, input) {
-    const { order_id } = await getItemBrief(context, input.item)
+    const { order_id } = await getItemBrief(context, input.item, input.lease_token)
     const actor = actorOf(context)
     const reply = await context.write(async (tx) => {
       const order = await lockOrder(tx, order_id)

@@ -6,6 +6,7 @@ import { lockOrder, renderOrder } from '../../store/orders.ts'
 import { actorOf } from '../actor.ts'
 import { orderId, reason } from '../inputs.ts'
 import { defineOperation } from '../operation.ts'
+import { followOrder } from '../traces.ts'
 import { isRevivable, requeue } from './requeueing.ts'
 
 /** Refuses with: not_found, illegal_state_transition. */
@@ -22,6 +23,7 @@ export const requeueOrder = defineOperation({
     const reply = await context.write(async (tx) => {
       const order = await lockOrder(tx, input.order)
       if (!order) throw new WorkError('not_found')
+      followOrder(context, order)
       const items = (await lockItemsOfOrder(tx, order.id)).filter(isRevivable)
       await requeue(tx, order, items, await tx.clock(), actorOf(context), input.reason)
       return { status: 200, json: `{"order":${await renderOrder(tx, order.id)}}` }

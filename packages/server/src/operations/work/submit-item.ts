@@ -1,17 +1,18 @@
 import { ItemShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { submissionDigest } from '../../domain/digest.ts'
-import { leaseRefusal } from '../../domain/leases.ts'
 import type { SubmitAnswer } from '../../hot-path/hot-path.ts'
 import { topics } from '../../signals/work-signal.ts'
 import { findAnswer } from '../../store/idempotency.ts'
 import { askerOf, claimOf } from '../actor.ts'
 import { document, evidence, itemId, leaseToken, notes } from '../inputs.ts'
 import { defineOperation, type OperationContext, type Reply } from '../operation.ts'
+import { traceparentOf } from '../traces.ts'
+import { lostLease } from './lost-lease.ts'
 import { getItemBrief, judge, refuseSubmission } from './verification.ts'
 
 /** The hot path's answer as a reply or a refusal; wakes whoever waits for a full order. */
-function replyOf(context: OperationContext, answer: SubmitAnswer, token: string | undefined): Reply {
+async function replyOf(context: OperationContext, answer: SubmitAnswer, item: string, token: string | undefined): Promise<Reply> {
   const { signal } = context.services
   switch (answer.kind) {
     case 'done':
@@ -27,16 +28,17 @@ function replyOf(context: OperationContext, answer: SubmitAnswer, token: string 
     case 'absent':
       throw new WorkError('not_found')
     default:
-      throw leaseRefusal(answer.facts, claimOf(context, token))
+      throw await context.read((q) => lostLease(q, context.principal.tenantId, item, answer.facts, claimOf(context, token)))
   }
 }
 
-/** Refuses with: not_found, verification_failed, the lease refusals, already_submitted, idempotency_mismatch, idempotency_in_progress. */
+/** Refuses with: not_found, verification_failed, the lease refusals, already_submitted, paused, idempotency_mismatch, idempotency_in_progress. */
 export const submitItem = defineOperation({
   name: 'submit_item',
   summary: 'Hand in the result of an item, with evidence; it is verified before it is accepted.',
   http: { method: 'POST', path: '/items/:item/submit', success: 202 },
   ability: 'work:submit',
+  rate: 'shed_last',
   idempotency: 'required',
   keepsOwnKeys: true,
   input: Type.Object({
@@ -48,7 +50,7 @@ export const submitItem = defineOperation({
   }),
   output: Type.Object({ item: ItemShape, state: Type.String(), order_state: Type.String() }),
   async handler(context, input) {
-    const brief = await getItemBrief(context, input.item)
+    const brief = await getItemBrief(context, input.item, input.lease_token)
     const handedIn = { result: input.result, evidence: input.evidence ?? null, notes: input.notes ?? null }
     const findings = await judge(context, brief, handedIn)
     if (findings.length > 0) {
@@ -63,12 +65,13 @@ export const submitItem = defineOperation({
     const answer = await context.services.hotPath.submit({
       ...askerOf(context),
       ...handedIn,
+      traceparent: traceparentOf(context),
       itemId: input.item,
       token: input.lease_token ?? null,
       digest: submissionDigest(handedIn),
       assembledParts: null,
       idempotency: context.idempotency,
     })
-    return replyOf(context, answer, input.lease_token)
+    return replyOf(context, answer, input.item, input.lease_token)
   },
 })

@@ -13,7 +13,7 @@ import { document, evidence, itemId, leaseToken, notes } from '../inputs.ts'
 import { defineOperation, refused } from '../operation.ts'
 import { beginOrder } from './order-flow.ts'
 import { getType } from './planning.ts'
-import { getItemBrief, lockHeldItem } from './verification.ts'
+import { getItemBrief, lockHeldItem, verified } from './verification.ts'
 
 /** Refuses with: not_found, parts_not_supported, verification_failed, part_too_large, too_many_parts, the lease refusals. */
 export const submitPart = defineOperation({
@@ -21,6 +21,7 @@ export const submitPart = defineOperation({
   summary: 'Hand in one part of a large result; parts are checked one by one and assembled by finalize.',
   http: { method: 'POST', path: '/items/:item/parts', aliases: ['/items/:item/submit-part'], success: 202 },
   ability: 'work:submit',
+  rate: 'shed_last',
   idempotency: 'required',
   input: Type.Object({
     item: itemId,
@@ -49,11 +50,11 @@ export const submitPart = defineOperation({
     const bytes = Buffer.byteLength(JSON.stringify(input.payload))
     if (bytes > settings.maxPartBytes)
       throw new WorkError('part_too_large', { detail: `The part has ${bytes} bytes; at most ${settings.maxPartBytes} are accepted.` })
-    const brief = await getItemBrief(context, input.item)
+    const brief = await getItemBrief(context, input.item, input.lease_token)
     const type = getType(context.services, brief.type)
     const seq = input.seq ?? null
     const handedIn = { partKey: input.part_key, seq, payload: input.payload, evidence: input.evidence ?? null }
-    const findings = await checkPart(type, { input: brief.input, ...handedIn }).catch((error: unknown) => {
+    const findings = await verified(context, () => checkPart(type, { input: brief.input, ...handedIn })).catch((error: unknown) => {
       throw error instanceof TypeCrashed
         ? new WorkError('internal', { detail: 'A check of the order type broke; the part was not kept.' }, { cause: error })
         : error

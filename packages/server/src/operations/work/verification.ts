@@ -2,15 +2,19 @@
 import { type FieldError, WorkError } from '@work-manager/contract'
 import { LRUCache } from 'lru-cache'
 import type { LeasedItem } from '../../hot-path/hot-path.ts'
-import { holdsLease, leaseRefusal, type LeaseFacts } from '../../domain/leases.ts'
+import { holdsLease, type LeaseFacts } from '../../domain/leases.ts'
 import type { OrderType } from '../../order-types/define-order-type.ts'
 import { TypeCrashed } from '../../order-types/type-crashed.ts'
 import { checkSubmission } from '../../order-types/verify-submission.ts'
 import { appendEvents, type Fact } from '../../store/events.ts'
 import { findItemBrief, type ItemBrief, type ItemRow, lockItem, noteOnLeasedItem } from '../../store/items.ts'
 import type { Instant, Tx } from '../../store/tx.ts'
+import { attributesOf } from '../../tracing/attributes.ts'
+import { traced } from '../../tracing/tracing.ts'
 import { actorOf, claimOf } from '../actor.ts'
 import { type OperationContext, refused } from '../operation.ts'
+import { follow } from '../traces.ts'
+import { lostLease } from './lost-lease.ts'
 import { getType } from './planning.ts'
 
 /** Input, type and order of an item never change (the runtime role may not write them), so keeping them in memory is safe. */
@@ -27,19 +31,30 @@ export function rememberLeased(tenantId: string, item: LeasedItem): void {
   leased.set(`${tenantId} ${item.itemId}`, item.json)
 }
 
-/** Refuses with: not_found. */
-export async function getItemBrief(context: OperationContext, id: string): Promise<ItemBrief> {
-  const key = `${context.principal.tenantId} ${id}`
+/** Refuses with: not_found. From here on the call belongs to the trace of the item's lease, unless its caller has one. */
+export async function getItemBrief(context: OperationContext, id: string, token?: string): Promise<ItemBrief> {
+  const brief = knownBrief(context, id) ?? (await readBrief(context, id))
+  context.trace?.describe({ itemId: id, orderId: brief.order_id, orderType: brief.type })
+  follow(context, brief.traceparent, token)
+  return brief
+}
+
+const keyOf = (context: OperationContext, id: string): string => `${context.principal.tenantId} ${id}`
+
+function knownBrief(context: OperationContext, id: string): ItemBrief | undefined {
+  const key = keyOf(context, id)
   const known = briefs.get(key)
   if (known) return known
   const json = leased.get(key)
-  if (json !== undefined) {
-    const { order_id, type, input } = JSON.parse(json) as ItemBrief
-    return { id, order_id, type, input }
-  }
+  if (json === undefined) return undefined
+  const { order_id, type, input, traceparent } = JSON.parse(json) as ItemBrief
+  return { id, order_id, type, input, traceparent }
+}
+
+async function readBrief(context: OperationContext, id: string): Promise<ItemBrief> {
   const brief = await context.read((q) => findItemBrief(q, id))
   if (!brief) throw new WorkError('not_found')
-  briefs.set(key, brief)
+  briefs.set(keyOf(context, id), brief)
   return brief
 }
 
@@ -65,8 +80,18 @@ export async function lockHeldItem(
   const at = await tx.clock()
   const claim = claimOf(context, token)
   const facts = factsOf(item, at)
-  if (!holdsLease(facts, claim)) throw leaseRefusal(facts, claim)
+  if (!holdsLease(facts, claim)) throw await lostLease(tx, tx.tenantId, id, facts, claim)
   return { item, at }
+}
+
+/** Runs checks of a type; as a span of their own where spans are recorded. */
+export async function verified(context: OperationContext, check: () => Promise<readonly FieldError[]>): Promise<readonly FieldError[]> {
+  if (!context.trace) return check()
+  return traced(context.trace.tracing, 'verify', { parent: context.trace.traceparent }, async (span) => {
+    const findings = await check()
+    span.set(attributesOf({ outcome: findings.length === 0 ? 'passed' : 'refused' }))
+    return findings
+  })
 }
 
 /** Findings of the type's checks; a check that breaks is our side's fault and is logged. */
@@ -77,7 +102,7 @@ export async function judge(
 ): Promise<readonly FieldError[]> {
   const type: OrderType = getType(context.services, brief.type)
   try {
-    return await checkSubmission(type, { input: brief.input, ...handedIn, signal: context.signal })
+    return await verified(context, () => checkSubmission(type, { input: brief.input, ...handedIn, signal: context.signal }))
   } catch (error) {
     if (!(error instanceof TypeCrashed)) throw error
     throw new WorkError('internal', { detail: 'A check of the order type broke; nothing was handed in.' }, { cause: error })

@@ -12,7 +12,8 @@ export interface LicenseFacts {
   readonly declared: string | null
 }
 
-const licenceWords = /licen[sc]|copyright|copyleft|permission|granted|redistribut|warrant|public domain|all rights/i
+const licenceWords =
+  /licen[sc]|copyright|copyleft|permission|granted|redistribut|warrant|public domain|all rights|creative commons|\bcc0\b/i
 const sentence = (packageName: string, problem: string): string => `${packageName}: ${problem}`
 
 /** Reads the file that the agent names, and what package.json declares. `known` is the package as planned, if the item has it. */

@@ -6,10 +6,12 @@ import { explain } from '../explain.ts'
 import { demoKeysFile } from '../local-files.ts'
 import { ensureDemoKeys, ensureReviewerKey, readDemoKeys, type DemoKeys } from '../local-keys.ts'
 import { runServer, type RunningServer } from '../running-server.ts'
+import { workerCount } from '../workers/primary.ts'
 
 interface Address {
   readonly host?: string
   readonly port?: string
+  readonly workers?: string
 }
 
 export function addServing(program: Command, context: Context): void {
@@ -58,13 +60,17 @@ export function addServing(program: Command, context: Context): void {
 }
 
 function withAddress(command: Command): Command {
-  return command.option('--port <port>', 'TCP port (WORK_MANAGER_PORT)').option('--host <host>', 'address to listen on (WORK_MANAGER_HOST)')
+  return command
+    .option('--port <port>', 'TCP port (WORK_MANAGER_PORT)')
+    .option('--host <host>', 'address to listen on (WORK_MANAGER_HOST)')
+    .option('--workers <n>', 'processes that answer requests, or auto: one per core (WORK_MANAGER_WORKERS)')
 }
 
-function flagsOf({ host, port }: Address): Flags {
+function flagsOf({ host, port, workers }: Address): Flags {
   return {
     ...(host === undefined ? {} : { 'server.host': { text: host, from: '--host' } }),
     ...(port === undefined ? {} : { 'server.port': { text: port, from: '--port' } }),
+    ...(workers === undefined ? {} : { 'server.workers': { text: workers, from: '--workers' } }),
   }
 }
 
@@ -104,5 +110,11 @@ async function narrate(context: Context, url: string, basePath: string, keys: De
 
 function readyLines({ manager, config, url }: RunningServer): string[] {
   const database = manager.embedded === null ? 'PostgreSQL at DATABASE_URL' : `embedded PostgreSQL in ${config.database.data_directory}`
-  return [`Work Manager is ready at ${url}`, `  database  ${database}`, '  stop      Ctrl-C']
+  const count = workerCount(config)
+  return [
+    `Work Manager is ready at ${url}`,
+    `  database  ${database}`,
+    ...(count > 1 ? [`  workers   ${count}`] : []),
+    '  stop      Ctrl-C',
+  ]
 }

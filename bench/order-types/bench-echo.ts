@@ -1,10 +1,10 @@
 /** The order type that the benchmark leases: small documents, a schema on each side, and one check that reads input and result. */
 import Type from 'typebox'
-import { defineOrderType } from '../packages/server/src/order-types/index.ts'
+import { defineOrderType } from '../../packages/server/src/order-types/index.ts'
 
 export const itemsPerOrder = 100
 
-export const benchType = defineOrderType({
+const benchEcho = defineOrderType({
   type: 'bench.echo',
   payload: Type.Object({ count: Type.Integer({ minimum: 1, maximum: 500 }) }),
   input: Type.Object({ number: Type.Integer(), text: Type.String({ maxLength: 200 }) }),
@@ -23,6 +23,9 @@ export const benchType = defineOrderType({
   ],
   apply: (context) => context.diff({}, {}, 'The benchmark applies nothing.'),
 })
+
+export default benchEcho
+export const benchType = benchEcho.type
 
 /** What a bench agent hands in for an item; the same bytes over HTTP and by SQL. */
 export const resultFor = (input: { readonly number: number }) => ({

@@ -1,0 +1,59 @@
+/** A process of the benchmark: started with `fork`, asked over its channel, ended by SIGTERM. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+/**
+ * Keeps the resident memory of a busy server under 300 MB: V8 sizes its heap by the machine, and on a large one lets garbage pile up.
+ * The same flags as `npm start`; figures: bench/README.md.
+ */
+const memoryFlags = ['--max-semi-space-size=8', '--max-old-space-size=512']
+const answerWithinMs = 120_000
+
+export interface Child {
+  /** Resolves with the message of that name; sends `ask` first when given. */
+  message<T>(name: string, ask?: unknown): Promise<T>
+  stop(): Promise<void>
+}
+
+export function startChild(file: string, args: readonly string[], nodeArguments: readonly string[] = []): Child {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), [...args], {
+    execArgv: [...memoryFlags, ...nodeArguments],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  return {
+    message(name, ask) {
+      const answer = nextMessage<never>(child, name)
+      if (ask !== undefined) child.send(ask as object)
+      return answer
+    },
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const exit = once(child, 'exit')
+      child.kill('SIGTERM')
+      await exit
+    },
+  }
+}
+
+function nextMessage<T>(child: ChildProcess, name: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void): void => {
+      clearTimeout(timer)
+      child.off('message', onMessage)
+      child.off('exit', onExit)
+      settle()
+    }
+    const onMessage = (message: unknown): void => {
+      const value = (message as Record<string, T>)[name]
+      if (value !== undefined) end(() => resolve(value))
+    }
+    const onExit = (code: number | null): void => end(() => reject(new Error(`A process ended with code ${code}; its messages are above.`)))
+    const timer = setTimeout(
+      () => end(() => reject(new Error(`A process did not say '${name}' within ${answerWithinMs / 1000} s.`))),
+      answerWithinMs,
+    )
+    child.on('message', onMessage)
+    child.on('exit', onExit)
+  })
+}

@@ -1,0 +1,23 @@
+import { openProposer } from '../http-client.ts'
+import { measure, withClients } from '../measure.ts'
+import type { Row, Scenario } from '../suite.ts'
+
+export const propose: Scenario = {
+  name: 'propose',
+  about: 'Proposals only: orders of one item, planned at once.',
+  async run(bench) {
+    const server = await bench.server()
+    const rows: Row[] = []
+    for (const clients of bench.clientCounts([8, 32])) {
+      await withClients(
+        Array.from({ length: clients }, () => openProposer(server)),
+        async (opened) => {
+          await measure(opened, { seconds: bench.options.seconds / 5, most: Infinity })
+          const measured = await measure(opened, { seconds: bench.options.seconds, most: Infinity })
+          rows.push({ ...measured, scenario: 'propose', series: 'propose', what: 'HTTP', unit: 'order', notes: {} })
+        },
+      )
+    }
+    return rows
+  },
+}

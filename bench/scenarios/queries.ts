@@ -1,0 +1,48 @@
+import { agentsOfHistory, type EventHistory, makeEventHistory } from '../event-history.ts'
+import { openReader } from '../http-client.ts'
+import { measure, withClients } from '../measure.ts'
+import { planOf } from '../slow-plan.ts'
+import type { Row, Scenario } from '../suite.ts'
+
+const one = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!
+
+/** What is read, by name; each request reads something else of the same kind. */
+const queriesOf = ({ orderIds, itemIds }: EventHistory): Record<string, () => string> => ({
+  'newest facts': () => '/api/work/events?limit=50',
+  'timeline of an item': () => `/api/work/items/${one(itemIds)}/logs?limit=50`,
+  'timeline of an order': () => `/api/work/orders/${one(orderIds)}/logs?limit=50`,
+  'facts by agent': () => `/api/work/events?agent_id=history-${1 + Math.floor(Math.random() * agentsOfHistory)}&limit=50`,
+  'facts of a kind': () => '/api/work/events?kind=item.rejected&limit=50',
+  'facts of a rare kind': () => '/api/work/events?kind=key.created&limit=50',
+  'facts by principal': () => `/api/work/events?principal=agent:history-${1 + Math.floor(Math.random() * agentsOfHistory)}&limit=50`,
+  'orders by state': () => '/api/work/orders?filter[state]=queued&page[size]=25',
+  'orders by type': () => '/api/work/orders?filter[type]=bench.echo&page[size]=25',
+  'one order with its items': () => `/api/work/orders/${one(orderIds)}`,
+  status: () => '/api/work/status',
+})
+
+export const queries: Scenario = {
+  name: 'queries',
+  about: 'Lists and timelines over HTTP on a million facts (synthetic, but chained by the server’s own sequencer).',
+  async run(bench) {
+    const history = await makeEventHistory(bench, bench.options.quick ? 2000 : 1_000_000)
+    bench.tell(`queries: ${history.facts.toLocaleString('en')} facts are there`)
+    const server = await bench.server({ database: history.database, keys: 1 })
+    const rows: Row[] = []
+    for (const [name, path] of Object.entries(queriesOf(history))) {
+      for (const clients of bench.clientCounts([1, 8])) {
+        await withClients(
+          Array.from({ length: clients }, () => openReader(server, path)),
+          async (opened) => {
+            await measure(opened, { seconds: bench.options.seconds / 10, most: Infinity })
+            const measured = await measure(opened, { seconds: bench.options.seconds / 2.5, most: Infinity })
+            rows.push({ ...measured, scenario: 'queries', series: `query ${name}`, what: name, unit: 'query', notes: {} })
+          },
+        )
+      }
+    }
+    const slowest = rows.filter(({ clients }) => clients === rows[0]!.clients).reduce((a, b) => (a.perSecond < b.perSecond ? a : b))
+    const plan = await planOf(bench, history.database, queriesOf(history)[slowest.what]!())
+    return rows.map((row) => (row === slowest && plan !== null ? { ...row, plan } : row))
+  },
+}

@@ -1,0 +1,128 @@
+/** What scenarios are, what they answer with, and what the run gives them: a database, a Redis, a server. One server runs at a time. */
+import { isInstalled, startTestRedis, type TestRedis } from '../packages/server/testing/redis-server.ts'
+import { type BenchDatabase, type DatabaseUrls, openBenchDatabase } from './database.ts'
+import type { Measured } from './measure.ts'
+import { type ServerHandle, startServerProcess } from './server-handle.ts'
+
+export interface Options {
+  readonly only: readonly string[]
+  readonly quick: boolean
+  readonly seconds: number
+  readonly clients: readonly number[] | null
+  readonly rounds: number
+  readonly batched: boolean
+  readonly soak: number | null
+  readonly json: boolean
+  readonly write: boolean
+  readonly help: boolean
+  readonly nodeArguments: readonly string[]
+}
+
+/** One measurement. `series` names the kind for the comparisons; `what` is how people read it. */
+export interface Row extends Measured {
+  readonly scenario: string
+  readonly series: string
+  readonly what: string
+  /** What a step is: cycle, heartbeat, order, query, job. */
+  readonly unit: string
+  /** Further figures, already in words. */
+  readonly notes: Readonly<Record<string, string>>
+  /** Further figures for comparisons. */
+  readonly figures?: Readonly<Record<string, number>>
+  /** What PostgreSQL did for one of the requests. */
+  readonly plan?: string
+}
+
+export interface Scenario {
+  readonly name: string
+  /** One sentence for the page. */
+  readonly about: string
+  run(bench: Bench): Promise<Row[]>
+}
+
+/** What a Redis is used as: hints need nothing on disk, a queue does. */
+export type RedisKind = 'hints' | 'always' | 'everysec'
+const redisSettings: Record<RedisKind, Record<string, string>> = {
+  hints: {},
+  always: { appendonly: 'yes', appendfsync: 'always' },
+  everysec: { appendonly: 'yes', appendfsync: 'everysec' },
+}
+
+export class Bench {
+  readonly options: Options
+  readonly database: BenchDatabase
+  private readonly say: (line: string) => void
+  private main: DatabaseUrls | null = null
+  private current: ServerHandle | null = null
+  private readonly redis = new Map<RedisKind, TestRedis>()
+
+  private constructor(options: Options, database: BenchDatabase, say: (line: string) => void) {
+    this.options = options
+    this.database = database
+    this.say = say
+  }
+
+  static async open(options: Options, say: (line: string) => void): Promise<Bench> {
+    return new Bench(options, await openBenchDatabase(), say)
+  }
+
+  /** The numbers of clients to measure with: what the person asked for, else what the scenario likes. */
+  clientCounts(usual: readonly number[]): readonly number[] {
+    if (this.options.clients) return this.options.clients
+    return this.options.quick ? [2] : usual
+  }
+
+  /** A server on the database of the run (or the one given), as asked for; the one that runs is kept when it fits. */
+  async server(wanted: { redisUrl?: string | null; workers?: number; keys?: number; database?: DatabaseUrls } = {}): Promise<ServerHandle> {
+    this.main ??= await this.database.createMigrated('bench')
+    const spec = {
+      database: wanted.database ?? this.main,
+      redisUrl: wanted.redisUrl ?? null,
+      workers: wanted.workers ?? 1,
+      keys: wanted.keys ?? Math.max(...this.clientCounts([128])),
+    }
+    const running = this.current?.spec
+    const fits =
+      running !== undefined &&
+      running.database.runtimeUrl === spec.database.runtimeUrl &&
+      running.redisUrl === spec.redisUrl &&
+      running.workers === spec.workers &&
+      running.keys >= spec.keys
+    if (!fits) {
+      await this.stopServer()
+      this.current = await startServerProcess(spec, this.options.nodeArguments)
+    }
+    return this.current!
+  }
+
+  async stopServer(): Promise<void> {
+    const running = this.current
+    this.current = null
+    await running?.stop()
+  }
+
+  /** A Redis of the run's own; null when the program is not installed. */
+  async redisUrl(kind: RedisKind): Promise<string | null> {
+    if (!(await isInstalled('redis-server'))) return null
+    let server = this.redis.get(kind)
+    if (!server) this.redis.set(kind, (server = await startTestRedis(redisSettings[kind])))
+    return server.url
+  }
+
+  /** Of the Redis that this run started; null when it needed none. */
+  async redisVersion(): Promise<string | null> {
+    const [server] = this.redis.values()
+    return server ? (/redis_version:(\S+)/.exec(await server.client.info('server'))?.[1] ?? null) : null
+  }
+
+  /** One line while the benchmark runs. */
+  tell(line: string): void {
+    this.say(line)
+  }
+
+  async close(): Promise<void> {
+    await this.stopServer()
+    for (const server of this.redis.values()) await server.stop()
+    await this.database.stop()
+  }
+}

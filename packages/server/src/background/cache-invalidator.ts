@@ -1,0 +1,31 @@
+/** Reads the ledger behind the cache: whatever a committed fact may have changed is out of date in this process from then on. */
+import type { Authenticator } from '../auth/authenticate.ts'
+import type { Services } from '../operations/services.ts'
+import { changedFamilies, ledgerHeads } from '../store/ledger.ts'
+import type { ServiceDefinition } from './service.ts'
+
+/** What every fact may have changed, when there are too many to look at. */
+const allFamilies = ['order', 'item', 'effect', 'key', 'pause', 'tenant', 'publisher', 'generator', 'idempotency']
+
+export function cacheInvalidator(services: Services, authenticator: Pick<Authenticator, 'forgetAll'>): ServiceDefinition {
+  const { cache, system } = services
+  const reached = new Map<string, string>()
+  return {
+    name: 'cache-invalidator',
+    everyMs: 250,
+    async run() {
+      let done = 0
+      for (const { tenant_id: tenantId, seq } of await ledgerHeads(system)) {
+        const from = reached.get(tenantId)
+        if (from === seq) continue
+        const families =
+          from === undefined ? allFamilies : ((await changedFamilies(system, tenantId, { after: from, through: seq })) ?? allFamilies)
+        await cache.raise(tenantId, families)
+        if (families.includes('key') || families.includes('tenant')) authenticator.forgetAll()
+        reached.set(tenantId, seq)
+        done++
+      }
+      return { done, more: false }
+    },
+  }
+}

@@ -1,0 +1,74 @@
+/** The doors over the operations: HTTP, and MCP on the same port. */
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import sql from 'sql-template-tag'
+import type { Authenticator } from '../auth/authenticate.ts'
+import type { Config } from '../config/index.ts'
+import { createHttpApp } from '../doors/http/app.ts'
+import { parseJsonObject } from '../doors/http/strict-json.ts'
+import { mountMcp } from '../doors/mcp/mount.ts'
+import type { MetricsDriver } from '../metrics/metrics.ts'
+import { operations } from '../operations/index.ts'
+import type { OperationRunner } from '../operations/run-operation.ts'
+import type { RedisConnection } from '../redis/connection.ts'
+import { redisState } from '../redis/finding.ts'
+import type { SystemDb } from '../store/tx.ts'
+import { version } from './version.ts'
+
+export interface DoorParts {
+  readonly run: OperationRunner
+  readonly authenticator: Authenticator
+  readonly system: SystemDb
+  readonly redis: RedisConnection | null
+  readonly metrics: MetricsDriver
+  readonly log: Logger
+  readonly storage: () => 'ok' | 'low' | 'read_only'
+  readonly isDraining: () => boolean
+}
+
+export function createDoors(config: Config, parts: DoorParts): FastifyInstance {
+  const { authenticator, system, redis, metrics, log, storage, isDraining } = parts
+  const { trust_proxy: trustProxy, base_paths: mounts } = config.server
+
+  async function ready(): Promise<{ ok: boolean; checks: Record<string, string> }> {
+    const checks: Record<string, string> = { storage: storage() }
+    try {
+      await system.query(sql`select 1`, 'ready')
+      checks.database = 'ok'
+    } catch {
+      checks.database = 'does not answer'
+    }
+    if (redis) checks.redis = redisState(redis)
+    return { ok: checks.database === 'ok' && checks.storage !== 'read_only' && !isDraining(), checks }
+  }
+
+  const shared = {
+    operations,
+    runOperation: parts.run,
+    authenticate: (header: string | undefined, address: string | undefined) => authenticator.authenticate(header, address),
+    log,
+    version,
+    storage,
+    draining: isDraining,
+  }
+  const app = createHttpApp({
+    ...shared,
+    settings: {
+      mounts,
+      bodyLimitBytes: config.server.body_limit_bytes,
+      trustProxy: trustProxy === false ? false : [...trustProxy],
+      anonymizeIp: config.provenance.anonymize_ip,
+      idempotencyHeaders: [...new Set(['idempotency-key', config.idempotency.header.toLowerCase()])],
+    },
+    health: { live: () => true, ready },
+    metrics: { token: config.metrics.token, expose: metrics.expose ?? null },
+  })
+  mountMcp(app, {
+    ...shared,
+    parseBody: parseJsonObject,
+    mounts,
+    names: [config.server.public_url, config.server.host],
+    anonymizeIp: config.provenance.anonymize_ip,
+  })
+  return app
+}

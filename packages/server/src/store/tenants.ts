@@ -1,0 +1,36 @@
+/** Tenants as whoever runs the server sees them: all of them, and what each is entitled to. */
+import type { Tier } from '@work-manager/contract'
+import sql from 'sql-template-tag'
+import type { SystemDb } from './tx.ts'
+
+export interface TenantRow {
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly tier: Tier
+  readonly suspended: boolean
+}
+
+export async function describeTenants(system: SystemDb): Promise<TenantRow[]> {
+  return system.query(
+    sql`select id, slug, name, tier, suspended_at is not null as suspended from wm.tenants order by slug`,
+    'describe_tenants',
+  )
+}
+
+/** Sets the tier and gives the one before; undefined when there is no such tenant. A change leaves a fact, in the same statement. */
+export async function updateTier(system: SystemDb, slug: string, tier: Tier, principal: string): Promise<Tier | undefined> {
+  const [row] = await system.query<{ before: Tier }>(
+    sql`
+    with before as (select id, tier from wm.tenants where slug = ${slug} for no key update),
+    changed as (
+      update wm.tenants t set tier = ${tier} from before b where t.id = b.id and b.tier <> ${tier} returning t.id, b.tier as before),
+    fact as (
+      insert into wm.events (tenant_id, kind, actor_type, principal, priority, payload, decided_at)
+      select id, 'tenant.tier_set', 'system', ${principal}, wm.event_priority('tenant.tier_set'),
+             json_build_object('tier', ${tier}::text, 'before', before), clock_timestamp() from changed)
+    select tier as before from before`,
+    'update_tier',
+  )
+  return row?.before
+}
