@@ -32,15 +32,17 @@ export interface KeyAdmin {
   list(tenant: string): Promise<ListedKey[]>
   rotate(tenant: string, id: string): Promise<{ key: string; id: string }>
   revoke(tenant: string, id: string): Promise<void>
-  /** Makes sure that the tenant exists. */
-  tenant(slug: string, name: string): Promise<{ id: string }>
+  /** Makes sure that the tenant exists; the tier is that of a new one. */
+  tenant(slug: string, name: string, tier?: Tier): Promise<{ id: string }>
   tenants(): Promise<TenantRow[]>
   /** Changes what a tenant is entitled to; servers that run believe it within seconds. Refuses with: not_found. */
   setTier(slug: string, tier: Tier): Promise<{ tier: Tier; before: Tier }>
 }
 
 export function createKeyAdmin({ db, system }: { db: Db; system: SystemDb }): KeyAdmin {
-  const tenant = async (slug: string, name: string) => ({ id: await ensureTenant(system, { id: uuidv7(), slug, name }) })
+  const tenant = async (slug: string, name: string, tier: Tier = 'default') => ({
+    id: await ensureTenant(system, { id: uuidv7(), slug, name, tier }),
+  })
   return {
     tenant,
     tenants: () => describeTenants(system),

@@ -103,10 +103,10 @@ export async function renderApiKeys(q: Queryable): Promise<string[]> {
   return rows.map((row) => row.json)
 }
 
-export async function ensureTenant(system: SystemDb, tenant: { id: string; slug: string; name: string }): Promise<string> {
+export async function ensureTenant(system: SystemDb, tenant: { id: string; slug: string; name: string; tier: Tier }): Promise<string> {
   return system.transaction(async (q) => {
     await q.query(
-      sql`insert into wm.tenants (id, slug, name) values (${tenant.id}, ${tenant.slug}, ${tenant.name}) on conflict (slug) do nothing`,
+      sql`insert into wm.tenants (id, slug, name, tier) values (${tenant.id}, ${tenant.slug}, ${tenant.name}, ${tenant.tier}) on conflict (slug) do nothing`,
     )
     const [row] = await q.query<{ id: string }>(sql`select id from wm.tenants where slug = ${tenant.slug}`)
     return row!.id

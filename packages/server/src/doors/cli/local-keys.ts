@@ -82,7 +82,7 @@ export async function readDemoKeys(directory: string): Promise<DemoKeys | undefi
 }
 
 async function create(manager: WorkManager, key: NewKey): Promise<string> {
-  await manager.keys.tenant(localTenant.slug, localTenant.name)
+  await manager.keys.tenant(localTenant.slug, localTenant.name, localTenant.tier)
   return (await manager.keys.create({ ...key, tenant: localTenant.slug })).key
 }
 

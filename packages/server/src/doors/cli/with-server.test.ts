@@ -119,6 +119,11 @@ test('the server leaves its address and a private key for the commands of its us
   expect(await json('orders')).toEqual([])
 })
 
+test('the tenant of a first start has nobody to be protected from', async () => {
+  const { key } = await json<{ key: string }>('keys', 'create', '--kind', 'agent', '--principal', 'onlooker')
+  expect(await call(key, 'GET', '/status')).toMatchObject({ rate_limit: { tier: 'enterprise', per_minute: 10_000 } })
+})
+
 test('an order is looked at, approved by its digest, and found applied', async () => {
   const id = await submitted(['ada', 'ben'])
   const order = await json<Order>('orders', 'show', id)
