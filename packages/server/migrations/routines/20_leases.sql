@@ -61,6 +61,34 @@ begin
   return wm.pause_in_force(p_tenant, p_agent, p_principal, p_type);
 end $$;
 
+-- The two below are plain queries, so that the planner writes them into the statement that asks: a call costs nothing of its own.
+-- Ask in a statement after the one that took the lock on the tenant's leases.
+
+-- Which of the requests p_asking (places in p_agents) the limit of leases per agent has room for; whoever came first goes first.
+create or replace function wm.within_agent_limit(p_tenant uuid, p_max integer, p_agents text[], p_asking integer[]) returns table (n integer)
+  language sql stable
+  as $$
+  select k.n from (select u.n, row_number() over (partition by p_agents[u.n] order by u.n) as place from unnest(p_asking) as u(n)) k
+   where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = p_agents[k.n]) <= p_max
+$$;
+
+-- How many more leases p_type, or else each type that has ready items, may have; 1000, more than any batch asks for, without a limit.
+-- p_held: type to leases in force. The types of p_paused are left out.
+create or replace function wm.room_by_type(p_tenant uuid, p_type text, p_max integer, p_own json, p_held jsonb, p_paused text[])
+  returns table (type text, room integer)
+  language sql stable
+  as $$
+  with recursive ready(type) as (
+    (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and p_type is null order by i.order_type limit 1)
+    union all
+    select (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and i.order_type > r.type order by i.order_type limit 1)
+      from ready r where r.type is not null
+  )
+  select w.type, coalesce(coalesce((p_own ->> w.type)::integer, p_max) - coalesce((p_held ->> w.type)::integer, 0), 1000)
+    from (select r.type from ready r where r.type is not null union all select p_type where p_type is not null) w
+   where p_paused is null or w.type <> all (p_paused)
+$$;
+
 -- Grants up to one item per slot. p_filter: order, type, min_priority, epoch, heartbeat_every; candidates: ids that a hint says are ready;
 -- limits: {agent, type, tenant, types: {type: n}}, how many leases may be in force at once, each optional.
 -- verdict: leased | limited (body: which limit) | paused (body: which pause) | contended (slot -1: items are there, others were faster).
@@ -82,7 +110,10 @@ declare
   v_type_own constant json := v_limits -> 'types';
   v_by_type constant boolean := v_type_max is not null or json_typeof(v_type_own) = 'object';
   v_pause_types text[]; v_pause_agents text[]; v_pause_all boolean;
-  v_keep integer[]; v_held integer; v_held_types text[]; v_held_counts integer[];
+  -- The requests that go on, as places in the arrays above; null: none.
+  v_keep integer[]; v_asking integer[];
+  -- Leases in force: of the tenant, and by type.
+  v_held integer; v_held_by_type jsonb;
   -- The types that may be taken from and how many of each; null: all of them, without a limit.
   v_types text[]; v_rooms integer[]; v_full text[];
   v_wanted integer;
@@ -90,6 +121,7 @@ declare
   v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_busy uuid[]; v_granted uuid[] := '{}';
   v_now timestamptz;
 begin
+  -- The requests, as arrays.
   perform set_config('wm.tenant_id', p_tenant::text, true);
   select array_agg(s.slot), array_agg(s.agent_id), array_agg(s.principal), array_agg(s.actor_type), array_agg(s.actor_id),
          array_agg(s.random), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id)
@@ -97,6 +129,7 @@ begin
     from json_to_recordset(p_slots) as s(slot integer, agent_id text, principal text, actor_type text, actor_id text,
       random text, request_id text, provenance_id uuid, trace_id text);
 
+  -- Pauses: who may ask at all.
   -- wm.share_pauses, spelled out: a call costs as much as both locks. Mostly nothing is paused, which two short looks tell.
   perform pg_advisory_xact_lock_shared(hashtextextended('wm.pauses', 0)),
           pg_advisory_xact_lock_shared(hashtextextended('wm.pauses|' || p_tenant::text, 0));
@@ -116,28 +149,26 @@ begin
       select v_slot[n], 'paused', null::uuid, null::uuid, wm.pause_in_force(p_tenant, v_agent[n], v_who[n], v_type)::text
         from generate_subscripts(v_slot, 1) n where v_keep is null or n <> all (v_keep);
   else
-    v_keep := null;
     select array_agg(n) into v_keep from generate_subscripts(v_slot, 1) n;
   end if;
   if v_keep is null then
     return;
   end if;
 
+  -- Limits of the agent and the tenant: who of those may have one more.
   -- Leases in force are counted under a lock that every grant of the tenant holds until its commit: the count is exact, never one too many.
   if v_agent_max is not null or v_tenant_max is not null or v_by_type then
     perform pg_advisory_xact_lock(hashtextextended('wm.leases|' || p_tenant::text, 0));
     if v_agent_max is not null then
+      v_asking := v_keep;
+      select array_agg(w.n order by w.n) into v_keep from wm.within_agent_limit(p_tenant, v_agent_max, v_agent, v_asking) w;
       return query
-        select v_slot[k.n], 'limited', null::uuid, null::uuid, json_build_object('limit', 'agent', 'max', v_agent_max)::text
-          from (select n, row_number() over (partition by v_agent[n] order by n) as place from unnest(v_keep) n) k
-         where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = v_agent[k.n]) > v_agent_max;
-      select array_agg(k.n order by k.n) into v_keep
-        from (select n, row_number() over (partition by v_agent[n] order by n) as place from unnest(v_keep) n) k
-       where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = v_agent[k.n]) <= v_agent_max;
+        select v_slot[u.n], 'limited', null::uuid, null::uuid, json_build_object('limit', 'agent', 'max', v_agent_max)::text
+          from unnest(v_asking) as u(n) where v_keep is null or u.n <> all (v_keep);
     end if;
     if v_tenant_max is not null or v_by_type then
-      select coalesce(sum(c.n), 0), array_agg(c.type), array_agg(c.n) into v_held, v_held_types, v_held_counts
-        from (select i.order_type as type, count(*)::integer as n from wm.items i where i.tenant_id = p_tenant and i.leased group by i.order_type) c;
+      select coalesce(sum(c.n), 0), jsonb_object_agg(c.type, c.n) into v_held, v_held_by_type
+        from (select i.order_type as type, count(*) as n from wm.items i where i.tenant_id = p_tenant and i.leased group by i.order_type) c;
     end if;
     if v_held + coalesce(cardinality(v_keep), 0) > v_tenant_max then
       return query
@@ -150,23 +181,12 @@ begin
     end if;
   end if;
 
+  -- Limits and pauses of types: what may be taken.
   -- Where some types may not be taken from, candidates come type by type, so that a saturated one at the head costs nobody a scan.
   if v_by_type or v_pause_types is not null then
-    with recursive ready(type) as (
-      (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and v_type is null order by i.order_type limit 1)
-      union all
-      select (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and i.order_type > r.type order by i.order_type limit 1)
-        from ready r where r.type is not null
-    ), wanted as (
-      select r.type from ready r where r.type is not null union all select v_type where v_type is not null
-    ), rooms as (
-      select w.type, coalesce((v_type_own ->> w.type)::integer, v_type_max)
-               - coalesce(v_held_counts[array_position(v_held_types, w.type)], 0) as room
-        from wanted w where v_pause_types is null or w.type <> all (v_pause_types)
-    )
-    select array_agg(r.type) filter (where r.room is null or r.room > 0), array_agg(coalesce(r.room, 1000)) filter (where r.room is null or r.room > 0),
-           array_agg(r.type) filter (where r.room <= 0)
-      into v_types, v_rooms, v_full from rooms r;
+    select array_agg(r.type) filter (where r.room > 0), array_agg(r.room) filter (where r.room > 0), array_agg(r.type) filter (where r.room <= 0)
+      into v_types, v_rooms, v_full
+      from wm.room_by_type(p_tenant, v_type, v_type_max, v_type_own, v_held_by_type, v_pause_types) r;
     if v_types is null then
       return query
         select v_slot[n], 'limited', null::uuid, null::uuid,
@@ -179,6 +199,7 @@ begin
     v_rooms := array[1000];
   end if;
 
+  -- From here on the arrays hold the requests that go on, and nobody else.
   v_wanted := cardinality(v_keep);
   if v_wanted < cardinality(v_slot) then
     select array_agg(v_slot[u.n] order by u.place), array_agg(v_agent[u.n] order by u.place), array_agg(v_who[u.n] order by u.place),
@@ -188,12 +209,15 @@ begin
       from unnest(v_keep) with ordinality as u(n, place);
   end if;
 
+  -- Candidates and their locks, in rounds until something is held.
   -- Round 0 takes what the hint names. Round 1 takes what lies in orders that nobody else is writing to. Round 2 comes in when round 1 got
   -- nothing: it looks past the orders that are being written to, as far as 1,000 items, so that one held order does not stop the queue.
   -- Round 3 waits, and only while nothing is held yet: whoever waits with locks in hand can deadlock. Requests that come away empty-handed
   -- beside others that were granted, or all of them when a row with slot -1 comes back, are to ask again: items are there, others were faster.
   for v_round in 0 .. 3 loop
     continue when v_round = 2 and v_order is not null or v_round = 0 and v_hints is null;
+
+    -- Which items: the first of the queue, of the order or of the types.
     if v_round = 0 then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
         from (select h.id, h.order_id
@@ -244,6 +268,7 @@ begin
     continue when v_round = 0 and v_candidates is null;
     exit when v_candidates is null;
 
+    -- Their orders, by id.
     if v_round < 3 then
       v_busy := v_orders;
       select array_agg(o.id) into v_locked from (
@@ -264,6 +289,7 @@ begin
                order by i.due_at, i.priority, i.id limit v_wanted) c;
     end if;
 
+    -- The items, by id.
     if v_locked is not null and v_candidates is not null then
       -- Each type gives as many as its limit has room for, however the candidates came about.
       select coalesce(array_agg(k.id order by k.due_at, k.priority, k.id), '{}'), array_agg(distinct k.order_id) into v_granted, v_orders
@@ -281,6 +307,7 @@ begin
     return;
   end if;
 
+  -- The clock, now that the locks are held; then the grant and its facts.
   v_now := clock_timestamp();
 
   return query
@@ -321,7 +348,7 @@ end $$;
 
 -- A heartbeat never shortens a lease: what a person added (extend_leases) stays.
 -- `no_later_than`: what a heartbeat that is told late (written behind) may extend to; null: its full time from now.
--- Why a lease verb was refused is told from these facts by the domain (lease-refusal.ts); the guard itself is above.
+-- Why a lease verb was refused is told from these facts by the domain (domain/leases.ts); the guard itself is above.
 create or replace function wm.heartbeat_items(p_tenant uuid, p_slots json)
   returns table (slot integer, held boolean, lease_expires_at timestamptz, state text, token text, agent text, who text,
     requires_token boolean, expired_at timestamptz, decided_at timestamptz)

@@ -15,6 +15,7 @@ import { leaseReclaimer } from './lease-reclaimer.ts'
 import { publisherServices } from './publishers.ts'
 import { retryScheduler } from './retry-scheduler.ts'
 import { type BackgroundService, createService, type ServiceDefinition } from './service.ts'
+import { statisticsKeeper } from './statistics-keeper.ts'
 import { staleOrderAlert } from './stale-order-alert.ts'
 
 export function createBackgroundServices(
@@ -45,6 +46,7 @@ export function createBackgroundServices(
     cacheInvalidator(services, authenticator),
     idempotencyPruner(services),
     partitionKeeper(services),
+    statisticsKeeper(services),
     ...publisherServices(services, config),
   ]
   return Object.fromEntries(definitions.map((definition) => [definition.name, createService(definition, services)]))

@@ -16,8 +16,9 @@ export async function provideRedis(config: Config, log: Logger): Promise<RedisCo
   const { url, prefix } = config.redis
   if (url === undefined) return null
   const leases: RedisRole[] = config.lease.backend === 'redis' ? ['leases'] : []
-  const roles: RedisRole[] = [...leases, 'rate limits', ...(config.cache.driver === 'redis' ? (['cache'] as const) : [])]
-  return openRedis({ url, prefix, roles, log })
+  const limits: RedisRole[] = config.rate_limits.enabled ? ['rate limits'] : []
+  const roles: RedisRole[] = [...leases, ...limits, ...(config.cache.driver === 'redis' ? (['cache'] as const) : [])]
+  return roles.length === 0 ? null : openRedis({ url, prefix, roles, log })
 }
 
 export async function provideTracing(config: Config, log: Logger): Promise<Tracing> {

@@ -25,6 +25,7 @@ const truths: Readonly<Record<string, boolean>> = {
 export function fromText(schema: SettingSchema, text: string): unknown {
   const trimmed = text.trim()
   if (schema.type === 'integer') return /^[+-]?\d{1,15}$/.test(trimmed) ? Number(trimmed) : text
+  if (schema.type === 'number') return /^[+-]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})$/.test(trimmed) ? Number(trimmed) : text
   if (schema.type === 'boolean') return truths[trimmed.toLowerCase()] ?? text
   // One of several types: a word or a number that the setting knows is meant as such.
   if (schema.anyOf?.some((one) => one.const === trimmed)) return trimmed

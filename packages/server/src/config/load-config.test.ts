@@ -62,6 +62,8 @@ describe('values', () => {
     expect((await load({ WORK_MANAGER_ORDER_TYPES: ' ./a , /b,' })).order_types.directories).toEqual([path.join(cwd, 'a'), '/b'])
     expect((await load({ WORK_MANAGER_SERVER_TRUST_PROXY: '10.0.0.0/8,loopback' })).server.trust_proxy).toEqual(['10.0.0.0/8', 'loopback'])
     expect((await load({ WORK_MANAGER_SERVER_TRUST_PROXY: 'false' })).server.trust_proxy).toBe(false)
+    expect((await load({ WORK_MANAGER_TRACING_SAMPLE_RATIO: '0.25' })).tracing.sample_ratio).toBe(0.25)
+    expect((await load({ WORK_MANAGER_TRACING_SAMPLE_RATIO: '1' })).tracing.sample_ratio).toBe(1)
   })
 
   test('an empty variable counts as absent', async () => {
@@ -126,6 +128,10 @@ describe('problems', () => {
       "lease.ttl_seconds (WORK_MANAGER_LEASE_TTL) is '10m'; accepted: a whole number from 5 to 86400",
       "query.max_page_size (work-manager.config.json:4) is 'many'; accepted: a whole number from 1 to 1000",
     ])
+  })
+
+  test.each(['2', '-0.1', 'abc', '0.1.2', '1e-1'])('a share of %s is refused with the range', async (text) => {
+    expect(await problems({ WORK_MANAGER_TRACING_SAMPLE_RATIO: text })).toEqual([expect.stringContaining('accepted: a number from 0 to 1')])
   })
 
   test.each(['0', '-1', '1e9', '999999', '12.5'])('a lease of %s seconds is refused with the range', async (text) => {

@@ -74,7 +74,7 @@ function problemsOf(setting: Setting, given: Given | undefined): string[] {
   const named = given.from === setting.env[0] ? given.from : `${setting.path} (${given.from})`
   if (!Value.Check(setting.schema, given.value))
     return [
-      `${named} ${setting.schema.secret === true ? 'is not a text' : `is ${shown(given.value)}`}; accepted: ${accepts(setting.schema)}${meant(setting, given.value)}`,
+      `${named} ${setting.schema.secret === true ? 'cannot be used as it is' : `is ${shown(given.value)}`}; accepted: ${accepts(setting.schema)}${meant(setting, given.value)}`,
     ]
   return (valueRules[setting.path]?.(given.value as never) ?? []).map((problem) => `${named} ${problem}`)
 }

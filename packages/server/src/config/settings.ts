@@ -70,6 +70,7 @@ export function accepts(schema: SettingSchema): string {
   if (schema.accepts !== undefined) return schema.accepts
   if (schema.enum !== undefined) return `one of ${schema.enum.join(', ')}`
   if (schema.type === 'integer') return `a whole number from ${schema.minimum} to ${schema.maximum}`
+  if (schema.type === 'number') return `a number from ${schema.minimum} to ${schema.maximum}`
   if (schema.type === 'boolean') return 'true or false'
   if (schema.type === 'array') return 'a list'
   return 'a text that is not empty'

@@ -17,7 +17,10 @@ export interface MetricsPortOptions {
   expose(accept: string | undefined): Promise<Exposition>
 }
 
-/** Refuses with: what `listen` throws (EADDRINUSE, EACCES …), which names the setting. */
+/** Told apart from the port of the server, which fails for the same reasons; it survives the way from a worker to its primary. */
+export const unusablePort = 'metrics_port_unusable'
+
+/** Refuses with: an error of the code `metrics_port_unusable`, which names the setting. */
 export async function openMetricsPort({ host, port, token, expose }: MetricsPortOptions): Promise<MetricsPort> {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const say = (status: number, text: string, headers: Record<string, string> = {}) =>
@@ -39,7 +42,7 @@ export async function openMetricsPort({ host, port, token, expose }: MetricsPort
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const why = code === 'EADDRINUSE' ? 'another program uses it' : code === 'EACCES' ? 'this user may not open it' : message
-    throw Object.assign(new Error(`metrics.port ${port} on ${host} cannot be opened: ${why}.`, { cause: error }), { code })
+    throw Object.assign(new Error(`metrics.port ${port} on ${host} cannot be opened: ${why}.`, { cause: error }), { code: unusablePort })
   }
   const address = server.address() as AddressInfo
   return {

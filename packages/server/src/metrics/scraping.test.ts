@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { echoType } from '../../testing/echo-type.ts'
 import { findProgram, freePort, isInstalled } from '../../testing/redis-server.ts'
 import { type Caller, startTestServer, type TestServer, until } from '../../testing/test-server.ts'
+import { explainListenFailure } from '../doors/cli/listen-failure.ts'
 import { openMetricsType, textType } from './exposition.ts'
 import { parseExposition } from './fixtures/receivers.ts'
 import { openMetricsPort } from './metrics-port.ts'
@@ -82,9 +83,17 @@ describe('the port of its own', () => {
   })
 
   it('that is taken stops the start with the name of the setting', async () => {
-    await expect(
-      openMetricsPort({ host: '127.0.0.1', port, token, expose: () => Promise.reject(new Error('never asked')) }),
-    ).rejects.toThrow(`metrics.port ${port} on 127.0.0.1 cannot be opened: another program uses it`)
+    const taken: unknown = await openMetricsPort({
+      host: '127.0.0.1',
+      port,
+      token,
+      expose: () => Promise.reject(new Error('never asked')),
+    }).catch((error: unknown) => error)
+    // The port of the server, which opens after it, is not the one to be blamed.
+    expect(await explainListenFailure(taken, '127.0.0.1', 7420)).toMatchObject({
+      message: `metrics.port ${port} on 127.0.0.1 cannot be opened: another program uses it.`,
+      fix: expect.stringContaining('WORK_MANAGER_METRICS_PORT'),
+    })
   })
 })
 

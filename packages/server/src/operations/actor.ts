@@ -1,6 +1,6 @@
 /** From the caller to the actor of facts and to the asker of lease verbs. */
 import type { Actor } from '../store/events.ts'
-import type { Asker } from '../hot-path/hot-path.ts'
+import type { Asker } from '../hot-path/requests.ts'
 import type { LeaseClaim } from '../domain/leases.ts'
 import { traceIdOf } from '../tracing/traceparent.ts'
 import type { OperationContext } from './operation.ts'

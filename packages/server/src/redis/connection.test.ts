@@ -1,7 +1,11 @@
 /** What a wrong Redis is told at start, and that one that is away stops nobody. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it } from 'vitest'
 import { isInstalled, startTestRedis, type TestRedis } from '../../testing/redis-server.ts'
+import { provideRedis } from '../composition/observing.ts'
+import { loadConfig } from '../config/index.ts'
 import { explain } from '../doors/cli/explain.ts'
 import { exitCodes } from '../doors/cli/cli-error.ts'
 import { openRedis, type RedisConnection, type RedisRole, RedisUnavailableError, UnfitRedisError } from './connection.ts'
@@ -55,6 +59,17 @@ describe.skipIf(!(await isInstalled('redis-server')))('the connection to Redis',
     expect(lines.filter(({ level }) => level === 40).map(({ msg }) => msg)).toEqual([expect.stringContaining('allkeys-lru')])
   })
 
+  it('counts as used what is switched on: rate limits that are off do not make an evicting Redis unfit for the cache', async () => {
+    const redis = await start({ maxmemory: '10mb', 'maxmemory-policy': 'allkeys-lru' })
+    const provide = async (env: Record<string, string>) =>
+      provideRedis(await loadConfig({ env: { REDIS_URL: redis.url, ...env }, cwd: '/' }), log)
+    await expect(provide({ WORK_MANAGER_CACHE_DRIVER: 'redis' })).rejects.toThrow('for rate limits')
+    expect(await provide({ WORK_MANAGER_RATE_LIMITS_ENABLED: 'false' })).toBeNull()
+    const cacheOnly = await provide({ WORK_MANAGER_CACHE_DRIVER: 'redis', WORK_MANAGER_RATE_LIMITS_ENABLED: 'false' })
+    undo.push(async () => cacheOnly?.close())
+    expect(cacheOnly?.isUp()).toBe(true)
+  })
+
   it('starts without Redis, says so once, and finds it when it comes', async () => {
     const redis = await start()
     await redis.kill()
@@ -67,6 +82,22 @@ describe.skipIf(!(await isInstalled('redis-server')))('the connection to Redis',
     await expect.poll(() => connection.isUp(), { timeout: 10_000 }).toBe(true)
     expect(redisState(connection)).toBe('ok')
     expect(await redisFinding(connection)).toMatchObject({ ok: true, detail: expect.stringContaining('noeviction') })
+  })
+
+  it('says once what does not speak Redis, although two errors take turns', async () => {
+    const other = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1')
+    undo.push(async () => void other.close())
+    await once(other, 'listening')
+    let tries = 0
+    const third = Promise.withResolvers<void>()
+    other.on('connection', () => ++tries === 3 && third.resolve())
+    lines.length = 0
+    const connection = await open(`redis://127.0.0.1:${(other.address() as AddressInfo).port}`)
+    await third.promise
+    expect(connection.isUp()).toBe(false)
+    const said = lines.filter(({ level }) => level === 40).map(({ msg }) => msg)
+    expect(said.length).toBeGreaterThan(0)
+    expect(said).toEqual([...new Set(said)])
   })
 
   it('a paused Redis is left alone after one late answer, and used again when it answers', async () => {

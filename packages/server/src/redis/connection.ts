@@ -120,7 +120,8 @@ export async function openRedis(options: RedisOptions): Promise<RedisConnection>
     else log.warn({ component: 'redis', reason: why }, 'Redis does not answer: the database is asked for everything until it does')
     for (const listener of listeners) listener(up)
   }
-  let said = ''
+  /** What was logged since it last answered: two troubles that take turns (no Redis listens there) are said once each. */
+  const said = new Set<string>()
   let refuse: (unfit: UnfitRedisError) => void = () => {}
   const refused = new Promise<UnfitRedisError>((resolve) => (refuse = resolve))
   client.on('error', (error: unknown) => {
@@ -129,11 +130,12 @@ export async function openRedis(options: RedisOptions): Promise<RedisConnection>
     const unfit = unfitBy(message, options.url)
     if (unfit) refuse(unfit)
     change(false, message)
-    if (message !== said) log.warn({ component: 'redis' }, `Redis: ${message}`)
-    said = message
+    if (said.has(message) || said.size >= 20) return
+    said.add(message)
+    log.warn({ component: 'redis' }, `Redis: ${message}`)
   })
   client.on('ready', () => {
-    said = ''
+    said.clear()
     change(true)
   })
   client.on('end', () => change(false, 'closed'))

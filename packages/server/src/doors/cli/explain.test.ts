@@ -3,6 +3,8 @@ import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { WorkError } from '@work-manager/contract'
 import { ConfigError } from '../../config/index.ts'
+import { MissingPackageError } from '../../metrics/drivers/otel.ts'
+import { TracingStartError } from '../../tracing/load-sdk.ts'
 import { CliError, exitOfStatus } from './cli-error.ts'
 import { explain } from './explain.ts'
 import { openWhenReachable } from './open-when-reachable.ts'
@@ -18,6 +20,16 @@ describe('explain', () => {
     expect(explain(new WorkError('not_found'))).toMatchObject({ code: 'not_found', exit: 5 })
     expect(explain(new WorkError('content_changed', { fix: 'Look again.' }))).toMatchObject({ exit: 6, fix: 'Look again.' })
   })
+
+  test.each([new TracingStartError('npm install a'), new MissingPackageError()])(
+    'a package that is missing ends with 3 and what to install, without a stack: %s',
+    (error) => {
+      const failure = explain(error)
+      expect([failure.exit, failure.code]).toEqual([3, 'package_missing'])
+      expect(failure.message).toContain('npm install')
+      expect(failure.message).not.toContain('explain.test.ts')
+    },
+  )
 
   test('an error that nobody foresaw is a bug and keeps its stack', () => {
     const failure = explain(new TypeError('oops'))

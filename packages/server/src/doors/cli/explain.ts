@@ -59,6 +59,15 @@ export function explain(thrown: unknown): CliError {
     }
     case 'UnfitRedisError':
       return new CliError('configuration', 'redis_unfit', error.message.replace(` ${fix}`, ''), fix, cause)
+    case 'TracingStartError':
+    case 'MissingPackageError':
+      return new CliError(
+        'configuration',
+        'package_missing',
+        error.message,
+        'Do what it says, then start again. Nothing was started.',
+        cause,
+      )
     case 'MigrationError':
       return new CliError('unfit', 'database_schema', error.message, fix, cause)
     case 'WorkError':

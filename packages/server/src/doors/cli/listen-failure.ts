@@ -1,10 +1,19 @@
 /** Why a port could not be opened, and what to do. */
 import net from 'node:net'
+import { unusablePort } from '../../metrics/metrics-port.ts'
 import { CliError } from './cli-error.ts'
 
 /** The failure, explained; anything that is not about the address comes back as it was. */
 export async function explainListenFailure(cause: unknown, host: string, port: number): Promise<unknown> {
-  const { code } = cause as NodeJS.ErrnoException
+  const { code, message } = cause as NodeJS.ErrnoException
+  if (code === unusablePort)
+    return new CliError(
+      'configuration',
+      unusablePort,
+      message,
+      'Stop that program, or set metrics.port (WORK_MANAGER_METRICS_PORT) to another; metrics.host must be an address of this machine.',
+      { cause },
+    )
   if (code === 'EADDRINUSE') {
     const free = await nextFreePort(host, port)
     return new CliError(

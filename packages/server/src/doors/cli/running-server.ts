@@ -22,7 +22,7 @@ export interface RunningServer {
 /**
  * Runs a server until it is told to stop; `meanwhile` may end earlier. `quiet` shows warnings as plain lines instead of the log.
  * With several workers this process keeps the database and them, and serves nothing itself.
- * Refuses with: port_in_use, port_not_permitted, too_many_workers (exit 3), and whatever opening refuses with.
+ * Refuses with: port_in_use, port_not_permitted, metrics_port_unusable, too_many_workers (exit 3), and whatever opening refuses with.
  */
 export async function runServer(
   context: Context,

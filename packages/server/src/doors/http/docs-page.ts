@@ -139,7 +139,8 @@ export function renderDocsPage(document: ReferenceDocument): { html: string; con
 <p>Every path stands under ${mounts}. Send <code>Authorization: Bearer &lt;key&gt;</code>; make a key with <code>work-manager keys create</code>.
 Refusals are <code>application/problem+json</code> with <code>code</code>, <code>detail</code>, <code>fix</code> and <code>retry</code>.</p>
 <nav><a href="/docs/http-api.md">Conventions</a> <a href="/docs/errors.md">Errors</a> <a href="/docs/agents.md">Connect an agent</a> <a href="/docs/sdk.md">SDK</a>
-<a href="/docs/order-types.md">Order types</a> <a href="/docs/cli.md">Command line</a> <a href="/openapi.json">OpenAPI</a> <a href="/llms.txt">llms.txt</a></nav>
+<a href="/docs/order-types.md">Order types</a> <a href="/docs/governance.md">Limits and pauses</a> <a href="/docs/metrics.md">Metrics</a>
+<a href="/docs/tracing.md">Traces</a> <a href="/docs/publishers.md">Publishers</a> <a href="/docs/redis.md">Redis</a> <a href="/docs/cli.md">Command line</a> <a href="/openapi.json">OpenAPI</a> <a href="/llms.txt">llms.txt</a></nav>
 <input type="search" id="search" placeholder="Search operations" aria-label="Search operations" hidden>
 </header>
 <main>

@@ -230,6 +230,25 @@ describe('a receiver that never answers', () => {
     hole.close()
   })
 
+  it('is closed at once when it is given up on: a client that tries until it is told to stop would outlive the server', async () => {
+    const told = Promise.withResolvers<void>()
+    const relay = stage.relay(
+      () => ({
+        open: () => told.promise,
+        async publish() {
+          return []
+        },
+        async close() {
+          told.resolve()
+        },
+      }),
+      { timeoutMs: 10 },
+    )
+    expect(await relay.run()).toEqual({ done: 0, more: false })
+    await told.promise
+    await relay.stop()
+  })
+
   it.each(['nats', 'redis-streams', 'rabbitmq', 'sqs', 'kafka'] as const)('is given up on after the limit: %s', async (driver) => {
     process.env.AWS_ACCESS_KEY_ID = 'test'
     process.env.AWS_SECRET_ACCESS_KEY = 'test'

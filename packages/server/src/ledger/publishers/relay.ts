@@ -104,8 +104,9 @@ export function createRelay(
       if (broken !== 'publishing') await tellState(null)
       return made
     } catch (error) {
-      // It may still succeed, unheard: nobody would close it then.
+      // A client may try until it is closed (Kafka's does), or still succeed, unheard: closed now, and once more when it has ended.
       const close = () => made.close()
+      close().catch(() => {})
       opening.then(close, close).catch(() => {})
       await failed(asPublishError(error), 'opening')
       return null

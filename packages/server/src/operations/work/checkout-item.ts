@@ -1,7 +1,7 @@
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { limitRefusal, pausedRefusal } from '../../domain/governance.ts'
-import type { CheckoutAnswer } from '../../hot-path/hot-path.ts'
+import type { CheckoutAnswer } from '../../hot-path/requests.ts'
 import { topics } from '../../signals/work-signal.ts'
 import { findOrder } from '../../store/orders.ts'
 import { askerOf } from '../actor.ts'

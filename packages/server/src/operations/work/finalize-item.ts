@@ -1,7 +1,7 @@
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { submissionDigest } from '../../domain/digest.ts'
-import { submitWithin } from '../../hot-path/hot-path.ts'
+import { submitWithin } from '../../hot-path/submit-batch.ts'
 import { TypeCrashed } from '../../order-types/type-crashed.ts'
 import { assembleParts, requiredParts } from '../../order-types/verify-submission.ts'
 import { topics } from '../../signals/work-signal.ts'

@@ -1,7 +1,7 @@
 import { ItemShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { submissionDigest } from '../../domain/digest.ts'
-import type { SubmitAnswer } from '../../hot-path/hot-path.ts'
+import type { SubmitAnswer } from '../../hot-path/requests.ts'
 import { topics } from '../../signals/work-signal.ts'
 import { findAnswer } from '../../store/idempotency.ts'
 import { askerOf, claimOf } from '../actor.ts'

@@ -1,7 +1,7 @@
 /** Judging hand-ins with the checks of their type, and remembering refusals. User code runs here, outside every transaction. */
 import { type FieldError, WorkError } from '@work-manager/contract'
 import { LRUCache } from 'lru-cache'
-import type { LeasedItem } from '../../hot-path/hot-path.ts'
+import type { LeasedItem } from '../../hot-path/requests.ts'
 import { holdsLease, type LeaseFacts } from '../../domain/leases.ts'
 import type { OrderType } from '../../order-types/define-order-type.ts'
 import { TypeCrashed } from '../../order-types/type-crashed.ts'

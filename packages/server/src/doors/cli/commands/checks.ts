@@ -68,7 +68,8 @@ async function doctor(context: Context): Promise<void> {
     findings.push({ check: code === 'config_invalid' ? 'configuration' : 'server', ok: false, detail: message, fix })
   }
   const bad = findings.filter((finding) => !finding.ok)
-  context.out.answer({ ok: bad.length === 0, findings }, () => {
+  const told = findings.map(({ fix, ...finding }) => (finding.ok || fix === undefined ? finding : { ...finding, fix }))
+  context.out.answer({ ok: bad.length === 0, findings: told }, () => {
     for (const { check, ok, detail, fix } of findings) {
       context.out.line(`${ok ? context.out.paint.green('ok  ') : context.out.paint.red('bad ')} ${check}: ${detail}`)
       if (!ok && fix) context.out.line(`     fix: ${fix}`)
@@ -83,7 +84,7 @@ async function doctor(context: Context): Promise<void> {
     )
 }
 
-/** Asks a server that runs; where none runs, opens the database and looks. */
+/** Asks a server that runs; where none was named and none runs, opens the database and looks. */
 async function examineServer(context: Context): Promise<Finding[]> {
   const url = await context.url()
   const answer = await fetch(new URL('/readyz', url), { signal: AbortSignal.timeout(5000), redirect: 'manual' }).catch(() => undefined)
@@ -108,6 +109,8 @@ async function examineServer(context: Context): Promise<Finding[]> {
       })),
     ]
   }
+  if (context.options.url !== undefined || (context.env.WORK_MANAGER_URL ?? '') !== '')
+    return [{ check: 'server', ok: false, detail: `nothing answers at ${url}`, fix: 'Start it, or correct --url or WORK_MANAGER_URL.' }]
   return withManager(context, async (manager) => [
     { check: 'server', ok: true, detail: `none runs at ${url}; the database was opened directly` },
     ...(await manager.doctor()),

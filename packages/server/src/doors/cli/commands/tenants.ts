@@ -48,7 +48,7 @@ async function inDatabase<T>(context: Context, use: (keys: KeyAdmin) => Promise<
   if (!(await opensDatabase(context)))
     throw usageError(
       'Tenants cannot be managed through a server: no key of a tenant may change what it is entitled to.',
-      'Run the command where DATABASE_URL is set. With the embedded database: stop the server, run it again, start the server.',
+      'Run the command where DATABASE_URL is set. With the embedded database: stop the server, run it again, start the server. Name no server (--url, WORK_MANAGER_URL) with it.',
     )
   return withManager(context, ({ keys }) => use(keys))
 }

@@ -9,7 +9,7 @@ import { filePublisher } from './file.ts'
 
 async function prepare(): Promise<Rig> {
   const directory = await mkdtemp(path.join(tmpdir(), 'work-manager-file-'))
-  const file = path.join(directory, 'deep', 'events.ndjson')
+  const file = path.join(directory, 'events.ndjson')
   return {
     driver: 'file',
     settings: { ...someSettings, file: { path: file } },
@@ -54,6 +54,10 @@ describe('the file', () => {
   it('that cannot be written is a clear problem, without a path in it', async () => {
     const file = path.join(directory, 'a-file')
     await appendFile(file, '')
+    const nowhere = path.join(directory, 'mistyped', 'events.ndjson')
+    await expect(filePublisher({ ...someSettings, file: { path: nowhere } }).open()).rejects.toMatchObject({
+      message: 'the directory does not exist: make it, or correct publishers.file_path',
+    })
     await expect(filePublisher({ ...someSettings, file: { path: path.join(file, 'events') } }).open()).rejects.toMatchObject({
       code: 'misconfigured',
       message: 'a part of the path is a file',

@@ -1,6 +1,5 @@
 /** Appends messages to a file, one JSON text a line, and forces each batch to the disk before it counts as delivered. */
-import { type FileHandle, mkdir, open, stat } from 'node:fs/promises'
-import path from 'node:path'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { delivered, type Message, type Outcome, PublishError, type Publisher, type PublisherSettings } from '../publisher.ts'
 
 const advice: Readonly<Record<string, string>> = {
@@ -10,7 +9,7 @@ const advice: Readonly<Record<string, string>> = {
   EISDIR: 'the path is a directory',
   ENOSPC: 'the disk is full',
   ENOTDIR: 'a part of the path is a file',
-  EEXIST: 'a part of the path is a file',
+  ENOENT: 'the directory does not exist: make it, or correct publishers.file_path',
 }
 
 function asPublishError(cause: unknown): PublishError {
@@ -31,7 +30,7 @@ export function filePublisher({ file }: PublisherSettings): Publisher {
       if (named !== null && named.ino === mine.ino && named.dev === mine.dev) return handle
       await close()
     }
-    await mkdir(path.dirname(file.path), { recursive: true })
+    // Directories are not made: a mistyped one would take the facts where nobody looks.
     handle = await open(file.path, 'a+', 0o640)
     await startOnNewLine(handle)
     return handle
