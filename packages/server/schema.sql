@@ -1098,7 +1098,7 @@ declare
 begin
   for young in
     select s.relname from pg_stat_user_tables s join pg_class c on c.oid = s.relid
-     where s.schemaname = 'wm' and s.n_mod_since_analyze > 300 + 0.5 * greatest(c.reltuples, 0) and c.relkind = 'r'
+     where s.schemaname = 'wm' and s.n_live_tup > 300 + 2 * greatest(c.reltuples, 0) and c.reltuples < 20000 and c.relkind = 'r'
      order by s.relname
   loop
     execute format('analyze (skip_locked) wm.%I', young.relname);

@@ -5,7 +5,7 @@ import type { ServiceDefinition } from './service.ts'
 
 export const statisticsKeeper = ({ system }: Services): ServiceDefinition => ({
   name: 'statistics-keeper',
-  everyMs: 2_000,
+  everyMs: 500,
   async run() {
     const [row] = await system.query<{ done: number }>(sql`select wm.refresh_statistics() as done`, 'refresh_statistics')
     return { done: row!.done, more: false }
