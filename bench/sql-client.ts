@@ -7,7 +7,7 @@ import pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import { createHotPath } from '../packages/server/src/hot-path/hot-path.ts'
 import type { Asker, LeaseVerb } from '../packages/server/src/hot-path/requests.ts'
-import { hotSessionOptions } from '../packages/server/src/store/database.ts'
+import { hotSessionOptions, settleHotSession } from '../packages/server/src/store/database.ts'
 import { noTracing } from '../packages/server/src/tracing/tracing.ts'
 import { resultFor } from './order-types/bench-echo.ts'
 import type { Client } from './measure.ts'
@@ -26,6 +26,7 @@ export async function openSqlClient(server: ServerHandle, agentId: string, { bat
     application_name: 'work-manager bench',
   })
   await connection.connect()
+  await connection.query(settleHotSession)
   const { rows } = await connection.query<{ epoch: number }>('select epoch from wm.cluster')
   const hotPath = createHotPath({
     connection: {

@@ -2,7 +2,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startTestServer, type TestServer } from '../../testing/test-server.ts'
-import { hotSessionOptions } from '../store/database.ts'
+import { hotSessionOptions, settleHotSession } from '../store/database.ts'
 
 let server: TestServer
 let client: pg.Client
@@ -10,6 +10,7 @@ beforeAll(async () => {
   server = await startTestServer({ background: false })
   client = new pg.Client({ connectionString: server.database.adminUrl, options: `-c role=wm_app ${hotSessionOptions}` })
   await client.connect()
+  await client.query(settleHotSession)
 })
 afterAll(async () => {
   await client.end()

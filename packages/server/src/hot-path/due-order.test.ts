@@ -2,7 +2,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startStory, type Story } from '../../testing/story.ts'
-import { hotSessionOptions } from '../store/database.ts'
+import { hotSessionOptions, settleHotSession } from '../store/database.ts'
 
 const ageing = 60
 let story: Story
@@ -158,6 +158,7 @@ describe('walks the index', () => {
     await sql('analyze wm.items')
     const client = new pg.Client({ connectionString: story.server.database.runtimeUrl, options: `-c role=wm_app ${hotSessionOptions}` })
     await client.connect()
+    await client.query(settleHotSession)
     try {
       const pages = async (filter: object): Promise<number> => {
         const slot = [{ slot: 0, agent_id: 'a', principal: 'agent:a', actor_type: 'agent', random: 'x' }]
