@@ -4,6 +4,7 @@
  * not written down (kill -9, a lost answer) is sent again by whoever takes the cursor next.
  */
 import type { Logger } from 'pino'
+import { backoffSeconds } from '../../domain/retry.ts'
 import type { Metrics } from '../../metrics/metrics.ts'
 import {
   type Cursor,
@@ -17,7 +18,6 @@ import {
   writePublisherState,
 } from '../../store/publisher-cursors.ts'
 import type { SystemDb } from '../../store/tx.ts'
-import { fullJitter } from './backoff.ts'
 import { toMessage } from './cloud-event.ts'
 import { judgeBatch, type Sent } from './judge-batch.ts'
 import { type Message, type Outcome, PublishError, type Publisher } from './publisher.ts'
@@ -56,6 +56,8 @@ export function createRelay(
 ): Relay {
   const { name, timeoutMs, backoff = { baseMs: 250, mostMs: 30_000 } } = settings
   const { system, metrics } = tools
+  const pauses = { baseSeconds: backoff.baseMs / 1000, maxSeconds: backoff.mostMs / 1000, jitterSeconds: 0 }
+  const pauseMs = (failed: number): number => 1000 * backoffSeconds(failed, pauses, Math.random())
   const log = tools.log.child({ component: 'publisher', publisher: name })
   // One call may end a wave late: a driver begins none after timeoutMs, and each may take as long.
   const callLimitMs = 2 * timeoutMs + 1_000
@@ -88,7 +90,7 @@ export function createRelay(
   async function failed(error: PublishError, during: 'opening' | 'publishing'): Promise<void> {
     broken = during
     metrics.increment('publisher_failures_total', { publisher: name })
-    restUntil = performance.now() + fullJitter(backoff, failures++)
+    restUntil = performance.now() + pauseMs(++failures)
     await drop()
     await tellState(error)
   }
@@ -157,7 +159,7 @@ export function createRelay(
     const waits = verdict.settlement.failures > 0
     const kept = await settleCursor(system, name, cursor, {
       ...verdict.settlement,
-      retryInMs: waits ? fullJitter(backoff, verdict.settlement.failures - 1) : null,
+      retryInMs: waits ? pauseMs(verdict.settlement.failures) : null,
     })
     if (!kept) log.warn({ tenant: tenantId }, 'another process or a person moved the cursor meanwhile; messages may arrive twice')
     if (delivered > 0) {
