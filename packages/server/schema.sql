@@ -1242,11 +1242,6 @@ begin
   done := v_done;
 end $function$;
 
-CREATE OR REPLACE FUNCTION wm.sequence_facts(p_limit integer, p_sweep boolean)
- RETURNS integer
- LANGUAGE sql
-AS $function$ select s.done from wm.sequence(p_limit, p_sweep) s $function$;
-
 CREATE OR REPLACE FUNCTION wm.share_agent_pause(p_tenant uuid, p_agent text, p_principal text)
  RETURNS json
  LANGUAGE plpgsql

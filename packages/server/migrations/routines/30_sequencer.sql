@@ -141,7 +141,5 @@ begin
   done := v_done;
 end $$;
 
--- The name that processes of an earlier version call.
-create or replace function wm.sequence_facts(p_limit integer, p_sweep boolean) returns integer
-  language sql
-  as $$ select s.done from wm.sequence(p_limit, p_sweep) s $$;
+-- Its name in an earlier version, whose processes cannot work on this schema anyway.
+drop function if exists wm.sequence_facts(integer, boolean);

@@ -37,22 +37,12 @@ export interface TenantCache {
   /** The value of `load`, remembered. Values are JSON; nobody may change what he is given. */
   read<T>(tenantId: string, kind: CacheKind<T>, key: string, load: () => Promise<T | null>): Promise<T | null>
   raise(tenantId: string, families: readonly string[]): Promise<void>
-  /** Tenants with entries that this process made or saw, most recent first. */
-  tenants(): string[]
 }
-
-const tenantsKept = 10_000
 
 export function createTenantCache(store: CacheStore | null, metrics: Metrics): TenantCache {
   const running = new Map<string, Promise<unknown>>()
-  const seen = new Set<string>()
   const count = (kind: string, outcome: 'hit' | 'miss' | 'none' | 'outdated' | 'bypass') =>
     metrics.increment('cache_requests_total', { kind, outcome })
-  const remember = (tenantId: string): void => {
-    seen.delete(tenantId)
-    seen.add(tenantId)
-    if (seen.size > tenantsKept) seen.delete(seen.values().next().value!)
-  }
 
   /** One at a time: those who come while it runs share its answer. */
   function once<T>(key: string, load: () => Promise<T>): Promise<T> {
@@ -71,7 +61,6 @@ export function createTenantCache(store: CacheStore | null, metrics: Metrics): T
         count(kind.name, 'bypass')
         return load()
       }
-      remember(tenantId)
       const { entry, generations } = found
       if (entry && entry.generations === generations) {
         const value = entry.value as T | null
@@ -95,6 +84,5 @@ export function createTenantCache(store: CacheStore | null, metrics: Metrics): T
     async raise(tenantId, families) {
       await store?.raise(tenantId, families)
     },
-    tenants: () => [...seen].toReversed(),
   }
 }
