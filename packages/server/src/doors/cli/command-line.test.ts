@@ -1,14 +1,13 @@
 /** The program as people start it: exit codes, stdout and stderr of a real process. */
-import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type Ended, runCli } from '../../../testing/run-cli.ts'
 
-const bin = fileURLToPath(new URL('../../../bin/work-manager.mjs', import.meta.url))
 let cwd: string
 const servers: Server[] = []
 
@@ -20,29 +19,8 @@ afterEach(async () => {
 })
 afterAll(() => rm(cwd, { recursive: true, force: true }))
 
-interface Ended {
-  code: number | null
-  stdout: string
-  stderr: string
-}
-
-function run(
-  args: string[],
-  options: { env?: Record<string, string>; reader?: (child: ReturnType<typeof spawn>) => void } = {},
-): Promise<Ended> {
-  const inherited = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith('WORK_MANAGER_') && !name.startsWith('DATABASE_')),
-  )
-  const child = spawn(process.execPath, [bin, ...args], { cwd, env: { ...inherited, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  options.reader?.(child)
-  const ended: Ended = { code: null, stdout: '', stderr: '' }
-  child.stdout.on('data', (chunk: Buffer) => (ended.stdout += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (ended.stderr += chunk.toString()))
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ ...ended, code }))
-  })
-}
+const run = (args: string[], options: { env?: Record<string, string>; reader?: (child: ChildProcess) => void } = {}): Promise<Ended> =>
+  runCli(args, { cwd, ...(options.env ? { env: options.env } : {}), ...(options.reader ? { started: options.reader } : {}) })
 
 /** A server of somebody else's, to see how the program takes its answers. */
 async function foreignServer(listener: RequestListener): Promise<string> {

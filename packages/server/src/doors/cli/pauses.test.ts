@@ -1,15 +1,12 @@
 /** `pause`, `resume` and `pauses` at a real server, and past it: everything is paused on the database itself. */
-import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Ended, runCli } from '../../../testing/run-cli.ts'
 import { startStory, type Story } from '../../../testing/story.ts'
 import type { Caller } from '../../../testing/test-server.ts'
 
-const bin = fileURLToPath(new URL('../../../bin/work-manager.mjs', import.meta.url))
-const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(WORK_MANAGER_|DATABASE_|NODE_ENV)/.test(name)))
 let story: Story
 let cwd: string
 beforeAll(async () => {
@@ -21,21 +18,8 @@ afterAll(async () => {
   await rm(cwd, { recursive: true, force: true })
 })
 
-function run(
-  who: Caller,
-  args: string[],
-  more: Record<string, string> = {},
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const env = { ...inherited, WORK_MANAGER_URL: story.server.url, WORK_MANAGER_KEY: who.key, ...more }
-  const child = spawn(process.execPath, [bin, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
-  const ended = { code: null as number | null, stdout: '', stderr: '' }
-  child.stdout.on('data', (chunk: Buffer) => (ended.stdout += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (ended.stderr += chunk.toString()))
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ ...ended, code }))
-  })
-}
+const run = (who: Caller, args: string[], more: Record<string, string> = {}): Promise<Ended> =>
+  runCli(args, { cwd, env: { WORK_MANAGER_URL: story.server.url, WORK_MANAGER_KEY: who.key, ...more } })
 const json = async (who: Caller, args: string[], more?: Record<string, string>): Promise<any> => {
   const { code, stdout, stderr } = await run(who, args, more)
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

@@ -1,10 +1,8 @@
 /** `tenants` straight in a database, as whoever runs the server would type it. */
-import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Ended, runCli } from '../../../testing/run-cli.ts'
 import { startTestServer, type TestServer } from '../../../testing/test-server.ts'
 
-const bin = fileURLToPath(new URL('../../../bin/work-manager.mjs', import.meta.url))
 let server: TestServer
 beforeAll(async () => {
   server = await startTestServer({ background: false, config: { rate_limits: { enabled: true } } })
@@ -12,17 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-function run(env: Record<string, string>, ...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const kept = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(WORK_MANAGER|DATABASE|REDIS)_/.test(name)))
-  const child = spawn(process.execPath, [bin, 'tenants', ...args], { env: { ...kept, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  const ended = { code: null as number | null, stdout: '', stderr: '' }
-  child.stdout.on('data', (chunk: Buffer) => (ended.stdout += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (ended.stderr += chunk.toString()))
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ ...ended, code }))
-  })
-}
+const run = (env: Record<string, string>, ...args: string[]): Promise<Ended> => runCli(['tenants', ...args], { env })
 const direct = (...args: string[]) => run({ DATABASE_URL: server.database.runtimeUrl }, ...args)
 
 test('lists tenants, sets a tier, and a server that runs believes it', async () => {

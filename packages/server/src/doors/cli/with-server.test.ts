@@ -3,10 +3,9 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { cleanEnvironment, cliProgram, type Ended, runCli } from '../../../testing/run-cli.ts'
 
-const bin = fileURLToPath(new URL('../../../bin/work-manager.mjs', import.meta.url))
 const orderTypes = new URL('../../order-types/index.ts', import.meta.url).href
 const greeting = `import Type from '${import.meta.resolve('typebox')}'
 import { defineOrderType } from '${orderTypes}'
@@ -27,26 +26,7 @@ let cwd: string
 let server: ChildProcess
 let log = ''
 let url = ''
-const environment = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !name.startsWith('WORK_MANAGER_') && !name.startsWith('DATABASE_')),
-)
-
-interface Ended {
-  code: number | null
-  stdout: string
-  stderr: string
-}
-
-function run(...args: string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [bin, ...args], { cwd, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
-  const ended: Ended = { code: null, stdout: '', stderr: '' }
-  child.stdout.on('data', (chunk: Buffer) => (ended.stdout += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (ended.stderr += chunk.toString()))
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ ...ended, code }))
-  })
-}
+const run = (...args: string[]): Promise<Ended> => runCli(args, { cwd })
 
 async function json<T>(...args: string[]): Promise<T> {
   const { code, stdout, stderr } = await run(...args)
@@ -73,7 +53,7 @@ beforeAll(async () => {
     path.join(cwd, 'work-manager.config.json'),
     JSON.stringify({ server: { port: 0 }, order_types: { directories: ['types'], shipped: false } }),
   )
-  server = spawn(process.execPath, [bin, 'serve'], { cwd, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+  server = spawn(process.execPath, [cliProgram, 'serve'], { cwd, env: cleanEnvironment, stdio: ['ignore', 'pipe', 'pipe'] })
   url = await new Promise<string>((resolve, reject) => {
     const hear = (chunk: Buffer) => {
       log += chunk.toString()
