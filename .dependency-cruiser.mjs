@@ -42,6 +42,15 @@ export const serverRooms = {
   'doors/cli': ['contract', 'config', 'domain', ...beside, 'operations', 'main.ts', 'demo'],
 }
 
+/** Folder of packages/contract/src → folders of it that it may import. What defines and merges knows no noun. */
+const contractFolders = {
+  kernel: [],
+  access: ['kernel'],
+  ledger: ['kernel'],
+  housekeeping: ['kernel'],
+  work: ['kernel', 'access', 'ledger'],
+}
+
 /** Package → packages of this workspace it may import. */
 const packages = {
   contract: [],
@@ -73,10 +82,18 @@ const packageRules = Object.entries(packages).map(([name, mayImport]) => ({
   to: { path: '^(packages|scripts|bench|examples|prove)/', pathNot: [name, ...mayImport].map((other) => `^packages/${other}/`) },
 }))
 
+const contractRules = Object.entries(contractFolders).map(([folder, mayImport]) => ({
+  name: `contract/${folder} may import ${mayImport.length === 0 ? 'nothing else of the contract' : mayImport.join(', ')}`,
+  severity: 'error',
+  from: { path: `^packages/contract/src/${folder}/`, pathNot: tests },
+  to: { path: '^packages/', pathNot: ['node_modules', ...[folder, ...mayImport].map((each) => `^packages/contract/src/${each}/`)] },
+}))
+
 export default {
   forbidden: [
     ...roomRules,
     ...packageRules,
+    ...contractRules,
     {
       name: 'only the doors import each other through main',
       severity: 'error',

@@ -2,15 +2,17 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 
-const ignoredFolders = new Set(['.git', 'node_modules', '.work-manager', 'dist', 'coverage'])
+const ignored = new Set(['.git', 'node_modules', '.work-manager', 'dist', 'coverage'])
 
 /** Paths relative to the root, with `/` between folders. */
 export function projectFiles(root, folder = '') {
   const files = []
   for (const entry of readdirSync(path.join(root, folder), { withFileTypes: true })) {
     const name = folder === '' ? entry.name : `${folder}/${entry.name}`
+    // `.git` is a file where several working copies share one repository.
+    if (ignored.has(entry.name)) continue
     if (entry.isDirectory()) {
-      if (!ignoredFolders.has(entry.name)) files.push(...projectFiles(root, name))
+      files.push(...projectFiles(root, name))
     } else if (entry.isFile() && !entry.name.endsWith('.log')) {
       files.push(name)
     }

@@ -1,9 +1,9 @@
 /** The database side of the state tables: the guard triggers and the event priorities, from the contract. */
-import { eventKinds, eventPriority, machines, type EventKind } from '@work-manager/contract'
+import { eventSpecs, type Machine, machines } from '@work-manager/contract'
 
 export function renderGuards(): string {
   const lines = [
-    '-- Generated from packages/contract/src/machines.ts and events.ts by `npm run generate`. Do not edit.',
+    '-- Generated from the machines and events of packages/contract/src by `npm run generate`. Do not edit.',
     '-- Not even a psql session can make an illegal move: the tables that TypeScript decides by are enforced here once more.',
     '',
     'create or replace function wm.event_priority(kind text) returns smallint',
@@ -12,11 +12,12 @@ export function renderGuards(): string {
     '  select (case',
   ]
   for (const priority of [0, 1, 3] as const) {
-    const kinds = (Object.keys(eventKinds) as EventKind[]).filter((kind) => eventPriority(kind) === priority)
+    const kinds = Object.entries(eventSpecs).flatMap(([kind, spec]) => (spec.priority === priority ? [kind] : []))
     lines.push(`    when kind in (${kinds.map((kind) => `'${kind}'`).join(', ')}) then ${priority}`)
   }
   lines.push('    else 2 end)::smallint', '$$;')
-  for (const [noun, machine] of Object.entries(machines)) {
+  for (const machine of Object.values<Machine>(machines)) {
+    const { noun, table } = machine
     const moves = Object.entries(machine.states).flatMap(([from, spec]) => Object.keys(spec.to).map((to) => `'${from}>${to}'`))
     lines.push(
       '',
@@ -35,9 +36,9 @@ export function renderGuards(): string {
       '  end if;',
       '  return new;',
       'end $$;',
-      `create or replace trigger ${noun}s_state_insert before insert on wm.${noun}s`,
+      `create or replace trigger ${table}_state_insert before insert on wm.${table}`,
       `  for each row when (new.state <> '${machine.initial}') execute function wm.guard_${noun}_state();`,
-      `create or replace trigger ${noun}s_state_update before update on wm.${noun}s`,
+      `create or replace trigger ${table}_state_update before update on wm.${table}`,
       `  for each row when (old.state is distinct from new.state) execute function wm.guard_${noun}_state();`,
     )
   }

@@ -1,4 +1,4 @@
-/** docs/metrics.md: the guide beside this file, and every metric from packages/contract/src/metrics.ts. */
+/** docs/metrics.md: the guide beside this file, and every metric from the metrics of packages/contract/src. */
 import { readFile } from 'node:fs/promises'
 import { failureReasons, labelMeanings, metricCatalogue, type MetricDefinition, metricsNamespace } from '@work-manager/contract'
 
@@ -11,7 +11,7 @@ export async function renderMetrics(): Promise<string> {
       `| ${code(`${metricsNamespace}_${name}`)} | ${kind} | ${labels.map(code).join(', ') || '–'} | ${help} |`,
   )
   const lines = [
-    'Generated from `packages/contract/src/metrics.ts`; edit that (or `scripts/generate/metrics-guide.md`), then run `npm run generate`.',
+    'Generated from the metrics of `packages/contract/src/`; edit those (or `scripts/generate/metrics-guide.md`), then run `npm run generate`.',
     '',
     '| Metric | Kind | Labels | Meaning |',
     '|---|---|---|---|',

@@ -61,6 +61,6 @@ export function renderOperations(operations: readonly Operation[], directory: st
     '| Ability | What it allows |',
     '|---|---|',
   )
-  for (const [name, meaning] of Object.entries(abilities)) lines.push(`| ${code(name)} | ${cell(meaning)} |`)
+  for (const [name, { says }] of Object.entries(abilities)) lines.push(`| ${code(name)} | ${cell(says)} |`)
   return `${lines.join('\n')}\n`
 }

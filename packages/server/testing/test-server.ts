@@ -1,5 +1,6 @@
 /** A whole server on a database of its own, with two tenants and a key for each role; talks to it over real HTTP. */
 import { randomUUID } from 'node:crypto'
+import { everyFamily } from '@work-manager/contract'
 import { pino } from 'pino'
 import { generateKey } from '../src/auth/api-keys.ts'
 import { loadConfig, type ConfigInput } from '../src/config/index.ts'
@@ -40,9 +41,9 @@ export interface TestServer {
   stop(): Promise<void>
 }
 
-const allWork: Record<string, string[]> = {
+const allWork: Record<string, readonly string[]> = {
   agent: ['work:view', 'work:checkout', 'work:heartbeat', 'work:submit', 'work:propose'],
-  person: ['work:*', 'admin:*'],
+  person: everyFamily,
   service: ['work:propose', 'work:view', 'work:checkout', 'work:heartbeat', 'work:submit', 'work:cancel'],
 }
 

@@ -27,25 +27,25 @@ export type ErrorCode =
   | 'key_revoked'
   | 'scope_missing'
   | 'agents_cannot_decide'
-  | 'separation_of_duties'
-  | 'forbidden_direct_mutation'
   | 'host_refused'
   | 'origin_refused'
   | 'not_found'
   | 'id_malformed'
-  | 'order_type_not_found'
+  | 'invalid_filter'
+  | 'cursor_invalid'
   | 'validation_failed'
+  | 'idempotency_key_required'
+  | 'idempotency_key_malformed'
+  | 'idempotency_mismatch'
+  | 'idempotency_in_progress'
+  | 'separation_of_duties'
+  | 'forbidden_direct_mutation'
+  | 'order_type_not_found'
   | 'payload_invalid'
   | 'verification_failed'
   | 'empty_plan'
   | 'plan_failed'
   | 'already_planned'
-  | 'invalid_filter'
-  | 'cursor_invalid'
-  | 'idempotency_key_required'
-  | 'idempotency_key_malformed'
-  | 'idempotency_mismatch'
-  | 'idempotency_in_progress'
   | 'no_items_available'
   | 'lease_limit_reached'
   | 'paused'
@@ -848,7 +848,7 @@ export interface GetOrderTimelineOutput {
 
 export interface ListEventsInput {
   /** Such as item.submitted. */
-  readonly kind?: 'order.proposed' | 'order.planned' | 'order.checked_out' | 'order.in_progress' | 'order.requeued' | 'order.submitted' | 'order.approved' | 'order.rejected' | 'order.auto_approval_failed' | 'order.apply_failed' | 'order.applied' | 'order.completed' | 'order.failed' | 'order.dead_lettered' | 'order.cancelled' | 'order.stale' | 'item.leased' | 'item.in_progress' | 'item.heartbeat' | 'item.part_submitted' | 'item.part_refused' | 'item.submission_refused' | 'item.submitted' | 'item.released' | 'item.lease_expired' | 'item.lease_revoked' | 'item.lease_extended' | 'item.failed' | 'item.retried' | 'item.accepted' | 'item.completed' | 'item.rejected' | 'item.requeued' | 'item.dead_lettered' | 'item.cancelled' | 'effect.delivered' | 'effect.failed' | 'effect.unknown' | 'generator.failed' | 'idempotency.purged' | 'pause.set' | 'pause.lifted' | 'tenant.tier_set' | 'publisher.cursor_moved' | 'publisher.messages_retried' | 'publisher.message_discarded' | 'key.created' | 'key.rotated' | 'key.revoked'
+  readonly kind?: 'order.proposed' | 'order.planned' | 'order.checked_out' | 'order.in_progress' | 'order.requeued' | 'order.submitted' | 'order.approved' | 'order.rejected' | 'order.auto_approval_failed' | 'order.apply_failed' | 'order.applied' | 'order.completed' | 'order.failed' | 'order.dead_lettered' | 'order.cancelled' | 'order.stale' | 'item.leased' | 'item.in_progress' | 'item.heartbeat' | 'item.part_submitted' | 'item.part_refused' | 'item.submission_refused' | 'item.submitted' | 'item.released' | 'item.lease_expired' | 'item.lease_revoked' | 'item.lease_extended' | 'item.failed' | 'item.retried' | 'item.accepted' | 'item.completed' | 'item.rejected' | 'item.requeued' | 'item.dead_lettered' | 'item.cancelled' | 'effect.delivered' | 'effect.failed' | 'effect.unknown' | 'generator.failed' | 'pause.set' | 'pause.lifted' | 'key.created' | 'key.rotated' | 'key.revoked' | 'tenant.tier_set' | 'publisher.cursor_moved' | 'publisher.messages_retried' | 'publisher.message_discarded' | 'idempotency.purged'
   /** The credential, such as agent:auditor-1. */
   readonly principal?: string
   /** Agent id of the caller. */
@@ -926,7 +926,7 @@ export interface CreateKeyInput {
   readonly kind: 'agent' | 'person' | 'service'
   /** Agent id, person or service name. */
   readonly principal_id: string
-  readonly abilities: ReadonlyArray<'work:*' | 'admin:*' | '*' | 'work:propose' | 'work:view' | 'work:checkout' | 'work:heartbeat' | 'work:submit' | 'work:approve' | 'work:reject' | 'work:cancel' | 'work:requeue' | 'admin:keys' | 'admin:leases' | 'admin:pause' | 'admin:publishers' | 'admin:maintenance'>
+  readonly abilities: ReadonlyArray<'work:*' | 'admin:*' | '*' | 'work:propose' | 'work:view' | 'work:checkout' | 'work:heartbeat' | 'work:submit' | 'work:approve' | 'work:reject' | 'work:cancel' | 'work:requeue' | 'admin:leases' | 'admin:pause' | 'admin:keys' | 'admin:publishers' | 'admin:maintenance'>
   readonly expires_at?: null | string
 }
 

@@ -1,11 +1,11 @@
--- Generated from packages/contract/src/machines.ts and events.ts by `npm run generate`. Do not edit.
+-- Generated from the machines and events of packages/contract/src by `npm run generate`. Do not edit.
 -- Not even a psql session can make an illegal move: the tables that TypeScript decides by are enforced here once more.
 
 create or replace function wm.event_priority(kind text) returns smallint
   language sql immutable parallel safe
   as $$
   select (case
-    when kind in ('order.approved', 'order.rejected', 'order.apply_failed', 'order.applied', 'order.cancelled', 'effect.unknown', 'pause.set', 'pause.lifted', 'tenant.tier_set', 'publisher.cursor_moved', 'publisher.messages_retried', 'publisher.message_discarded', 'key.created', 'key.rotated', 'key.revoked') then 0
+    when kind in ('order.approved', 'order.rejected', 'order.apply_failed', 'order.applied', 'order.cancelled', 'effect.unknown', 'pause.set', 'pause.lifted', 'key.created', 'key.rotated', 'key.revoked', 'tenant.tier_set', 'publisher.cursor_moved', 'publisher.messages_retried', 'publisher.message_discarded') then 0
     when kind in ('order.proposed', 'order.submitted', 'order.auto_approval_failed', 'order.completed', 'order.failed', 'order.dead_lettered', 'item.submitted', 'item.failed', 'item.dead_lettered', 'effect.delivered', 'effect.failed') then 1
     when kind in ('order.in_progress', 'item.in_progress', 'item.heartbeat') then 3
     else 2 end)::smallint

@@ -1,12 +1,12 @@
 /** Reads the ledger behind the cache: whatever a committed fact may have changed is out of date in this process from then on. */
-import { eventKinds } from '@work-manager/contract'
+import { eventSpecs } from '@work-manager/contract'
 import type { Authenticator } from '../auth/authenticate.ts'
 import type { Services } from '../operations/services.ts'
 import { changedFamilies, ledgerHeads } from '../store/ledger.ts'
 import type { ServiceDefinition } from './service.ts'
 
 /** What every fact may have changed, when there are too many to look at. */
-const allFamilies = [...new Set(Object.keys(eventKinds).map((kind) => kind.split('.', 1)[0]!))]
+const allFamilies = [...new Set(Object.keys(eventSpecs).map((kind) => kind.split('.', 1)[0]!))]
 
 export function cacheInvalidator(services: Services, authenticator: Pick<Authenticator, 'forgetAll'>): ServiceDefinition {
   const { cache, system } = services

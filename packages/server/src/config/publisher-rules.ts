@@ -1,13 +1,13 @@
 /** What must be set for each publisher that is used, and whether it can be meant. */
 import path from 'node:path'
-import { eventKinds, nearestName, publisherNames, type PublisherDriver } from '@work-manager/contract'
+import { eventSpecs, nearestName, publisherNames, type PublisherDriver } from '@work-manager/contract'
 import type { Config } from './schema.ts'
 
 type Publishers = Config['publishers']
 
 /** Wrong only when nothing could ever fit: a kind that does not exist is a typing error. */
 export function kindProblems(kinds: readonly string[]): string[] {
-  const known = Object.keys(eventKinds)
+  const known = Object.keys(eventSpecs)
   return kinds
     .filter((kind) => kind !== '*' && !known.some((each) => (kind.endsWith('.*') ? each.startsWith(kind.slice(0, -1)) : each === kind)))
     .map((kind) => {

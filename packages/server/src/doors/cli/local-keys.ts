@@ -1,5 +1,6 @@
 /** The keys that a local server makes for the people and the demo on its own machine, kept in its data directory (mode 0600). */
 import { userInfo } from 'node:os'
+import { everyFamily } from '@work-manager/contract'
 import type { WorkManager } from '../../main.ts'
 import { CliError } from './cli-error.ts'
 import type { NewKey } from './key-store.ts'
@@ -35,7 +36,7 @@ export async function ensureReviewerKey({ manager, config, url }: RunningServer)
   const person = userInfo().username.replace(/[^\w.-]/g, '_') || 'local'
   await writePrivately(
     file,
-    `${await create(manager, { kind: 'person', principalId: person, name: `${person} at the terminal`, abilities: ['work:*', 'admin:*'] })}\n`,
+    `${await create(manager, { kind: 'person', principalId: person, name: `${person} at the terminal`, abilities: everyFamily })}\n`,
   )
 }
 

@@ -1,5 +1,5 @@
 /** Keys through the door: made, listed, rotated, revoked. The key itself is shown once. */
-import { abilities, WorkError } from '@work-manager/contract'
+import { grants, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { defaultOverlapSeconds, endKey, issueKey, replaceKey } from '../../auth/issue-key.ts'
 import type { Principal } from '../../auth/principal.ts'
@@ -7,7 +7,6 @@ import { renderApiKeys } from '../../store/api-keys.ts'
 import { actorOf } from '../actor.ts'
 import { defineOperation } from '../operation.ts'
 
-const known = ['work:*', 'admin:*', '*', ...Object.keys(abilities)]
 const keyId = Type.String({ format: 'uuid', description: 'Key id.' })
 const made = Type.Object({ id: Type.String(), key: Type.String({ description: 'Shown once; only its hash is kept.' }) })
 
@@ -42,7 +41,7 @@ export const createKey = defineOperation({
       pattern: '^[A-Za-z0-9][A-Za-z0-9._@:-]*$',
       description: 'Agent id, person or service name.',
     }),
-    abilities: Type.Array(Type.Enum(known), { minItems: 1, maxItems: 20 }),
+    abilities: Type.Array(Type.Enum([...grants]), { minItems: 1, maxItems: 20 }),
     expires_at: Type.Optional(Type.Union([Type.Null(), Type.String({ format: 'date-time' })])),
   }),
   output: made,

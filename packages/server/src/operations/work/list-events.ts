@@ -1,4 +1,4 @@
-import { eventKinds } from '@work-manager/contract'
+import { eventSpecs } from '@work-manager/contract'
 import Type from 'typebox'
 import { listEvents } from '../../store/events.ts'
 import { renderProvenance } from '../../store/provenance.ts'
@@ -17,7 +17,7 @@ export const listEventsOperation = defineOperation({
   ability: 'work:view',
   idempotency: 'none',
   input: Type.Object({
-    kind: Type.Optional(Type.Enum(Object.keys(eventKinds), { description: 'Such as item.submitted.' })),
+    kind: Type.Optional(Type.Enum(Object.keys(eventSpecs), { description: 'Such as item.submitted.' })),
     principal: text('The credential, such as agent:auditor-1.'),
     agent_id: text('Agent id of the caller.'),
     model_name: text('X-Model-Name of the caller.'),

@@ -1,6 +1,6 @@
 /** What the contract promises is written somewhere: every kind of fact, every error code, every move of the state tables. */
 import { glob, readFile } from 'node:fs/promises'
-import { errorCatalogue, eventKinds, machines } from '@work-manager/contract'
+import { errorCatalogue, eventSpecs, machines } from '@work-manager/contract'
 import { beforeAll, describe, expect, it } from 'vitest'
 
 const server = new URL('../../../', import.meta.url).pathname
@@ -13,12 +13,12 @@ beforeAll(async () => {
 })
 
 describe('every kind of fact is written by some code', () => {
-  it.each(Object.keys(eventKinds))('%s', (kind) => expect(source.includes(`'${kind}'`)).toBe(true))
+  it.each(Object.keys(eventSpecs))('%s', (kind) => expect(source.includes(`'${kind}'`)).toBe(true))
 
   it('and nothing writes a kind that the contract does not have', () => {
     const written = [...source.matchAll(/kind: '([a-z]+\.[a-z_]+)'/g)].map((match) => match[1])
     expect(written.length).toBeGreaterThan(20)
-    for (const kind of written) expect(Object.keys(eventKinds)).toContain(kind)
+    for (const kind of written) expect(Object.keys(eventSpecs)).toContain(kind)
   })
 })
 
@@ -43,10 +43,10 @@ describe('every state', () => {
   })
 
   it('is announced by a fact of its own or of its move', () => {
-    const announced = (machine: string, state: string) => `${machine}.${state}` in eventKinds
+    const announced = (machine: string, state: string) => `${machine}.${state}` in eventSpecs
     const others: Record<string, string> = { 'order.queued': 'order.requeued', 'item.queued': 'item.requeued' }
     for (const [machine, { states }] of Object.entries(machines))
       for (const state of Object.keys(states))
-        expect(announced(machine, state) || (others[`${machine}.${state}`] ?? '') in eventKinds, `${machine}.${state}`).toBe(true)
+        expect(announced(machine, state) || (others[`${machine}.${state}`] ?? '') in eventSpecs, `${machine}.${state}`).toBe(true)
   })
 })

@@ -1,7 +1,7 @@
 /** `keys create|list|rotate|revoke`. A key is shown once, when it is made. */
 import { Option, type Command } from 'commander'
 import type { ListedKey } from '../../../auth/key-admin.ts'
-import { nearestName } from '@work-manager/contract'
+import { grants, nearestName } from '@work-manager/contract'
 import { several } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { usageError } from '../cli-error.ts'
@@ -56,7 +56,7 @@ export function addKeys(program: Command, context: Context): void {
         kind: options.kind,
         principalId: options.principal,
         name: options.name ?? options.principal,
-        abilities: await checkedAbilities(options.ability ?? usualAbilities[options.kind]),
+        abilities: checkedAbilities(options.ability ?? usualAbilities[options.kind]),
         expiresAt: expiry(options.expires),
       }
       const made = await withKeyStore(context, options.tenant, (store) => store.create(key))
@@ -92,15 +92,13 @@ function showSecret(context: Context, made: { key: string; id: string }): void {
   })
 }
 
-async function checkedAbilities(asked: readonly string[]): Promise<string[]> {
-  const { abilities } = await import('@work-manager/contract')
-  const names = [...Object.keys(abilities), 'work:*', 'admin:*', '*']
+function checkedAbilities(asked: readonly string[]): string[] {
   for (const name of asked) {
-    if (names.includes(name)) continue
-    const nearest = nearestName(name, names)
+    if (grants.includes(name)) continue
+    const nearest = nearestName(name, grants)
     throw usageError(
       `There is no ability '${name}'.`,
-      nearest === undefined ? `Known are ${names.join(', ')}.` : `Did you mean ${nearest}?`,
+      nearest === undefined ? `Known are ${grants.join(', ')}.` : `Did you mean ${nearest}?`,
     )
   }
   return [...asked]

@@ -1,0 +1,5 @@
+import { idempotency } from './idempotency.ts'
+
+export * from './idempotency.ts'
+
+export const housekeepingNouns = [idempotency] as const

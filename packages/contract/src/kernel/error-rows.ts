@@ -1,0 +1,59 @@
+/** The refusals that any request can meet, whatever it is about. */
+import { defineErrors } from './errors.ts'
+
+/** The request cannot be read, or leads nowhere. */
+export const readingErrors = {
+  ...defineErrors('Reading the request', {
+    json_syntax: { status: 400, retry: 'never', title: 'The body is not valid JSON.', fix: 'Send one JSON object in UTF-8; JSON allows no comments, trailing commas or single quotes.' },
+    json_root: { status: 400, retry: 'never', title: 'The body must be a JSON object.', fix: 'Send an object such as {"type":"…","payload":{…}}.' },
+    json_too_deep: { status: 400, retry: 'never', title: 'The JSON is nested too deeply.', fix: 'Flatten the value; at most 64 levels are accepted.' },
+    duplicate_key: { status: 400, retry: 'never', title: 'A JSON object holds the same key twice.', fix: 'Remove one of the two keys.' },
+    forbidden_key: { status: 400, retry: 'never', title: 'A JSON object holds a key that is not accepted.', fix: 'Rename the key; __proto__, constructor.prototype and the like are refused.' },
+    forbidden_character: { status: 422, retry: 'never', title: 'A string holds a character that cannot be stored.', fix: 'Remove U+0000 and unpaired surrogates.' },
+    number_precision: { status: 422, retry: 'never', title: 'A number cannot be kept exactly.', fix: 'Send integers beyond ±9007199254740991 and numbers beyond the double range as strings.' },
+    encoding: { status: 400, retry: 'never', title: 'The body is not UTF-8.', fix: 'Send UTF-8 without a byte order mark.' },
+    unsupported_media_type: { status: 415, retry: 'never', title: 'The content type is not accepted.', fix: 'Send Content-Type: application/json.' },
+    body_too_large: { status: 413, retry: 'never', title: 'The body is too large.', fix: 'Send large results in parts (POST /items/{item}/parts).' },
+    body_required: { status: 400, retry: 'never', title: 'The request needs a JSON body.', fix: 'Send a JSON object with the fields that the operation names.' },
+    no_such_route: { status: 404, retry: 'never', title: 'There is no such route.', fix: 'See /openapi.json for the list.' },
+    method_not_allowed: { status: 405, retry: 'never', title: 'The route exists, but not with this method.', fix: 'Use a method that the Allow header names.' },
+    bad_request: { status: 400, retry: 'never', title: 'The request is malformed.', fix: 'Check the request line and headers.' },
+  }),
+}
+
+/** The request is read; what it names or holds is wrong. */
+export const requestErrors = {
+  ...defineErrors('Finding things', {
+    not_found: { status: 404, retry: 'never', title: 'There is nothing with this id.', fix: 'Check the id; list orders with GET /orders.' },
+    id_malformed: { status: 404, retry: 'never', title: 'This is not an id.', fix: 'Ids are UUIDs such as 01890a5d-ac96-774b-bcce-b302099a8057; take them from an earlier answer.' },
+    invalid_filter: { status: 400, retry: 'never', title: 'A filter, sort, include, field or page parameter is not accepted.', fix: 'Use the names that `detail` lists.' },
+    cursor_invalid: { status: 400, retry: 'never', title: 'The cursor is not valid here.', fix: 'Start again without a cursor.' },
+  }),
+  ...defineErrors('Content', {
+    validation_failed: { status: 422, retry: 'never', title: 'The request does not match what the operation or the type asks for.', fix: 'Correct the fields named in `errors` and send again.' },
+  }),
+  ...defineErrors('Idempotency', {
+    idempotency_key_required: { status: 428, retry: 'never', title: 'This operation needs an idempotency key.', fix: 'Send Idempotency-Key: <a new UUID>, and repeat the same key when you retry the same request.' },
+    idempotency_key_malformed: { status: 400, retry: 'never', title: 'The idempotency key is malformed.', fix: 'Send 1–255 printable ASCII characters, for example a UUID.' },
+    idempotency_mismatch: { status: 422, retry: 'never', title: 'This idempotency key was used for another request.', fix: 'Use a new key for a new request.' },
+    idempotency_in_progress: { status: 409, retry: 'later', title: 'The first request with this idempotency key is still running.', fix: 'Wait a second and repeat the same request with the same key.' },
+  }),
+}
+
+/** The request is right; the server cannot take it now. */
+export const serverErrors = {
+  ...defineErrors('The server itself', {
+    storage_low: { status: 507, retry: 'later', title: 'The disk is nearly full; the server takes no writes.', fix: 'Reading still works. Free disk space on the server.' },
+    database_unavailable: { status: 503, retry: 'later', title: 'The database does not answer.', fix: 'Repeat the same request with the same idempotency key in a few seconds.' },
+    rate_limited: {
+      status: 429,
+      retry: 'later',
+      type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+      title: 'Too many requests.',
+      fix: 'Wait as long as Retry-After says and repeat the same request with the same idempotency key. Heartbeats and hand-ins of work that you hold have a reserve of their own.',
+    },
+    busy: { status: 503, retry: 'later', title: 'A lock could not be had in time.', fix: 'Repeat the same request in a second.' },
+    draining: { status: 503, retry: 'later', title: 'The server is shutting down.', fix: 'Repeat the request; another process or the next start will take it.' },
+    internal: { status: 500, retry: 'later', title: 'Something broke inside the server.', fix: 'Give the request_id to whoever runs the server; its log has the cause.' },
+  }),
+}

@@ -1,0 +1,41 @@
+/** Everything that the nouns of all systems bring, as one registry each: machines, kinds of events, abilities. */
+import { accessNouns } from './access/index.ts'
+import { housekeepingNouns } from './housekeeping/index.ts'
+import { type AbilitySpec, familyGrants, holdsGrant } from './kernel/abilities.ts'
+import type { EventPriority, EventSpec } from './kernel/events.ts'
+import type { Machine } from './kernel/machine.ts'
+import { type AbilitiesOf, type KindsOf, mergeAbilities, mergeEvents, mergeMachines } from './kernel/noun.ts'
+import { ledgerNouns } from './ledger/index.ts'
+import { workAbilityGroups, workNouns } from './work/index.ts'
+
+export const nouns = [...workNouns, ...accessNouns, ...ledgerNouns, ...housekeepingNouns] as const
+type AnyNoun = (typeof nouns)[number]
+
+/** The state machines, by noun. */
+export const machines = mergeMachines(nouns)
+export type MachineNoun = keyof typeof machines
+
+/** The states reachable from `state` in one step. */
+export function allowedFrom(noun: MachineNoun, state: string): string[] {
+  const { states }: Machine = machines[noun]
+  return Object.keys(states[state]?.to ?? {})
+}
+
+/** Every kind of event that the record can hold: what it says, how long it is kept, whose it is and what it is kept in order with. */
+export type EventKind = KindsOf<AnyNoun>
+export const eventSpecs: Readonly<Record<EventKind, EventSpec>> = mergeEvents(nouns)
+export const eventPriority = (kind: EventKind): EventPriority => eventSpecs[kind].priority
+
+export type Ability = AbilitiesOf<AnyNoun>
+export const abilities: Readonly<Record<Ability, AbilitySpec>> = mergeAbilities(nouns)
+/** Every family as a grant: `work:*`, `admin:*` …; together they are what a person who runs everything holds. */
+export const everyFamily: readonly string[] = familyGrants(Object.keys(abilities))
+/** Everything that a key can be granted: whole families, all of them (`*`), and single abilities. */
+export const grants: readonly string[] = [...everyFamily, '*', ...Object.keys(abilities)]
+/** True when `granted`, which may hold families, includes `wanted`. */
+export const holdsAbility: (granted: readonly string[], wanted: Ability) => boolean = holdsGrant
+
+/** The headings of the reference, in the order in which it shows them. */
+export const abilityGroups: readonly string[] = [
+  ...new Set([...workAbilityGroups, ...Object.values<AbilitySpec>(abilities).map(({ group }) => group)]),
+]
