@@ -66,12 +66,13 @@ const afterTable = [
    group by c.oid, a.grantee, a.privilege_type order by c.oid::regclass::text collate "C", ${grantee} collate "C", a.privilege_type collate "C"`,
 ]
 
+const kindOfRoutine = `case p.prokind when 'p' then 'procedure' else 'function' end`
 const functions = `
   select '' as owner, rtrim(pg_get_functiondef(p.oid), E'\\n') || ';'
-    || coalesce((select string_agg(E'\\n' || format('grant execute on function %s to %s;', p.oid::regprocedure, ${grantee}), '' order by ${grantee} collate "C")
+    || coalesce((select string_agg(E'\\n' || format('grant execute on %s %s to %s;', ${kindOfRoutine}, p.oid::regprocedure, ${grantee}), '' order by ${grantee} collate "C")
          from aclexplode(p.proacl) a where a.grantee <> p.proowner), '')
     || case when p.proacl is not null and not exists (select from aclexplode(p.proacl) a where a.grantee = 0)
-         then E'\\n' || format('revoke all on function %s from public;', p.oid::regprocedure) else '' end as text
+         then E'\\n' || format('revoke all on %s %s from public;', ${kindOfRoutine}, p.oid::regprocedure) else '' end as text
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'wm'
   order by p.proname collate "C", pg_get_function_identity_arguments(p.oid) collate "C"`
 

@@ -1,4 +1,5 @@
 /** What the catalog must say about every table that holds tenants' rows, so that a new table without its fences fails here. */
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../testing/test-database.ts'
 
@@ -69,6 +70,78 @@ describe('every table with a tenant_id', () => {
       await names(`select k.conname as name ${tenantTables.replace('where', 'join pg_constraint k on k.conrelid = c.oid where')}
       and k.contype = 'f' and not (t.attnum = any (k.conkey))`),
     ).toEqual([])
+  })
+})
+
+describe('wm.tenant_table', () => {
+  const fenced = () => `
+    create table wm.boats (tenant_id uuid not null, id uuid not null, name text not null, primary key (tenant_id, id));
+    call wm.tenant_table('boats');`
+  const [mine, other] = ['00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002']
+  const insert = (tenant: string) => `insert into wm.boats values ('${tenant}', gen_random_uuid(), 'Ida')`
+  /** Runs the statements in one transaction that is rolled back; what each one answers: rows, or the SQLSTATE that ended it. */
+  const tried = async (...statements: string[]): Promise<unknown> => {
+    const client = new pg.Client({ connectionString: database.adminUrl })
+    await client.connect()
+    try {
+      await client.query('begin')
+      let rows: unknown[] = []
+      for (const statement of statements) rows = (await client.query(statement)).rows
+      return rows
+    } catch (error) {
+      return (error as { code?: string }).code
+    } finally {
+      await client.end()
+    }
+  }
+  const asApp = (tenant: string) => `set local role wm_app; set local wm.tenant_id = '${tenant}'`
+
+  it('fences a table: each tenant sees and writes its own rows, the sweeps see all, nobody deletes', async () => {
+    const filled = [fenced(), insert(mine), insert(other)].join(';')
+    expect(await tried(filled, asApp(mine), 'select tenant_id from wm.boats')).toEqual([{ tenant_id: mine }])
+    expect(await tried(filled, `set local role wm_app`, 'select tenant_id from wm.boats')).toEqual([])
+    expect(await tried(filled, asApp(mine), `update wm.boats set name = 'Eve' returning tenant_id`)).toEqual([{ tenant_id: mine }])
+    expect(await tried(filled, asApp(mine), insert(mine))).toEqual([])
+    expect(await tried(filled, asApp(mine), insert(other))).toBe('42501')
+    expect(await tried(filled, asApp(mine), `update wm.boats set tenant_id = '${other}'`)).toBe('42501')
+    expect(await tried(filled, asApp(mine), 'delete from wm.boats')).toBe('42501')
+    expect(await tried(filled, 'set local role wm_system', 'select count(*)::int as n from wm.boats')).toEqual([{ n: 2 }])
+    for (const statement of [insert(mine), `update wm.boats set name = 'Eve'`, 'delete from wm.boats'])
+      expect(await tried(filled, 'set local role wm_system', statement)).toBe('42501')
+  })
+
+  it('makes the same fences as every other table has', async () => {
+    const of = (table: string) => `select c.relrowsecurity, c.relforcerowsecurity, array_agg(
+        concat_ws(' ', p.polname, p.polcmd, p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+        order by p.polname) as policies
+      from pg_class c join pg_policy p on p.polrelid = c.oid where c.oid = 'wm.${table}'::regclass group by c.oid`
+    expect(await tried(fenced(), of('boats'))).toEqual(await tried(of('orders')))
+  })
+
+  it('takes other grants', async () => {
+    const narrow = fenced().replace(`'boats')`, `'boats', p_app => 'select, insert, update (name, id)', p_system => 'select, delete')`)
+    expect(await tried(narrow, asApp(mine), `update wm.boats set name = 'Eve'`)).toEqual([])
+    expect(await tried(narrow, asApp(mine), `update wm.boats set tenant_id = '${mine}'`)).toBe('42501')
+    expect(await tried(narrow, 'set local role wm_system', 'delete from wm.boats')).toEqual([])
+  })
+
+  it.each([
+    ['a table that is not there', `call wm.tenant_table('ships')`, '42P01'],
+    ['a table without a tenant', `create table wm.ships (id uuid primary key); call wm.tenant_table('ships')`, '42P16'],
+    [
+      'a key that begins with something else',
+      `create table wm.ships (id uuid, tenant_id uuid, primary key (id, tenant_id)); call wm.tenant_table('ships')`,
+      '42P16',
+    ],
+    ['more than a list of privileges', fenced().replace(`'boats')`, `'boats', 'select on wm.boats to public; grant select')`), '42601'],
+    ['a caller who is not the owner', `set local role wm_app; call wm.tenant_table('orders')`, '42501'],
+    ['the sweeps', `set local role wm_system; call wm.tenant_table('orders')`, '42501'],
+  ])('refuses %s', async (_what, statements, code) => expect(await tried(statements)).toBe(code))
+
+  it('runs with the rights of its caller only', async () => {
+    expect(
+      await database.sql(`select prosecdef, proconfig from pg_proc where oid = 'wm.tenant_table(text, text, text)'::regprocedure`),
+    ).toEqual([{ prosecdef: false, proconfig: ['search_path=pg_catalog'] }])
   })
 })
 
