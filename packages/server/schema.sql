@@ -724,10 +724,40 @@ CREATE OR REPLACE FUNCTION wm.holds_lease(i wm.items, token text, agent text, wh
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select i.state in ('leased', 'in_progress') and at <= i.lease_expires_at
+  select wm.item_is_held(i.state) and at <= i.lease_expires_at
     and i.leased_by_principal = who and i.leased_by_agent_id = agent
     and (i.lease_token = token or (token is null and not i.require_token))
 $function$;
+
+CREATE OR REPLACE FUNCTION wm.item_is_closed(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select state in ('submitted', 'accepted', 'completed', 'dead_lettered', 'cancelled') $function$;
+
+CREATE OR REPLACE FUNCTION wm.item_is_handed_in(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select state in ('submitted', 'accepted', 'completed') $function$;
+
+CREATE OR REPLACE FUNCTION wm.item_is_held(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select state in ('leased', 'in_progress') $function$;
+
+CREATE OR REPLACE FUNCTION wm.item_is_open(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select state in ('queued', 'leased', 'in_progress') $function$;
+
+CREATE OR REPLACE FUNCTION wm.item_is_revivable(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select state in ('rejected', 'failed', 'dead_lettered') $function$;
 
 CREATE OR REPLACE FUNCTION wm.item_json(i wm.items, s wm.submissions)
  RETURNS json
@@ -928,12 +958,12 @@ begin
       v_busy := v_orders;
       select array_agg(o.id) into v_locked from (
         select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
-           and l.state in ('queued', 'checked_out', 'in_progress')
+           and wm.order_is_open(l.state)
          order by l.id for no key update skip locked) o;
     else
       select array_agg(o.id) into v_locked from (
         select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
-           and l.state in ('queued', 'checked_out', 'in_progress')
+           and wm.order_is_open(l.state)
          order by l.id for no key update) o;
       -- Orders that took their last item while we waited are no longer ready: others may be.
       v_contended := v_locked is not null or v_order is null;
@@ -1044,6 +1074,42 @@ CREATE OR REPLACE FUNCTION wm.netstring(t text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 AS $function$ select octet_length(coalesce(t, ''))::text || ':' || coalesce(t, '') || ',' $function$;
+
+CREATE OR REPLACE FUNCTION wm.order_is_decided(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select state in ('approved', 'applied', 'completed') $function$;
+
+CREATE OR REPLACE FUNCTION wm.order_is_open(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select state in ('queued', 'checked_out', 'in_progress') $function$;
+
+CREATE OR REPLACE FUNCTION wm.order_is_revivable(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select state in ('rejected', 'failed', 'dead_lettered') $function$;
+
+CREATE OR REPLACE FUNCTION wm.order_is_settled(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select state in ('completed', 'rejected', 'failed', 'dead_lettered', 'cancelled') $function$;
+
+CREATE OR REPLACE FUNCTION wm.order_is_watched(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select state in ('queued', 'checked_out', 'in_progress', 'submitted', 'approved') $function$;
+
+CREATE OR REPLACE FUNCTION wm.order_is_working(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select state in ('checked_out', 'in_progress') $function$;
 
 CREATE OR REPLACE FUNCTION wm.order_json(o wm.orders)
  RETURNS json

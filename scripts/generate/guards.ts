@@ -1,5 +1,5 @@
-/** The database side of the state tables: the guard triggers and the event priorities, from the contract. */
-import { eventSpecs, type Machine, machines } from '@work-manager/contract'
+/** The database side of the state tables: the guard triggers, the questions by tag and the event priorities, from the contract. */
+import { eventSpecs, type Machine, machines, statesTagged } from '@work-manager/contract'
 
 export function renderGuards(): string {
   const lines = [
@@ -41,6 +41,16 @@ export function renderGuards(): string {
       `create or replace trigger ${table}_state_update before update on wm.${table}`,
       `  for each row when (old.state is distinct from new.state) execute function wm.guard_${noun}_state();`,
     )
+    const tags = new Set(Object.values(machine.states).flatMap(({ tags = [] }) => tags))
+    for (const tag of tags)
+      lines.push(
+        '',
+        `create or replace function wm.${noun}_is_${tag}(state text) returns boolean`,
+        '  language sql immutable parallel safe',
+        `  as $$ select state in (${statesTagged(machine, tag as never)
+          .map((state) => `'${String(state)}'`)
+          .join(', ')}) $$;`,
+      )
   }
   return `${lines.join('\n')}\n`
 }

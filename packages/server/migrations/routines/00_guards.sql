@@ -31,6 +31,30 @@ create or replace trigger orders_state_insert before insert on wm.orders
 create or replace trigger orders_state_update before update on wm.orders
   for each row when (old.state is distinct from new.state) execute function wm.guard_order_state();
 
+create or replace function wm.order_is_open(state text) returns boolean
+  language sql immutable parallel safe
+  as $$ select state in ('queued', 'checked_out', 'in_progress') $$;
+
+create or replace function wm.order_is_watched(state text) returns boolean
+  language sql immutable parallel safe
+  as $$ select state in ('queued', 'checked_out', 'in_progress', 'submitted', 'approved') $$;
+
+create or replace function wm.order_is_working(state text) returns boolean
+  language sql immutable parallel safe
+  as $$ select state in ('checked_out', 'in_progress') $$;
+
+create or replace function wm.order_is_decided(state text) returns boolean
+  language sql immutable parallel safe
+  as $$ select state in ('approved', 'applied', 'completed') $$;
+
+create or replace function wm.order_is_settled(state text) returns boolean
+  language sql immutable parallel safe
+  as $$ select state in ('completed', 'rejected', 'failed', 'dead_lettered', 'cancelled') $$;
+
+create or replace function wm.order_is_revivable(state text) returns boolean
+  language sql immutable parallel safe
+  as $$ select state in ('rejected', 'failed', 'dead_lettered') $$;
+
 create or replace function wm.guard_item_state() returns trigger
   language plpgsql
   as $$
@@ -50,3 +74,23 @@ create or replace trigger items_state_insert before insert on wm.items
   for each row when (new.state <> 'queued') execute function wm.guard_item_state();
 create or replace trigger items_state_update before update on wm.items
   for each row when (old.state is distinct from new.state) execute function wm.guard_item_state();
+
+create or replace function wm.item_is_open(state text) returns boolean
+  language sql immutable parallel safe
+  as $$ select state in ('queued', 'leased', 'in_progress') $$;
+
+create or replace function wm.item_is_held(state text) returns boolean
+  language sql immutable parallel safe
+  as $$ select state in ('leased', 'in_progress') $$;
+
+create or replace function wm.item_is_handed_in(state text) returns boolean
+  language sql immutable parallel safe
+  as $$ select state in ('submitted', 'accepted', 'completed') $$;
+
+create or replace function wm.item_is_closed(state text) returns boolean
+  language sql immutable parallel safe
+  as $$ select state in ('submitted', 'accepted', 'completed', 'dead_lettered', 'cancelled') $$;
+
+create or replace function wm.item_is_revivable(state text) returns boolean
+  language sql immutable parallel safe
+  as $$ select state in ('rejected', 'failed', 'dead_lettered') $$;

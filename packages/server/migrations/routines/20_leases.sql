@@ -12,7 +12,7 @@
 create or replace function wm.holds_lease(i wm.items, token text, agent text, who text, at timestamptz) returns boolean
   language sql immutable
   as $$
-  select i.state in ('leased', 'in_progress') and at <= i.lease_expires_at
+  select wm.item_is_held(i.state) and at <= i.lease_expires_at
     and i.leased_by_principal = who and i.leased_by_agent_id = agent
     and (i.lease_token = token or (token is null and not i.require_token))
 $$;
@@ -273,12 +273,12 @@ begin
       v_busy := v_orders;
       select array_agg(o.id) into v_locked from (
         select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
-           and l.state in ('queued', 'checked_out', 'in_progress')
+           and wm.order_is_open(l.state)
          order by l.id for no key update skip locked) o;
     else
       select array_agg(o.id) into v_locked from (
         select l.id from wm.orders l where l.tenant_id = p_tenant and l.id = any (v_orders)
-           and l.state in ('queued', 'checked_out', 'in_progress')
+           and wm.order_is_open(l.state)
          order by l.id for no key update) o;
       -- Orders that took their last item while we waited are no longer ready: others may be.
       v_contended := v_locked is not null or v_order is null;

@@ -138,10 +138,13 @@ describe('wm.tenant_table', () => {
     ['the sweeps', `set local role wm_system; call wm.tenant_table('orders')`, '42501'],
   ])('refuses %s', async (_what, statements, code) => expect(await tried(statements)).toBe(code))
 
-  it('runs with the rights of its caller only', async () => {
+  it('is called by the owner only, and runs with the rights of its caller', async () => {
     expect(
-      await database.sql(`select prosecdef, proconfig from pg_proc where oid = 'wm.tenant_table(text, text, text)'::regprocedure`),
-    ).toEqual([{ prosecdef: false, proconfig: ['search_path=pg_catalog'] }])
+      await database.sql(`
+        select p.prosecdef, p.proconfig, array_agg(r.rolname::text) filter (where has_function_privilege(r.oid, p.oid, 'execute')) as callers
+          from pg_proc p cross join pg_roles r
+         where p.oid = 'wm.tenant_table(text, text, text)'::regprocedure and not r.rolsuper group by p.oid`),
+    ).toEqual([{ prosecdef: false, proconfig: ['search_path=pg_catalog'], callers: null }])
   })
 })
 
