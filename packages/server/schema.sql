@@ -560,7 +560,7 @@ CREATE OR REPLACE FUNCTION wm.ensure_event_partitions(months_ahead integer DEFAU
  RETURNS integer
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   month date := date_trunc('month', now() at time zone 'UTC')::date;
@@ -1156,18 +1156,18 @@ CREATE OR REPLACE FUNCTION wm.refresh_statistics()
  RETURNS integer
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   young record;
   done integer := 0;
 begin
   for young in
-    select s.relname from pg_stat_user_tables s join pg_class c on c.oid = s.relid
+    select s.relname from pg_catalog.pg_stat_user_tables s join pg_catalog.pg_class c on c.oid = s.relid
      where s.schemaname = 'wm' and s.n_live_tup > 300 + 2 * greatest(c.reltuples, 0) and c.reltuples < 20000 and c.relkind = 'r'
      order by s.relname
   loop
-    execute format('analyze (skip_locked) wm.%I', young.relname);
+    execute pg_catalog.format('analyze (skip_locked) wm.%I', young.relname);
     done := done + 1;
   end loop;
   return done;

@@ -20,7 +20,7 @@ export async function ensureDatabase(credentials: Credentials, endpoint: Endpoin
     const roles = await client.query('select 1 from pg_roles where rolname = $1', [RUNTIME_ROLE])
     if (roles.rowCount === 0) await client.query(`create role ${RUNTIME_ROLE}`)
     await client.query(
-      `alter role ${RUNTIME_ROLE} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls password '${credentials.runtime}'`,
+      `alter role ${RUNTIME_ROLE} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls noinherit password '${credentials.runtime}'`,
     )
     await client.query(`revoke all on database ${DATABASE} from public`)
     await client.query(`grant connect on database ${DATABASE} to ${RUNTIME_ROLE}`)

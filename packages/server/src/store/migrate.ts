@@ -36,6 +36,39 @@ async function grantRuntime(client: pg.Client, login: { user: string; password?:
     await client.query(`create role ${quoted} login nosuperuser nocreatedb nocreaterole nobypassrls noinherit${password}`)
   }
   await client.query(`grant wm_app, wm_system to ${quoted}`)
+  await takeInheritance(client, login.user)
+}
+
+/**
+ * A login that inherits its roles sees all tenants wherever somebody forgot `set role`; one that does not, sees nothing. Since version 16
+ * that is said with each membership, before with the role. An owner who may not say it leaves it, and the preflight tells.
+ */
+async function takeInheritance(client: pg.Client, user: string): Promise<void> {
+  const { rows } = await client.query<{ inherits: boolean; major: number }>(
+    `select pg_has_role($1, 'wm_app', 'usage') or pg_has_role($1, 'wm_system', 'usage') as inherits,
+            current_setting('server_version_num')::int / 10000 as major`,
+    [user],
+  )
+  const { inherits, major } = rows[0]!
+  if (!inherits) return
+  const quoted = client.escapeIdentifier(user)
+  const change = major >= 16 ? `grant wm_app, wm_system to ${quoted} with inherit false` : `alter role ${quoted} noinherit`
+  await client.query('savepoint inheritance')
+  await client.query(change).catch(() => client.query('rollback to savepoint inheritance'))
+}
+
+/**
+ * Temporary objects and tables of their own are what a runtime role would need to stand in front of ours. Privileges of a database are not
+ * copied with it, so they are taken at every migration; only its owner may (a preflight finding otherwise).
+ */
+async function closeDatabase(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ db: string; mine: boolean }>(
+    `select datname as db, pg_has_role(current_user, datdba, 'usage') as mine from pg_database where datname = current_database()`,
+  )
+  const { db, mine } = rows[0]!
+  if (!mine) return
+  await client.query(`revoke temporary, create on database ${client.escapeIdentifier(db)} from public, wm_app, wm_system`)
+  await client.query('revoke create on schema public from public, wm_app, wm_system')
 }
 
 /**
@@ -91,6 +124,7 @@ export async function migrate(options: { adminUrl: string; runtimeUrl?: string |
     }
     await client.query('select wm.ensure_event_partitions(2)')
     await client.query('grant select on public.work_manager_migrations to wm_app, wm_system')
+    await closeDatabase(client)
     if (options.runtimeUrl) {
       // pg's own reading of the connection string: WHATWG URLs know no empty host, and Unix sockets have none.
       const login = new pg.Client({ connectionString: options.runtimeUrl })

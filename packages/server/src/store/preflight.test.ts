@@ -4,11 +4,14 @@ import { onDatabase } from '../../testing/database-url.ts'
 import { createTestDatabase, type TestDatabase } from '../../testing/test-database.ts'
 import { startTestServer } from '../../testing/test-server.ts'
 import { UnfitDatabaseError } from '../main.ts'
+import { migrate } from './migrate.ts'
 import { type Finding, inspectDatabase, isFatal } from './preflight.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
   database = await createTestDatabase()
+  // Privileges on a database are not cloned with it.
+  await migrate({ adminUrl: database.adminUrl, runtimeUrl: database.runtimeUrl })
 })
 afterAll(() => database.drop())
 
@@ -38,6 +41,11 @@ it('finds nothing wrong with a migrated database and the runtime login', async (
     'runtime role',
     'runtime grants',
     'row security',
+    'runtime role without set role',
+    'policies',
+    'functions of the owner',
+    'guards',
+    'temporary objects',
     'migrations',
     'clock',
   ])
