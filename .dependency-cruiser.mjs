@@ -1,46 +1,28 @@
 /**
- * Which room may import which. The order of the table is the direction of the arrows in ARCHITECTURE.md: a room may import only
- * what its line names, and itself. Tests and packages/server/testing may import anything.
+ * Which room may import which: DESIGN's arrow chain, from the bottom up. A room may import rooms of lower levels, and itself; rooms of
+ * one level do not know each other. Tests and packages/server/testing may import anything.
  */
-const below = ['redis', 'metrics', 'tracing']
-const beside = ['order-types', 'ledger', 'leases', 'signals', 'cache', 'rate-limits', 'auth', ...below]
+const levels = [
+  ['contract'],
+  ['config', 'log', 'redis', 'metrics', 'tracing', 'outgoing', 'embedded'],
+  ['cache', 'rate-limits'],
+  ['kernel'],
+  ['access', 'ledger', 'housekeeping'],
+  ['work'],
+  ['platform'],
+  ['planning'],
+  ['systems.ts'],
+  ['doors/http', 'doors/mcp', 'doors/live', 'doors/graphql'],
+  ['composition'],
+  ['main.ts'],
+  ['index.ts'],
+  ['cli'],
+]
 
 /** Room of packages/server/src → rooms it may import. `contract` is the package of that name. */
-export const serverRooms = {
-  config: ['contract'],
-  log: ['contract', 'config'],
-  embedded: [],
-  domain: ['contract'],
-  store: ['contract', 'domain'],
-  ...Object.fromEntries(beside.map((room) => [room, ['contract', 'domain', 'store', ...below]])),
-  redis: ['contract'],
-  metrics: ['contract'],
-  tracing: ['contract'],
-  'hot-path': ['contract', 'domain', 'store', ...beside],
-  operations: ['contract', 'config', 'domain', 'store', ...beside, 'hot-path'],
-  background: ['contract', 'config', 'domain', 'store', ...beside, 'hot-path', 'operations'],
-  'doors/http': ['contract', 'config', 'domain', 'log', ...beside, 'operations'],
-  'doors/mcp': ['contract', 'config', 'domain', 'log', ...beside, 'operations'],
-  'doors/realtime': ['contract', 'config', 'domain', ...beside, 'operations'],
-  'doors/graphql': ['contract', 'config', 'domain', ...beside, 'operations'],
-  // What main.ts wires with: everything below the command line.
-  composition: [
-    'contract',
-    'config',
-    'domain',
-    'embedded',
-    'store',
-    ...beside,
-    'hot-path',
-    'operations',
-    'background',
-    'doors/http',
-    'doors/mcp',
-  ],
-  // The demo speaks HTTP only; it knows the shipped order types as any agent's author would.
-  demo: ['contract', 'order-types'],
-  'doors/cli': ['contract', 'config', 'domain', ...beside, 'operations', 'main.ts', 'demo'],
-}
+export const serverRooms = Object.fromEntries(
+  levels.slice(1).flatMap((rooms, below) => rooms.map((room) => [room, levels.slice(0, below + 1).flat()])),
+)
 
 /** Folder of packages/contract/src → folders of it that it may import. What defines and merges knows no noun. */
 const contractFolders = {
@@ -95,19 +77,25 @@ export default {
     ...packageRules,
     ...contractRules,
     {
-      name: 'only the doors import each other through main',
+      name: 'decide*.ts is pure: it imports the contract and its own kind only',
       severity: 'error',
-      from: { path: `^${src}/(main|index)\\.ts$` },
-      to: { path: `^${src}/doors/cli/` },
+      from: { path: `^${src}/(access|ledger|work|platform|planning)/.*/decide[^/]*\\.ts$`, pathNot: tests },
+      to: { pathNot: ['^packages/contract/', '/decide[^/]*\\.ts$', `^${src}/kernel/transitions.ts`] },
     },
     {
-      name: 'domain does no I/O',
+      name: 'SQL is written in stores',
       severity: 'error',
-      from: { path: pathOf('domain'), pathNot: tests },
-      to: {
-        dependencyTypes: ['core'],
-        path: '^(node:)?(fs|net|tls|http|https|http2|dgram|dns|child_process|cluster|worker_threads|timers|os|process|readline)(/|$)',
+      from: {
+        path: `^${src}/`,
+        pathNot: [tests, 'orders/(list-orders|order-query)', '/(store|[^/]+\\.store)\\.ts$', `^${src}/kernel/store/`],
       },
+      to: { path: 'node_modules/sql-template-tag/' },
+    },
+    {
+      name: 'a system is known to others by its api.ts',
+      severity: 'error',
+      from: { path: `^${src}/(platform|planning)/` },
+      to: { path: `^${src}/work/`, pathNot: `^${src}/work/api\\.ts$` },
     },
     {
       name: 'product code does not import test code',
@@ -130,7 +118,7 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)dist/' },
+    exclude: { path: '^packages/[^/]+/dist/' },
     // Types count: a room that needs another's types depends on it.
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
 import { startEmbeddedPostgres } from '../packages/server/src/embedded/index.ts'
-import { migrate } from '../packages/server/src/store/migrate.ts'
+import { migrate } from '../packages/server/src/kernel/store/migrate.ts'
 import { onDatabase } from '../packages/server/testing/database-url.ts'
 
 export interface DatabaseUrls {

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { loadConfig } from '../packages/server/src/config/index.ts'
-import { startWorkers, type Workers } from '../packages/server/src/doors/cli/workers/primary.ts'
+import { startWorkers, type Workers } from '../packages/server/src/cli/workers/primary.ts'
 import { openWorkManager } from '../packages/server/src/main.ts'
 import type { Ready, ServerSpec, Usage } from './server-handle.ts'
 

@@ -6,9 +6,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { renderConfigDocs } from '../packages/server/src/config/index.ts'
-import { readOperationTable, renderOperationTable } from '../packages/server/src/doors/cli/operation-table.ts'
-import { renderCliDocs } from '../packages/server/src/doors/cli/render-docs.ts'
-import { operations } from '../packages/server/src/operations/index.ts'
+import { readOperationTable, renderOperationTable } from '../packages/server/src/cli/operation-table.ts'
+import { renderCliDocs } from '../packages/server/src/cli/render-docs.ts'
+import { operations } from '../packages/server/src/systems.ts'
 import { readServiceNames } from './generate/background-services.ts'
 import { renderErrors } from './generate/errors.ts'
 import { withFreshDatabase } from './generate/fresh-database.ts'
@@ -28,15 +28,15 @@ const guards = 'packages/server/migrations/routines/00_guards.sql'
 /** Path → text, in the order they are made: the schema is dumped from the migrations, so the generated one comes first. */
 const files: Record<string, () => string | Promise<string>> = {
   [guards]: renderGuards,
-  'docs/lifecycle.md': async () => renderLifecycle(await readServiceNames(path.join(server, 'src/background'))),
+  'docs/lifecycle.md': async () => renderLifecycle(await readServiceNames(path.join(server, 'src'))),
   'docs/errors.md': renderErrors,
   'docs/metrics.md': renderMetrics,
   'docs/config.md': renderConfigDocs,
-  'docs/operations.md': () => renderOperations(operations, path.join(server, 'src/operations')),
-  'docs/http-api.md': () => renderHttpApi(operations, path.join(server, 'src/operations')),
+  'docs/operations.md': () => renderOperations(operations, path.join(server, 'src')),
+  'docs/http-api.md': () => renderHttpApi(operations, path.join(server, 'src')),
   'docs/openapi.json': () => renderOpenApi(operations),
   'packages/sdk/src/generated/api.ts': async () => renderSdkTypes(await renderOpenApi(operations)),
-  'packages/server/src/doors/cli/generated/operations.ts': () => renderOperationTable(operations),
+  'packages/server/src/cli/generated/operations.ts': () => renderOperationTable(operations),
   'docs/cli.md': () => renderCliDocs(readOperationTable(operations)),
   'packages/server/schema.sql': () => withFreshDatabase(dumpSchema),
 }

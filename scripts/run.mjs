@@ -19,7 +19,7 @@ const memoryFlags = ['--max-semi-space-size=8', '--max-old-space-size=512']
 
 /** Command name → what Node runs; arguments of the user follow. */
 const commands = {
-  start: ['packages/server/src/doors/cli/main.ts', 'start'],
+  start: ['packages/server/src/cli/main.ts', 'start'],
   test: ['node_modules/vitest/vitest.mjs', 'run'],
   check: ['scripts/check.mjs'],
   bench: ['bench/run.ts'],

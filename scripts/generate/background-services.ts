@@ -3,7 +3,11 @@ import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 
 export async function readServiceNames(directory: string): Promise<string[]> {
-  const sources = (await readdir(directory)).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts')).sort()
+  const sources = (await readdir(directory, { recursive: true }))
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .sort()
   const texts = await Promise.all(sources.map((name) => readFile(path.join(directory, name), 'utf8')))
-  return texts.flatMap((text) => [...text.matchAll(/\bname: '([a-z-]+)'/g)].map(([, name]) => name!))
+  return texts
+    .filter((text) => text.includes('ServiceDefinition'))
+    .flatMap((text) => [...text.matchAll(/\bname: '([a-z-]+)'/g)].map(([, name]) => name!))
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startEmbeddedPostgres } from '../../packages/server/src/embedded/index.ts'
-import { migrate } from '../../packages/server/src/store/migrate.ts'
+import { migrate } from '../../packages/server/src/kernel/store/migrate.ts'
 
 export async function withFreshDatabase<T>(work: (url: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(path.join(tmpdir(), 'work-manager-generate-'))

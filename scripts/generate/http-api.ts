@@ -4,7 +4,7 @@ import samples from '../../packages/server/src/doors/http/generated/sample-answe
 import { buildOpenApi } from '../../packages/server/src/doors/http/openapi.ts'
 import { operationSections, sectionOf } from '../../packages/server/src/doors/http/operation-sections.ts'
 import { schemaWords, type SchemaNode } from '../../packages/server/src/doors/http/schema-words.ts'
-import type { Operation } from '../../packages/server/src/operations/operation.ts'
+import type { Operation } from '../../packages/server/src/kernel/operations/operation.ts'
 import { readRefusals } from './operations.ts'
 
 interface Input {

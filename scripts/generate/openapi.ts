@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { loadConfig } from '../../packages/server/src/config/index.ts'
 import { buildOpenApi } from '../../packages/server/src/doors/http/openapi.ts'
-import type { Operation } from '../../packages/server/src/operations/operation.ts'
-import { compileSchema } from '../../packages/server/src/order-types/schema-validator.ts'
+import type { Operation } from '../../packages/server/src/kernel/operations/operation.ts'
+import { compileSchema } from '../../packages/server/src/kernel/schemas/schema-validator.ts'
 
 type Json = Record<string, unknown>
 

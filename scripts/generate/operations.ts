@@ -1,8 +1,8 @@
-/** docs/operations.md: every operation, from the list in packages/server/src/operations; what it refuses with, from the comment above it. */
+/** docs/operations.md: every operation, from the list in packages/server/src/systems.ts; what it refuses with, from the comment above it. */
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { abilities, errorCatalogue } from '@work-manager/contract'
-import type { Operation } from '../../packages/server/src/operations/operation.ts'
+import type { Operation } from '../../packages/server/src/kernel/operations/operation.ts'
 
 const leaseRefusals = ['lease_token_required', 'lease_error', 'lease_expired', 'lease_lost', 'already_submitted', 'paused']
 const code = (text: string) => `\`${text}\``
@@ -35,7 +35,7 @@ export function renderOperations(operations: readonly Operation[], directory: st
   const lines = [
     '# Operations',
     '',
-    'Generated from `packages/server/src/operations/`; edit that, then run `npm run generate`.',
+    'Generated from `packages/server/src/systems.ts`; edit that, then run `npm run generate`.',
     '',
     'One verb, one file; every door is derived from this list. Paths stand under `/api/work` (also `/api/agent/work` and `/agent/work`). Request and',
     'answer shapes: [openapi.json](openapi.json). Every operation may also refuse with the codes that any request can get:',

@@ -17,8 +17,8 @@ if (found[0] < needed[0] || (found[0] === needed[0] && found[1] < needed[1])) {
 }
 
 // The repository holds TypeScript, a published package holds the same tree compiled.
-const source = new URL('../src/doors/cli/main.ts', import.meta.url)
-const compiled = new URL('../src/doors/cli/main.js', import.meta.url)
+const source = new URL('../src/cli/main.ts', import.meta.url)
+const compiled = new URL('../src/cli/main.js', import.meta.url)
 import(existsSync(source) ? source.href : compiled.href).catch(function (error) {
   console.error(error)
   process.exit(1)

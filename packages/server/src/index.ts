@@ -4,8 +4,8 @@
  */
 import { type ConfigInput, loadConfig } from './config/index.ts'
 import { openWorkManager, type WorkManager, type WorkManagerOptions } from './main.ts'
-import type { Generator } from './order-types/define-generator.ts'
-import type { OrderType } from './order-types/define-order-type.ts'
+import type { Generator } from './work/generators/define-generator.ts'
+import type { OrderType } from './work/order-types/define-order-type.ts'
 
 export interface CreateOptions extends Pick<WorkManagerOptions, 'log'> {
   /** Your order types; those that ship with the product stay available unless config.order_types.shipped is false. */
@@ -31,11 +31,11 @@ export async function createWorkManager(options: CreateOptions = {}): Promise<Wo
   })
 }
 
-export { createOrderContextGuard, type OrderContext, type OrderContextGuard, orderContextHeader } from './auth/order-context.ts'
+export { createOrderContextGuard, type OrderContext, type OrderContextGuard, orderContextHeader } from './work/applying/order-context.ts'
 export { defineConfig, ConfigError, type Config, type ConfigInput } from './config/index.ts'
 export { EmbeddedStartError } from './embedded/index.ts'
 export { migrateDatabase, openWorkManager, UnfitDatabaseError, type WorkManager, type WorkManagerOptions } from './main.ts'
 export { type LedgerExport, verifyExport } from './ledger/verify.ts'
 export { UnfitRedisError } from './redis/connection.ts'
-export { operations } from './operations/index.ts'
-export * from './order-types/index.ts'
+export { operations } from './systems.ts'
+export * from './work/order-types/index.ts'

@@ -2,29 +2,30 @@
 import { availableParallelism } from 'node:os'
 import type { FastifyInstance } from 'fastify'
 import { type Logger, pino } from 'pino'
-import { type Authenticator, createAuthenticator } from './auth/authenticate.ts'
-import { createKeyAdmin, type KeyAdmin } from './auth/key-admin.ts'
-import { createBackgroundServices } from './background/index.ts'
-import type { BackgroundService } from './background/service.ts'
+import { type Authenticator, createAuthenticator } from './access/authenticate.ts'
+import { createKeyAdmin, type KeyAdmin } from './access/key-admin.ts'
+import { createBackgroundServices } from './composition/background.ts'
+import type { BackgroundService } from './kernel/service.ts'
 import { openFitDatabase, provideDatabase } from './composition/database.ts'
 import { createDoors } from './composition/doors.ts'
 import { createKeyLookUp } from './composition/find-key.ts'
 import { provideMetrics, provideRedis, provideTracing } from './composition/observing.ts'
 import { loadTypes } from './composition/order-types.ts'
-import { createServices } from './composition/services.ts'
+import { createTools } from './composition/tools.ts'
 import type { Config } from './config/index.ts'
+import { secretsOf } from './config/secrets.ts'
 import type { EmbeddedPostgres } from './embedded/index.ts'
-import { guardLog, secretsOf } from './log/guard-log.ts'
+import { guardLog } from './log/guard-log.ts'
 import { createRedactor } from './log/redactor.ts'
 import { type MetricsPort, openMetricsPort } from './metrics/metrics-port.ts'
-import { measured } from './operations/measured-operations.ts'
-import { createOperationRunner, type OperationRunner } from './operations/run-operation.ts'
-import type { Services } from './operations/services.ts'
-import type { Generator } from './order-types/define-generator.ts'
-import type { OrderType } from './order-types/define-order-type.ts'
+import { measured } from './kernel/operations/measured-operations.ts'
+import { createOperationRunner, type OperationRunner } from './kernel/operations/run-operation.ts'
+import type { Tools } from './systems.ts'
+import type { Generator } from './work/generators/define-generator.ts'
+import type { OrderType } from './work/order-types/define-order-type.ts'
 import { redisFinding } from './redis/finding.ts'
-import { createWorkSignal, type WorkSignal } from './signals/work-signal.ts'
-import { type Finding, inspectDatabase } from './store/preflight.ts'
+import { createWorkSignal, type WorkSignal } from './kernel/signals/work-signal.ts'
+import { type Finding, inspectDatabase } from './kernel/store/preflight.ts'
 
 export { migrateDatabase, UnfitDatabaseError } from './composition/database.ts'
 /** For commands that must reach the database past a server that runs the embedded one. */
@@ -47,7 +48,7 @@ export interface Siblings {
 export interface WorkManager {
   /** Where it listens; null before `listen`. */
   readonly url: string | null
-  readonly services: Services
+  readonly tools: Tools
   /** The background services by name; `runOnce` does one pass by hand. */
   readonly background: Readonly<Record<string, BackgroundService>>
   readonly keys: KeyAdmin
@@ -100,21 +101,21 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
     const isDraining = () => draining
     const storage = () => options.siblings?.storage() ?? embedded?.storageState() ?? 'ok'
     const signal = options.siblings?.signal ?? createWorkSignal()
-    const { services, hints } = await createServices(config, { types, log, database, redis, metrics, tracing, signal, isDraining })
+    const { tools, hints } = await createTools(config, { types, log, database, redis, metrics, tracing, signal, isDraining })
     opened.add(() => hints?.stop())
-    opened.add(async () => services.rateLimits.stop())
+    opened.add(async () => tools.rateLimits.stop())
 
     const authenticator: Authenticator = createAuthenticator({
       lookUp: createKeyLookUp(database.system),
-      strangers: services.rateLimits.strangers,
+      strangers: tools.rateLimits.strangers,
       count: (outcome) => metrics.increment('cache_requests_total', { kind: 'keys', outcome }),
     })
-    const background = createBackgroundServices(services, config, authenticator)
+    const background = createBackgroundServices(tools, config, authenticator)
     // Facts of the last requests still get their numbers, so that a quiet server leaves a complete record.
     opened.add(() => background.sequencer!.runOnce())
     opened.add(() => Promise.all(Object.values(background).map((service) => service.stop())))
-    const keys = createKeyAdmin(services)
-    const run = measured(metrics, createOperationRunner(services, { idempotencyHeader: config.idempotency.header }))
+    const keys = createKeyAdmin(tools)
+    const run = measured(metrics, createOperationRunner(tools, { idempotencyHeader: config.idempotency.header }))
     const app = createDoors(config, { run, authenticator, system: database.system, redis, metrics, log, storage, isDraining })
     opened.add(() => closeDoors(app, config.server.drain_seconds))
     embedded?.onExit((why) => log.fatal({ component: 'embedded' }, `the embedded database is gone: ${why}`))
@@ -128,7 +129,7 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
     opened.add(() => metricsPort?.close())
     let stopping: Promise<void> | null = null
     return {
-      services,
+      tools,
       background,
       keys,
       tenants: { ensure: (slug, name) => keys.tenant(slug, name) },

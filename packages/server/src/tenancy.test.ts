@@ -4,8 +4,8 @@ import { uuidv7 } from 'uuidv7'
 import { cases, type Input, partsType, propose, type Side } from '../testing/tenancy-cases.ts'
 import { type Answer, startTestServer, type TestServer } from '../testing/test-server.ts'
 import { echoType } from '../testing/echo-type.ts'
-import { operations } from './operations/index.ts'
-import type { Operation } from './operations/operation.ts'
+import { operations } from './systems.ts'
+import type { Operation } from './kernel/operations/operation.ts'
 
 interface Node {
   readonly format?: string

@@ -1,7 +1,7 @@
 /** Holds every successful answer of a test against the output schema of its operation: rendering is SQL, schemas are TypeBox, this joins them. */
-import { operations } from '../src/operations/index.ts'
-import type { Operation } from '../src/operations/operation.ts'
-import { compileSchema, type Validator } from '../src/order-types/schema-validator.ts'
+import { operations } from '../src/systems.ts'
+import type { Operation } from '../src/kernel/operations/operation.ts'
+import { compileSchema, type Validator } from '../src/kernel/schemas/schema-validator.ts'
 
 const routes = operations.flatMap((operation) =>
   [operation.http.path, ...(operation.http.aliases ?? [])].map((path) => ({

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import echoType from '../../../examples/order-types/echo.ts'
 import { guides } from '../src/doors/http/docs-routes.ts'
-import { loadOrderTypes } from '../src/order-types/load-order-types.ts'
+import { loadOrderTypes } from '../src/work/order-types/load-order-types.ts'
 import { asFiles, readDocument, root, SnippetFolder, snippetsOf } from './doc-snippets.ts'
 import { startStory, type Story, whileApplying } from './story.ts'
 

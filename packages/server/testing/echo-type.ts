@@ -1,6 +1,6 @@
 /** A small order type for tests of the core: one item per message; the echo must be right; apply keeps what was echoed. */
 import Type from 'typebox'
-import { defineOrderType } from '../src/order-types/define-order-type.ts'
+import { defineOrderType } from '../src/work/order-types/define-order-type.ts'
 
 /** Receipts of the `announce` effect, by key: what an outside receiver would have seen. */
 export const announced = new Map<string, unknown[]>()

@@ -1,6 +1,6 @@
 /** A small order type that is handed in whole or in parts, for tests of the lease verbs: every verb works on its items. */
 import Type from 'typebox'
-import { defineOrderType } from '../src/order-types/define-order-type.ts'
+import { defineOrderType } from '../src/work/order-types/define-order-type.ts'
 
 const Chapter = Type.Object({ text: Type.String({ minLength: 1 }) })
 

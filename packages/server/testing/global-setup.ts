@@ -8,7 +8,7 @@ import path from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { startEmbeddedPostgres } from '../src/embedded/index.ts'
-import { migrate } from '../src/store/migrate.ts'
+import { migrate } from '../src/kernel/store/migrate.ts'
 import { onDatabase } from './database-url.ts'
 
 declare module 'vitest' {

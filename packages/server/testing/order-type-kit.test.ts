@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import Type from 'typebox'
-import { defineOrderType } from '../src/order-types/define-order-type.ts'
-import { userDataSync } from '../src/order-types/shipped/user-data-sync.ts'
+import { defineOrderType } from '../src/work/order-types/define-order-type.ts'
+import { userDataSync } from '../src/work/order-types/shipped/user-data-sync.ts'
 import { testOrderType } from './order-type-kit.ts'
 
 // The ten lines of the README.

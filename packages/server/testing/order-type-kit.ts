@@ -4,13 +4,20 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import type { Diff, Evidence } from '@work-manager/contract'
-import type { OrderType } from '../src/order-types/define-order-type.ts'
-import { orderContextHeader } from '../src/auth/order-context.ts'
-import { makeDiff } from '../src/domain/diff.ts'
-import type { ApplyContext, AssembledPart, Finding, ItemForDecision, OrderForDecision, Records } from '../src/order-types/order-type.ts'
-import { checkPayload, planItems, type CheckedItem } from '../src/order-types/plan-items.ts'
-import { assembleParts, checkPart, checkReadiness, checkSubmission, requiredParts } from '../src/order-types/verify-submission.ts'
-import type { Queryable } from '../src/store/tx.ts'
+import type { OrderType } from '../src/work/order-types/define-order-type.ts'
+import { orderContextHeader } from '../src/work/applying/order-context.ts'
+import { makeDiff } from '../src/work/applying/diff.ts'
+import type {
+  ApplyContext,
+  AssembledPart,
+  Finding,
+  ItemForDecision,
+  OrderForDecision,
+  Records,
+} from '../src/work/order-types/order-type.ts'
+import { checkPayload, planItems, type CheckedItem } from '../src/work/order-types/plan-items.ts'
+import { assembleParts, checkPart, checkReadiness, checkSubmission, requiredParts } from '../src/work/order-types/verify-submission.ts'
+import type { Queryable } from '../src/kernel/store/tx.ts'
 
 export interface KitOptions {
   readonly meta?: Readonly<Record<string, unknown>>

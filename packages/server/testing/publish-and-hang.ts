@@ -3,7 +3,7 @@ import { pino } from 'pino'
 import { publisherDrivers } from '../src/ledger/publishers/drivers/index.ts'
 import { createRelay } from '../src/ledger/publishers/relay.ts'
 import { nullMetrics } from '../src/metrics/metrics.ts'
-import { openDatabase } from '../src/store/database.ts'
+import { openDatabase } from '../src/kernel/store/database.ts'
 import type { StagePublisher } from './publisher-stage.ts'
 
 process.once('message', (message) => {

@@ -12,9 +12,9 @@ import { createRelay, type Relay, type RelaySettings } from '../src/ledger/publi
 import { createSequencer } from '../src/ledger/sequencer.ts'
 import type { Metrics } from '../src/metrics/metrics.ts'
 import { nullMetrics } from '../src/metrics/metrics.ts'
-import { type Database, openDatabase } from '../src/store/database.ts'
-import { appendEvents, type Fact, systemActor } from '../src/store/events.ts'
-import { measureLag } from '../src/store/publisher-cursors.ts'
+import { type Database, openDatabase } from '../src/kernel/store/database.ts'
+import { appendEvents, type Fact, systemActor } from '../src/kernel/store/events.ts'
+import { measureLag } from '../src/ledger/publishers/cursors.store.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
 import { until } from './test-server.ts'
 

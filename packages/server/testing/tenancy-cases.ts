@@ -1,7 +1,7 @@
 /** One working call per operation that names an id, prepared the same way for any tenant: what the tenancy matrix walks over. */
 import { expect } from 'vitest'
 import Type from 'typebox'
-import { defineOrderType } from '../src/order-types/define-order-type.ts'
+import { defineOrderType } from '../src/work/order-types/define-order-type.ts'
 import type { Answer, Caller } from './test-server.ts'
 
 export type Input = Record<string, unknown>

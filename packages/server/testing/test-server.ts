@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto'
 import { everyFamily } from '@work-manager/contract'
 import { pino } from 'pino'
-import { generateKey } from '../src/auth/api-keys.ts'
+import { generateKey } from '../src/access/api-keys.ts'
 import { loadConfig, type ConfigInput } from '../src/config/index.ts'
 import { openWorkManager, type WorkManager } from '../src/main.ts'
-import type { Generator } from '../src/order-types/define-generator.ts'
-import type { OrderType } from '../src/order-types/define-order-type.ts'
-import { insertApiKey } from '../src/store/api-keys.ts'
+import type { Generator } from '../src/work/generators/define-generator.ts'
+import type { OrderType } from '../src/work/order-types/define-order-type.ts'
+import { insertApiKey } from '../src/access/store.ts'
 import { assertAnswerShape } from './answer-shapes.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
 
@@ -122,7 +122,7 @@ export async function startTestServer(
       const { id: tenantId } = await manager.tenants.ensure(tenant, tenant)
       const { plain, prefix, hash } = generateKey(kind)
       const stored = { id: randomUUID(), prefix, hash, name: `test ${id}`, principalKind: kind, principalId: id, abilities }
-      await manager.services.db.transaction(tenantId, (tx) =>
+      await manager.tools.db.transaction(tenantId, (tx) =>
         insertApiKey(tx, tenantId, { ...stored, createdBy: 'system:test', expiresAt: null }),
       )
       return createCaller(url, plain, id)

@@ -1,6 +1,6 @@
 import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { defineOrderType } from '../../../server/src/order-types/define-order-type.ts'
+import { defineOrderType } from '../../../server/src/work/order-types/define-order-type.ts'
 import { echoType } from '../../../server/testing/echo-type.ts'
 import { startTestServer, type TestServer } from '../../../server/testing/test-server.ts'
 import { startTcpProxy, type TcpProxy } from '../../testing/tcp-proxy.ts'

@@ -1,7 +1,7 @@
 /** What happens to an agent from outside: its lease is lost, its server goes away, it is told to stop. */
 import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { defineOrderType } from '../../../server/src/order-types/define-order-type.ts'
+import { defineOrderType } from '../../../server/src/work/order-types/define-order-type.ts'
 import { echoType } from '../../../server/testing/echo-type.ts'
 import { essay, essayType } from '../../../server/testing/essay-type.ts'
 import { expireLease } from '../../../server/testing/row-gate.ts'

@@ -348,7 +348,7 @@ end $$;
 
 -- A heartbeat never shortens a lease: what a person added (extend_leases) stays.
 -- `no_later_than`: what a heartbeat that is told late (written behind) may extend to; null: its full time from now.
--- Why a lease verb was refused is told from these facts by the domain (domain/leases.ts); the guard itself is above.
+-- Why a lease verb was refused is told from these facts by the domain (work/leases/decide.ts); the guard itself is above.
 create or replace function wm.heartbeat_items(p_tenant uuid, p_slots json)
   returns table (slot integer, held boolean, lease_expires_at timestamptz, state text, token text, agent text, who text,
     requires_token boolean, expired_at timestamptz, decided_at timestamptz)

@@ -2,9 +2,9 @@
 import { type Logger, pino } from 'pino'
 import type { Config } from '../config/index.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../embedded/index.ts'
-import { type Database, openDatabase } from '../store/database.ts'
-import { migrate, type MigrationReport } from '../store/migrate.ts'
-import { type Finding, inspectDatabase, isFatal } from '../store/preflight.ts'
+import { type Database, openDatabase } from '../kernel/store/database.ts'
+import { migrate, type MigrationReport } from '../kernel/store/migrate.ts'
+import { type Finding, inspectDatabase, isFatal } from '../kernel/store/preflight.ts'
 
 /** The database is not fit to serve on; `findings` says why and what to do, all of it. */
 export class UnfitDatabaseError extends Error {

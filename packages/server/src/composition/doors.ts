@@ -1,18 +1,18 @@
 /** The doors over the operations: HTTP, and MCP on the same port. */
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import sql from 'sql-template-tag'
-import type { Authenticator } from '../auth/authenticate.ts'
+import type { Authenticator } from '../access/authenticate.ts'
 import type { Config } from '../config/index.ts'
 import { createHttpApp } from '../doors/http/app.ts'
 import { parseJsonObject } from '../doors/http/strict-json.ts'
 import { mountMcp } from '../doors/mcp/mount.ts'
 import type { MetricsDriver } from '../metrics/metrics.ts'
-import { operations } from '../operations/index.ts'
-import type { OperationRunner } from '../operations/run-operation.ts'
+import { operations } from '../systems.ts'
+import type { OperationRunner } from '../kernel/operations/run-operation.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import { redisState } from '../redis/finding.ts'
-import type { SystemDb } from '../store/tx.ts'
+import { askDatabase } from '../kernel/store/cluster.ts'
+import type { SystemDb } from '../kernel/store/tx.ts'
 import { version } from './version.ts'
 
 export interface DoorParts {
@@ -33,7 +33,7 @@ export function createDoors(config: Config, parts: DoorParts): FastifyInstance {
   async function ready(): Promise<{ ok: boolean; checks: Record<string, string> }> {
     const checks: Record<string, string> = { storage: storage() }
     try {
-      await system.query(sql`select 1`, 'ready')
+      await askDatabase(system)
       checks.database = 'ok'
     } catch {
       checks.database = 'does not answer'

@@ -1,8 +1,8 @@
 /** Keys by their hash, for the authenticator. */
-import type { KeyRow } from '../auth/authenticate.ts'
-import { createBatcher } from '../hot-path/batcher.ts'
-import { type ApiKeyRow, findApiKeysByHash } from '../store/api-keys.ts'
-import type { SystemDb } from '../store/tx.ts'
+import type { KeyRow } from '../access/authenticate.ts'
+import { createBatcher } from '../kernel/batching/batcher.ts'
+import { type ApiKeyRow, findApiKeysByHash } from '../access/store.ts'
+import type { SystemDb } from '../kernel/store/tx.ts'
 
 const asDate = (text: string | null): Date | null => (text === null ? null : new Date(text))
 const asKey = (row: ApiKeyRow): KeyRow => ({

@@ -1,10 +1,10 @@
 /** The order types of this server: shipped, given by the program that embeds it, and found in the configured directories. */
 import type { Config } from '../config/index.ts'
-import type { Generator } from '../order-types/define-generator.ts'
-import type { OrderType } from '../order-types/define-order-type.ts'
-import { loadOrderTypes } from '../order-types/load-order-types.ts'
-import { createRegistry, type OrderTypeRegistry } from '../order-types/registry.ts'
-import { shippedOrderTypes } from '../order-types/shipped/index.ts'
+import type { Generator } from '../work/generators/define-generator.ts'
+import type { OrderType } from '../work/order-types/define-order-type.ts'
+import { loadOrderTypes } from '../work/order-types/load-order-types.ts'
+import { createRegistry, type OrderTypeRegistry } from '../work/order-types/registry.ts'
+import { shippedOrderTypes } from '../work/order-types/shipped/index.ts'
 
 /** Refuses with: DefinitionError. */
 export async function loadTypes(

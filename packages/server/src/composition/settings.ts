@@ -1,10 +1,10 @@
 /** What operations need to know of the configuration, in their words. */
 import type { Config } from '../config/index.ts'
-import type { LeaseLimits } from '../domain/governance.ts'
-import type { OperationSettings } from '../operations/services.ts'
-import type { OrderTypeRegistry } from '../order-types/registry.ts'
+import type { LeaseLimits } from '../work/leases/decide-limits.ts'
+import type { Tools } from '../systems.ts'
+import type { OrderTypeRegistry } from '../work/order-types/registry.ts'
 
-export const settingsOf = (config: Config, types: OrderTypeRegistry): OperationSettings => ({
+export const settingsOf = (config: Config, types: OrderTypeRegistry): Tools['settings'] => ({
   leaseLimits: leaseLimitsOf(config, types),
   leaseTtlSeconds: config.lease.ttl_seconds,
   heartbeatEverySeconds: config.lease.heartbeat_every_seconds,

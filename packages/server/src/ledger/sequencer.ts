@@ -1,8 +1,8 @@
 /** Gives committed facts their number and their place in the hash chain (migrations/routines/30_sequencer.sql), and counts them. */
-import sql from 'sql-template-tag'
-import { countFacts, type FactCount } from '../metrics/from-facts.ts'
+import { countFacts } from '../metrics/from-facts.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import type { SystemDb } from '../store/tx.ts'
+import type { SystemDb } from '../kernel/store/tx.ts'
+import { numberFacts } from './store.ts'
 
 /** Small enough to keep its transaction at some tens of milliseconds. */
 const batch = 500
@@ -25,13 +25,10 @@ export function createSequencer(
   let sweptAt = 0
   let restUntil = 0
   const pass = async (sweep: boolean): Promise<number> => {
-    const [row] = await system.query<{ done: number; facts: FactCount[] | null }>(
-      sql`select done, facts from wm.sequence(${batch}, ${sweep})`,
-      'sequence',
-    )
+    const { done, facts } = await numberFacts(system, { limit: batch, sweep })
     // After the commit of the pass: what is counted has its number, and nothing is counted twice.
-    if (row!.facts) countFacts(metrics, row!.facts)
-    return row!.done
+    if (facts) countFacts(metrics, facts)
+    return done
   }
   return {
     async run() {

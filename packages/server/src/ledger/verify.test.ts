@@ -24,8 +24,7 @@ async function tellStory(): Promise<typeof tenant> {
   const [row] = await server.database.sql<{ id: string }>('select id from wm.tenants where slug = $1', [slug])
   return { slug, id: row!.id, caller: agent }
 }
-const verify = (checkpoint: { seq: number; hash: string } | null = null) =>
-  verifyLedger(server.manager.services.system, tenant.id, checkpoint)
+const verify = (checkpoint: { seq: number; hash: string } | null = null) => verifyLedger(server.manager.tools.system, tenant.id, checkpoint)
 
 /** As the owner of the machine would: superuser, triggers off. `$tenant` is the tenant's id. */
 async function tamper(...statements: string[]): Promise<void> {
@@ -231,7 +230,7 @@ describe('a chain that was written anew', () => {
       'delete from wm.ledger_heads where tenant_id = $tenant',
       'update wm.ledger_progress set low_water_xid = 0',
     )
-    await createSequencer(server.manager.services.system, nullMetrics).sweep()
+    await createSequencer(server.manager.tools.system, nullMetrics).sweep()
     expect(await verify()).toMatchObject({ ok: true, entries: 8 })
     expect(await verify(noted)).toMatchObject({ ok: false, seq: 8, damage: 'rewritten' })
   })

@@ -3,8 +3,8 @@
  * the first entry that does not hold. Nothing here trusts a stored hash that it did not compute itself.
  */
 import { createHash } from 'node:crypto'
-import { findLedgerHead, findUnnumberedFact, type LedgerHead, renderLedger } from '../store/ledger.ts'
-import type { Queryable } from '../store/tx.ts'
+import { findLedgerHead, findUnnumberedFact, type LedgerHead, renderLedger } from './store.ts'
+import type { Queryable } from '../kernel/store/tx.ts'
 
 /** What a hash is made of. `payload` and `diff` are the stored JSON text, verbatim. */
 export interface LedgerEvent {

@@ -1,19 +1,8 @@
 /** The log of the server: whatever is written passes the redactor, and lines inside a span carry its trace. */
 import { trace } from '@opentelemetry/api'
 import { type Logger, pino } from 'pino'
-import type { Config } from '../config/index.ts'
-import { settings } from '../config/settings.ts'
 import { describeError } from './describe-error.ts'
 import type { Redactor } from './redactor.ts'
-
-/** Every setting that its declaration calls secret. */
-export function secretsOf(config: Config): string[] {
-  const values = config as unknown as Readonly<Record<string, Readonly<Record<string, unknown>>>>
-  return settings
-    .filter(({ schema }) => schema.secret === true)
-    .map(({ section, key }) => values[section]?.[key])
-    .filter((value) => typeof value === 'string')
-}
 
 function withTrace(line: object): object {
   const active = !('trace_id' in line) ? trace.getActiveSpan()?.spanContext().traceId : undefined

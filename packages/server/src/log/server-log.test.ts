@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../testing/test-database.ts'
 import { loadConfig } from '../config/index.ts'
 import { openWorkManager, type WorkManager } from '../main.ts'
-import { defineOrderType } from '../order-types/define-order-type.ts'
+import { defineOrderType } from '../work/order-types/define-order-type.ts'
 
 const guardSecret = 'guard-secret-"quoted"-0123456789abcdef'
 const scrapeToken = 'scrape-token-0123456789'
@@ -86,12 +86,12 @@ it('holds no secret, and says which request, trace and operation failed', async 
   while ((await manager.background['applier']!.runOnce()) === 0);
   await approval
   // A fault inside the server itself, at the door.
-  const { hotPath } = manager.services
+  const { hotPath } = manager.tools
   const checkout = hotPath.checkout
   Object.assign(hotPath, { checkout: () => Promise.reject(leaky(key)) })
   expect((await post('/checkout', {})).status).toBe(500)
   Object.assign(hotPath, { checkout })
-  manager.services.log.warn({ err: leaky(key), headers: { cookie: 'session=1', authorization: key } }, `lost ${item.lease_token}`)
+  manager.tools.log.warn({ err: leaky(key), headers: { cookie: 'session=1', authorization: key } }, `lost ${item.lease_token}`)
 
   const all = lines.join('')
   for (const secret of [key.slice(16), guardSecret, JSON.stringify(guardSecret).slice(1, -1), scrapeToken, ssn, 'db-pass-123', 'session=1'])

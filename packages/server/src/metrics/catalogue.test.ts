@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { labelMeanings, metricCatalogue, type MetricDefinition, metricsNamespace } from '@work-manager/contract'
 import { describe, expect, it } from 'vitest'
 import { findProgram, isInstalled } from '../../testing/redis-server.ts'
-import { operations } from '../operations/index.ts'
+import { operations } from '../systems.ts'
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url))
 const catalogue: Readonly<Record<string, MetricDefinition>> = metricCatalogue

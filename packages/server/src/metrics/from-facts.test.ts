@@ -5,7 +5,7 @@ import { failureReasons } from '@work-manager/contract'
 import { echoType } from '../../testing/echo-type.ts'
 import { type Caller, startTestServer, type TestServer } from '../../testing/test-server.ts'
 import { createSequencer } from '../ledger/sequencer.ts'
-import { defineOrderType } from '../order-types/define-order-type.ts'
+import { defineOrderType } from '../work/order-types/define-order-type.ts'
 import { parseExposition } from './fixtures/receivers.ts'
 
 const breaking = defineOrderType({
@@ -29,7 +29,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-const scrape = async (of: TestServer = server) => parseExposition((await of.manager.services.metrics.expose!(undefined)).body)
+const scrape = async (of: TestServer = server) => parseExposition((await of.manager.tools.metrics.expose!(undefined)).body)
 /** What the counters gained while `work` ran and its facts were sequenced. */
 async function gained(work: () => Promise<unknown>): Promise<Record<string, number>> {
   await server.run('sequencer')
@@ -134,7 +134,7 @@ describe('counted from the record', () => {
       'items_failed_total{type=test.echo,reason=permanent}': 1,
       'orders_dead_lettered_total{type=test.echo}': 1,
     })
-    expect((await server.manager.services.metrics.expose!(undefined)).body).not.toContain('made-up')
+    expect((await server.manager.tools.metrics.expose!(undefined)).body).not.toContain('made-up')
   })
 
   it('every reason that was counted is one of the known ones, and the known ones begin at 0', async () => {
@@ -147,7 +147,7 @@ describe('counted from the record', () => {
   })
 
   it('what is rolled back is not counted, and a second pass counts nothing again', async () => {
-    const { db } = server.manager.services
+    const { db } = server.manager.tools
     const { id: tenant } = await server.manager.tenants.ensure('acme', 'acme')
     const counted = await gained(async () => {
       await db
@@ -172,7 +172,7 @@ describe('counted from the record', () => {
       const key = 'orders_created_total{type=test.echo}'
       const total = async () => ((await scrape()).get(key) ?? 0) + ((await scrape(other)).get(key) ?? 0)
       const before = await total()
-      const passes = [server, other].map((one) => createSequencer(one.manager.services.system, one.manager.services.metrics))
+      const passes = [server, other].map((one) => createSequencer(one.manager.tools.system, one.manager.tools.metrics))
       const proposals = Promise.all(Array.from({ length: 30 }, () => propose('test.echo', { messages: ['x'] })))
       const proposed = new AbortController()
       void proposals.finally(() => proposed.abort())

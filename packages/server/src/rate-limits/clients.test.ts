@@ -3,7 +3,7 @@ import { createClient } from '../../../sdk/src/client.ts'
 import { runAgent } from '../../../sdk/src/agent/run-agent.ts'
 import { echoType } from '../../testing/echo-type.ts'
 import { startTestServer, type TestServer } from '../../testing/test-server.ts'
-import { ApiClient } from '../doors/cli/api-client.ts'
+import { ApiClient } from '../cli/api-client.ts'
 
 let server: TestServer
 beforeAll(async () => {

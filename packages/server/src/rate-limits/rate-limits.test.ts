@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Tier } from '@work-manager/contract'
 import { echoType } from '../../testing/echo-type.ts'
 import { type Answer, type Caller, startTestServer, type TestServer } from '../../testing/test-server.ts'
-import { defineOrderType } from '../order-types/define-order-type.ts'
+import { defineOrderType } from '../work/order-types/define-order-type.ts'
 
 const limitedType = defineOrderType({
   type: 'test.limited',
@@ -242,7 +242,7 @@ describe('the MCP door', () => {
 describe('the door of the library', () => {
   it('counts like every other, and the system itself is not limited', async () => {
     const { tenantId } = { tenantId: (await server.manager.tenants.ensure('lib', 'lib')).id }
-    const operation = (await import('../operations/work/list-order-types.ts')).listOrderTypes
+    const operation = (await import('../work/order-types/list-order-types.ts')).listOrderTypes
     const run = (kind: 'service' | 'system') =>
       server.manager.run(operation, {
         principal: { tenantId, tenantSlug: 'lib', kind, id: 'x', name: `${kind}:x`, keyId: null, abilities: ['*'], tier: 'free' },

@@ -1,6 +1,6 @@
 import net from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { generateKey } from '../auth/api-keys.ts'
+import { generateKey } from '../access/api-keys.ts'
 import type { ConfigInput } from '../config/index.ts'
 import { createTestDatabase, type TestDatabase } from '../../testing/test-database.ts'
 import { startTestServer, type TestServer } from '../../testing/test-server.ts'

@@ -9,7 +9,7 @@ import { type OtlpCollector, type SeenSpan, startOtlpCollector } from '../../tes
 import { createTestDatabase, type TestDatabase } from '../../testing/test-database.ts'
 import { type Caller, createCaller, startTestServer, type TestServer, until } from '../../testing/test-server.ts'
 import { connect, ways } from '../doors/mcp/fixtures/clients.ts'
-import { defineOrderType } from '../order-types/define-order-type.ts'
+import { defineOrderType } from '../work/order-types/define-order-type.ts'
 import { expireLease } from '../../testing/row-gate.ts'
 
 const sent: Array<string | null> = []

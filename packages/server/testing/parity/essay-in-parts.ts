@@ -1,6 +1,6 @@
 /** An order type that uses everything an order can leave behind: checks, parts, records, an effect and a diff. */
 import Type from 'typebox'
-import { defineOrderType } from '../../src/order-types/define-order-type.ts'
+import { defineOrderType } from '../../src/work/order-types/define-order-type.ts'
 
 const Chapter = Type.Object({ text: Type.String({ minLength: 1 }) }, { additionalProperties: true })
 

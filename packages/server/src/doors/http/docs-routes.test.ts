@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestServer, type TestServer } from '../../../testing/test-server.ts'
-import { operations } from '../../operations/index.ts'
+import { operations } from '../../systems.ts'
 import { renderDocsPage } from './docs-page.ts'
 import { guides } from './docs-routes.ts'
 

@@ -2,7 +2,7 @@
 import { WorkError } from '@work-manager/contract'
 import type { Logger } from 'pino'
 import { describeError } from '../../log/describe-error.ts'
-import { TypeCrashed } from '../../order-types/type-crashed.ts'
+import { TypeCrashed } from '../../work/order-types/type-crashed.ts'
 
 interface ErrorContext {
   readonly requestId: string

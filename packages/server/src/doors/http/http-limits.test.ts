@@ -5,9 +5,9 @@ import { text } from 'node:stream/consumers'
 import { pino } from 'pino'
 import Type from 'typebox'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Principal } from '../../auth/principal.ts'
-import { defineOperation } from '../../operations/operation.ts'
-import type { OperationAnswer, OperationRequest } from '../../operations/run-operation.ts'
+import type { Principal } from '../../kernel/principal.ts'
+import { defineOperation } from '../../kernel/operations/operation.ts'
+import type { OperationAnswer, OperationRequest } from '../../kernel/operations/run-operation.ts'
 import { createHttpApp } from './app.ts'
 
 const waitForNote = defineOperation({

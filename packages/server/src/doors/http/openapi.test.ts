@@ -1,7 +1,7 @@
 import { errorCatalogue, ItemShape, OrderShape } from '@work-manager/contract'
 import Type from 'typebox'
 import { expect, test } from 'vitest'
-import { defineOperation, type Operation } from '../../operations/operation.ts'
+import { defineOperation, type Operation } from '../../kernel/operations/operation.ts'
 import { buildOpenApi } from './openapi.ts'
 
 const handler = async () => ({ status: 200, body: {} })

@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, derived from the list of operations: the same list always gives the same bytes. */
 import { errorCatalogue, ProblemShape } from '@work-manager/contract'
-import type { Operation } from '../../operations/operation.ts'
-import { paramsOf } from '../../operations/request-source.ts'
+import type { Operation } from '../../kernel/operations/operation.ts'
+import { paramsOf } from '../../kernel/operations/request-source.ts'
 import { SchemaComponents, type JsonSchema } from './openapi-schemas.ts'
 import { operationSections, sectionOf } from './operation-sections.ts'
 

@@ -1,7 +1,7 @@
 /** One call of an operation, as this door hands it over. */
 import type { ServerResponse } from 'node:http'
-import type { Principal, Provenance } from '../../auth/principal.ts'
-import type { OperationRequest } from '../../operations/run-operation.ts'
+import type { Principal, Provenance } from '../../kernel/principal.ts'
+import type { OperationRequest } from '../../kernel/operations/run-operation.ts'
 import { type Admission, noLimits } from '../../rate-limits/admission.ts'
 
 /** The body is read when somebody asks for it: a call that is one too many is refused before its JSON costs anything. */

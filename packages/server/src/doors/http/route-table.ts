@@ -1,7 +1,7 @@
 /** The HTTP routes, derived from the list of operations: every path and alias under every mount. */
 import { nearestName, WorkError } from '@work-manager/contract'
-import type { Operation } from '../../operations/operation.ts'
-import { paramsOf, requestSource } from '../../operations/request-source.ts'
+import type { Operation } from '../../kernel/operations/operation.ts'
+import { paramsOf, requestSource } from '../../kernel/operations/request-source.ts'
 import { planQuery, type QueryPlan } from './query-string.ts'
 
 export interface Route {

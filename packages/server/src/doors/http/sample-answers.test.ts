@@ -12,8 +12,8 @@ import echoType from '../../../../../examples/order-types/echo.ts'
 import { essay, essayType } from '../../../testing/essay-type.ts'
 import { startStory, whileApplying, type Story } from '../../../testing/story.ts'
 import type { Answer, Caller } from '../../../testing/test-server.ts'
-import { operations } from '../../operations/index.ts'
-import { defineGenerator } from '../../order-types/define-generator.ts'
+import { operations } from '../../systems.ts'
+import { defineGenerator } from '../../work/generators/define-generator.ts'
 
 interface Sample {
   readonly request: { readonly method: string; readonly path: string; readonly body?: unknown }

@@ -1,7 +1,7 @@
 /** What the server says about itself, without a key: that it lives, that it is ready, and what it offers. */
 import type { FastifyInstance } from 'fastify'
 import { WorkError } from '@work-manager/contract'
-import type { Operation } from '../../operations/operation.ts'
+import type { Operation } from '../../kernel/operations/operation.ts'
 import { sendDocument, sendRefusal } from './answer.ts'
 import { addDocsRoutes, docsPaths } from './docs-routes.ts'
 import { addMetricsRoute, type MetricsAccess, metricsPath } from './metrics-route.ts'

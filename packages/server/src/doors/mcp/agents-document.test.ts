@@ -6,9 +6,9 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startStory, type Story } from '../../../testing/story.ts'
-import { operations } from '../../operations/index.ts'
-import { agentClients, clientNames, type ClientName } from '../cli/mcp/agent-clients.ts'
-import { withEntry } from '../cli/mcp/config-text.ts'
+import { operations } from '../../systems.ts'
+import { agentClients, clientNames, type ClientName } from '../../cli/mcp/agent-clients.ts'
+import { withEntry } from '../../cli/mcp/config-text.ts'
 import { toolTable } from './tool-table.ts'
 
 const bin = fileURLToPath(new URL('../../../bin/work-manager.mjs', import.meta.url))

@@ -9,7 +9,7 @@ import {
 } from '@modelcontextprotocol/server'
 import { translateArguments, type TranslatedCall } from './arguments.ts'
 import type { Caller } from './caller.ts'
-import type { OperationAnswer } from '../../operations/run-operation.ts'
+import type { OperationAnswer } from '../../kernel/operations/run-operation.ts'
 import { mayCall, type Tool } from './tools.ts'
 import { beginWait, type Explained } from './waiting.ts'
 

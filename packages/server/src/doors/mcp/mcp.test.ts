@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { operations } from '../../operations/index.ts'
+import { operations } from '../../systems.ts'
 import { startStory, type Story } from '../../../testing/story.ts'
 import { type ConnectedClient, connect, ways } from './fixtures/clients.ts'
 import { notTools, toolTable } from './tool-table.ts'

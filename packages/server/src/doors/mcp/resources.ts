@@ -8,8 +8,8 @@ import {
   ResourceNotFoundError,
   type ResourceTemplateType,
 } from '@modelcontextprotocol/server'
-import type { Operation } from '../../operations/operation.ts'
-import { requestSource } from '../../operations/request-source.ts'
+import type { Operation } from '../../kernel/operations/operation.ts'
+import { requestSource } from '../../kernel/operations/request-source.ts'
 import type { Caller } from './caller.ts'
 
 const json = 'application/json'

@@ -1,6 +1,6 @@
 /** One MCP server per request, as the SDK wants it for the stateless protocol: everything heavy is made once, in `createMcpDoor`. */
 import { type ListToolsResult, ProtocolError, ProtocolErrorCode, Server } from '@modelcontextprotocol/server'
-import type { Operation } from '../../operations/operation.ts'
+import type { Operation } from '../../kernel/operations/operation.ts'
 import { callTool, renderAnswer, whyTool } from './call-tool.ts'
 import type { Caller } from './caller.ts'
 import { howToWork, workHere } from './how-to-work.ts'

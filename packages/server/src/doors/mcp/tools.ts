@@ -1,9 +1,9 @@
 /** The tools, derived once from the list of operations: names and schemas are made at start, never per request (measured: 4 times slower). */
 import { holdsAbility, ProblemShape } from '@work-manager/contract'
 import type { Tool as ListedTool } from '@modelcontextprotocol/server'
-import type { Principal } from '../../auth/principal.ts'
-import type { Operation } from '../../operations/operation.ts'
-import { paramsOf, requestSource } from '../../operations/request-source.ts'
+import type { Principal } from '../../kernel/principal.ts'
+import type { Operation } from '../../kernel/operations/operation.ts'
+import { paramsOf, requestSource } from '../../kernel/operations/request-source.ts'
 import { toolTable } from './tool-table.ts'
 
 export interface ToolOperation {

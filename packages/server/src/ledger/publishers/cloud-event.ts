@@ -1,5 +1,5 @@
 /** A fact of the ledger as a CloudEvent 1.0 in structured JSON (docs/publishers.md has the table). */
-import type { LedgerFact } from '../../store/publisher-cursors.ts'
+import type { LedgerFact } from './cursors.store.ts'
 import type { Message } from './publisher.ts'
 
 export const typeOf = (kind: string): string => `dev.workmanager.${kind}.v1`

@@ -1,5 +1,5 @@
 /** From what became of each message to where the cursor stands. Pure. */
-import type { Cursor, LedgerFact, Refusal, Settlement } from '../../store/publisher-cursors.ts'
+import type { Cursor, LedgerFact, Refusal, Settlement } from './cursors.store.ts'
 import type { Outcome, PublishError } from './publisher.ts'
 
 export interface Sent {

@@ -16,7 +16,7 @@ import {
   type StagePublisher,
 } from '../../../testing/publisher-stage.ts'
 import type { Metrics } from '../../metrics/metrics.ts'
-import { moveCursor } from '../../store/publisher-admin.ts'
+import { moveCursor } from './admin.store.ts'
 import { delivered, type Message, type Outcome, PublishError, type Publisher, refused } from './publisher.ts'
 
 let stage: Stage

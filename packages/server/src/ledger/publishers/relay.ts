@@ -4,7 +4,7 @@
  * not written down (kill -9, a lost answer) is sent again by whoever takes the cursor next.
  */
 import type { Logger } from 'pino'
-import { backoffSeconds } from '../../domain/retry.ts'
+import { backoffSeconds } from '../../kernel/retry.ts'
 import type { Metrics } from '../../metrics/metrics.ts'
 import {
   type Cursor,
@@ -16,8 +16,8 @@ import {
   settleCursor,
   takeCursor,
   writePublisherState,
-} from '../../store/publisher-cursors.ts'
-import type { SystemDb } from '../../store/tx.ts'
+} from './cursors.store.ts'
+import type { SystemDb } from '../../kernel/store/tx.ts'
 import { toMessage } from './cloud-event.ts'
 import { judgeBatch, type Sent } from './judge-batch.ts'
 import { type Message, type Outcome, PublishError, type Publisher } from './publisher.ts'

@@ -1,0 +1,165 @@
+/**
+ * Credential → principal. A short cache takes the look-up off the hot path; expiry and revocation are judged at every call, so the
+ * cache delays only the news of a revocation, by `cacheSeconds` at most. Keys are cached by hash: no plain key stays in memory.
+ */
+import { type Tier, WorkError } from '@work-manager/contract'
+import { LRUCache } from 'lru-cache'
+import { hashKey } from './api-keys.ts'
+import { readBearer } from './bearer.ts'
+import type { Principal } from '../kernel/principal.ts'
+
+export interface KeyRow {
+  readonly tenantId: string
+  readonly tenantSlug: string
+  readonly id: string
+  readonly principalKind: 'agent' | 'person' | 'service'
+  readonly principalId: string
+  readonly abilities: readonly string[]
+  readonly expiresAt: Date | null
+  /** May lie in the future: a rotated key keeps working for its overlap. */
+  readonly revokedAt: Date | null
+  readonly tenantSuspended: boolean
+  readonly tier: Tier
+}
+
+/** Counts requests without a valid key, by address. */
+export interface Strangers {
+  /** Refuses with: rate_limited, when an address has used up its failures. */
+  assertMayAsk(address: string | undefined): void
+  /** Counts a failure. Refuses with: rate_limited. */
+  countFailure(address: string | undefined): void
+}
+
+export interface AuthenticatorOptions {
+  readonly lookUp: (keyHash: Buffer) => Promise<KeyRow | null>
+  /** How long a known key is believed without asking again; 0 asks every time. */
+  readonly cacheSeconds?: number
+  readonly now?: () => number
+  readonly strangers?: Strangers
+  /** Told how each look-up ended. */
+  readonly count?: (outcome: 'hit' | 'none' | 'miss') => void
+}
+
+export interface Authenticator {
+  /**
+   * The principal behind an Authorization header. A missing or wrong key counts against the address; when that is used up, keys that
+   * were never good are not even looked up. Those that were are, so that a neighbour's guessing locks nobody out.
+   * Refuses with: auth_required, auth_malformed, key_unknown, key_expired, key_revoked, rate_limited.
+   */
+  readonly authenticate: (authorizationHeader: string | undefined, address?: string) => Promise<Principal>
+  /** Drops everything remembered, so that a key made or revoked in this process counts at once. */
+  readonly forgetAll: () => void
+}
+
+interface KnownKey {
+  readonly row: KeyRow
+  readonly principal: Principal
+}
+
+const knownKeysKept = 10_000
+const unknownKeysKept = 1_000
+/** Keys that were good once, remembered longer than what they stand for. */
+const familiarKeysKept = 20_000
+// Unknown keys have a cache of their own, so that guessing cannot push real keys out, and a short one: a new key works soon.
+const unknownKeyMs = 1_000
+
+/** Builds the authenticator over `lookUp`, which finds a key by its hash across tenants. */
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const { lookUp, cacheSeconds = 5, now = Date.now, count } = options
+  const known = cacheSeconds > 0 ? new LRUCache<string, KnownKey>({ max: knownKeysKept, ttl: cacheSeconds * 1000 }) : null
+  const unknown = cacheSeconds > 0 ? new LRUCache<string, true>({ max: unknownKeysKept, ttl: unknownKeyMs }) : null
+  const { strangers } = options
+  const familiar = new LRUCache<string, true>({ max: familiarKeysKept })
+  const running = new Map<string, Promise<KnownKey | null>>()
+  let generation = 0
+
+  async function load(hash: Buffer, cacheKey: string): Promise<KnownKey | null> {
+    const startedIn = generation
+    const row = await lookUp(hash)
+    const found = row && { row, principal: principalOf(row) }
+    // An answer that was under way when everything was forgotten may already be out of date.
+    if (startedIn === generation) {
+      if (found) known?.set(cacheKey, found)
+      else unknown?.set(cacheKey, true)
+    }
+    return found
+  }
+
+  function loadOnce(hash: Buffer, cacheKey: string): Promise<KnownKey | null> {
+    let promise = running.get(cacheKey)
+    if (!promise) {
+      promise = load(hash, cacheKey).finally(() => {
+        if (running.get(cacheKey) === promise) running.delete(cacheKey)
+      })
+      running.set(cacheKey, promise)
+    }
+    return promise
+  }
+
+  return {
+    async authenticate(authorizationHeader, address) {
+      let cacheKey = ''
+      try {
+        const hash = hashKey(readBearer(authorizationHeader))
+        cacheKey = hash.toString('latin1')
+        const cached = known?.get(cacheKey)
+        if (cached) {
+          count?.('hit')
+          return admit(cached, now())
+        }
+        if (unknown?.get(cacheKey)) {
+          count?.('none')
+          throw new WorkError('key_unknown')
+        }
+        if (strangers && !familiar.has(cacheKey)) strangers.assertMayAsk(address)
+        count?.('miss')
+        const found = await loadOnce(hash, cacheKey)
+        if (!found) throw new WorkError('key_unknown')
+        const principal = admit(found, now())
+        familiar.set(cacheKey, true)
+        return principal
+      } catch (error) {
+        if (error instanceof WorkError && error.status === 401) {
+          familiar.delete(cacheKey)
+          strangers?.countFailure(address)
+        }
+        throw error
+      }
+    },
+    forgetAll() {
+      generation++
+      known?.clear()
+      unknown?.clear()
+      running.clear()
+    },
+  }
+}
+
+function principalOf(row: KeyRow): Principal {
+  return Object.freeze({
+    tenantId: row.tenantId,
+    tenantSlug: row.tenantSlug,
+    kind: row.principalKind,
+    id: row.principalId,
+    name: `${row.principalKind}:${row.principalId}`,
+    keyId: row.id,
+    abilities: Object.freeze([...row.abilities]),
+    tier: row.tier,
+  })
+}
+
+function admit({ row, principal }: KnownKey, now: number): Principal {
+  if (row.revokedAt !== null && row.revokedAt.getTime() <= now) {
+    throw new WorkError('key_revoked', { detail: `The key was revoked at ${row.revokedAt.toISOString()}.` })
+  }
+  if (row.expiresAt !== null && row.expiresAt.getTime() <= now) {
+    throw new WorkError('key_expired', { detail: `The key expired at ${row.expiresAt.toISOString()}.` })
+  }
+  if (row.tenantSuspended) {
+    throw new WorkError('key_revoked', {
+      detail: 'The tenant of this key is suspended, so none of its keys work.',
+      fix: 'Ask whoever runs the server to resume the tenant.',
+    })
+  }
+  return principal
+}

@@ -1,0 +1,118 @@
+/** API keys and tenants. Only hashes are kept. */
+import type { Tier } from '@work-manager/contract'
+import sql from 'sql-template-tag'
+import type { Instant, Queryable, SystemDb } from '../kernel/store/tx.ts'
+
+export interface ApiKeyRow {
+  readonly tenant_id: string
+  readonly tenant_slug: string
+  readonly id: string
+  readonly principal_kind: 'agent' | 'person' | 'service'
+  readonly principal_id: string
+  readonly abilities: string[]
+  readonly expires_at: Instant | null
+  readonly revoked_at: Instant | null
+  readonly tenant_suspended: boolean
+  readonly tier: Tier
+}
+
+/**
+ * The keys with these hashes, in whichever tenants; look-up comes before the tenant is known, so it runs on the system pool. Unknown ones
+ * are absent.
+ */
+export async function findApiKeysByHash(
+  system: SystemDb,
+  hashes: readonly Buffer[],
+): Promise<Array<ApiKeyRow & { readonly key_hash: Buffer }>> {
+  return system.query(
+    sql`
+    select k.key_hash, k.tenant_id, t.slug as tenant_slug, k.id, k.principal_kind, k.principal_id, k.abilities, k.expires_at, k.revoked_at,
+           t.suspended_at is not null as tenant_suspended, t.tier
+      from wm.api_keys k join wm.tenants t on t.id = k.tenant_id where k.key_hash = any (${hashes as Buffer[]}::bytea[])`,
+    'find_api_keys_by_hash',
+  )
+}
+
+export interface NewApiKey {
+  readonly id: string
+  readonly prefix: string
+  readonly hash: Buffer
+  readonly name: string
+  readonly principalKind: 'agent' | 'person' | 'service'
+  readonly principalId: string
+  readonly abilities: readonly string[]
+  readonly createdBy: string
+  /** RFC 3339, or null for a key without an end. */
+  readonly expiresAt: string | null
+}
+
+export async function insertApiKey(q: Queryable, tenantId: string, key: NewApiKey): Promise<void> {
+  await q.query(
+    sql`
+    insert into wm.api_keys (tenant_id, id, prefix, key_hash, name, principal_kind, principal_id, abilities, created_by, expires_at)
+    values (${tenantId}, ${key.id}, ${key.prefix}, ${key.hash}, ${key.name}, ${key.principalKind}, ${key.principalId}, ${key.abilities as string[]},
+      ${key.createdBy}, ${key.expiresAt}::timestamptz)`,
+    'insert_api_key',
+  )
+}
+
+export interface StoredKey {
+  readonly id: string
+  readonly name: string
+  readonly principal_kind: 'agent' | 'person' | 'service'
+  readonly principal_id: string
+  readonly abilities: string[]
+  readonly revoked_at: Instant | null
+  readonly expires_at: Instant | null
+}
+export async function lockApiKey(q: Queryable, tenantId: string, id: string): Promise<StoredKey | undefined> {
+  const [row] = await q.query<StoredKey>(
+    sql`select id, name, principal_kind, principal_id, abilities, revoked_at, expires_at from wm.api_keys
+         where tenant_id = ${tenantId} and id = ${id} for no key update`,
+    'lock_api_key',
+  )
+  return row
+}
+
+/** Ends a key now or in `graceSeconds`; an earlier end stays. */
+export async function revokeApiKey(
+  q: Queryable,
+  tenantId: string,
+  id: string,
+  end: { graceSeconds: number; replacedBy: string | null },
+): Promise<boolean> {
+  const rows = await q.query(
+    sql`
+    update wm.api_keys set revoked_at = clock_timestamp() + make_interval(secs => ${end.graceSeconds}), replaced_by = coalesce(${end.replacedBy}::uuid, replaced_by)
+     where tenant_id = ${tenantId} and id = ${id} and (revoked_at is null or revoked_at > clock_timestamp() + make_interval(secs => ${end.graceSeconds})) returning id`,
+    'revoke_api_key',
+  )
+  return rows.length === 1
+}
+
+/** Key JSON, newest first. The key itself is never shown again. */
+export async function renderApiKeys(q: Queryable): Promise<string[]> {
+  const rows = await q.query<{ json: string }>(
+    sql`
+    select json_build_object('id', k.id, 'prefix', k.prefix, 'name', k.name, 'kind', k.principal_kind, 'principal_id', k.principal_id,
+             'abilities', to_json(k.abilities), 'created_at', wm.wire_time(k.created_at), 'created_by', k.created_by,
+             'expires_at', wm.wire_time(k.expires_at), 'revoked_at', wm.wire_time(k.revoked_at), 'replaced_by', k.replaced_by)::text as json
+      from wm.api_keys k where k.tenant_id = wm.current_tenant() order by k.created_at desc, k.id desc limit 1000`,
+    'render_api_keys',
+  )
+  return rows.map((row) => row.json)
+}
+
+export async function ensureTenant(system: SystemDb, tenant: { id: string; slug: string; name: string; tier: Tier }): Promise<string> {
+  return system.transaction(async (q) => {
+    await q.query(
+      sql`insert into wm.tenants (id, slug, name, tier) values (${tenant.id}, ${tenant.slug}, ${tenant.name}, ${tenant.tier}) on conflict (slug) do nothing`,
+    )
+    const [row] = await q.query<{ id: string }>(sql`select id from wm.tenants where slug = ${tenant.slug}`)
+    return row!.id
+  })
+}
+
+export async function listTenants(q: Queryable): Promise<Array<{ id: string; slug: string }>> {
+  return q.query(sql`select id, slug from wm.tenants where suspended_at is null order by slug`, 'list_tenants')
+}

@@ -1,0 +1,227 @@
+/** The program as people start it: exit codes, stdout and stderr of a real process. */
+import type { ChildProcess } from 'node:child_process'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type Ended, runCli } from '../../testing/run-cli.ts'
+
+let cwd: string
+const servers: Server[] = []
+
+beforeAll(async () => {
+  cwd = await mkdtemp(path.join(tmpdir(), 'wm-cli-'))
+})
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))))
+})
+afterAll(() => rm(cwd, { recursive: true, force: true }))
+
+const run = (args: string[], options: { env?: Record<string, string>; reader?: (child: ChildProcess) => void } = {}): Promise<Ended> =>
+  runCli(args, { cwd, ...(options.env ? { env: options.env } : {}), ...(options.reader ? { started: options.reader } : {}) })
+
+/** A server of somebody else's, to see how the program takes its answers. */
+async function foreignServer(listener: RequestListener): Promise<string> {
+  const server = createServer(listener)
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+describe('usage', () => {
+  test('alone, it greets with the three first commands', async () => {
+    const { code, stdout } = await run([])
+    expect(code).toBe(0)
+    for (const command of ['work-manager start', 'work-manager orders', 'work-manager approve']) expect(stdout).toContain(command)
+  })
+
+  test('help names every command', async () => {
+    const { code, stdout } = await run(['--help'])
+    expect(code).toBe(0)
+    for (const command of [
+      'start',
+      'serve',
+      'migrate',
+      'demo',
+      'keys',
+      'generate',
+      'maintain',
+      'approve',
+      'reject',
+      'orders',
+      'items',
+      'tail',
+      'config',
+      'doctor',
+    ])
+      expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'))
+  })
+
+  test.each([
+    [['ordrs'], 'did you mean orders?'],
+    [['orders', 'shw', 'x'], 'did you mean show?'],
+    [['config', 'chek'], 'did you mean check?'],
+    [['orders', 'list', '--stat', 'queued'], 'did you mean --state?'],
+    [['orders', '--limit', '0'], 'from 1 to 1000'],
+    [['approve'], 'usage: work-manager approve [options] <order>; example: work-manager approve'],
+    [['approve', '01890a5d-ac96-774b-bcce-b302099a8057'], '--yes --digest'],
+    [['reject', 'x'], '--reason'],
+    [['reject', 'x', '--reason', ' '], 'The reason is empty'],
+    [['keys', 'create', '--kind', 'robot', '--principal', 'x'], 'agent, person, service'],
+    [['keys', 'create', '--kind', 'agent', '--principal', 'x', '--ability', 'work:aprove'], 'Did you mean work:approve?'],
+    [['keys', 'create', '--kind', 'agent', '--principal', 'x', '--expires', 'tomorrow'], '2027-01-31'],
+    [['orders', '--url', 'localhost:7420', '--key', 'wm_x'], 'Write the scheme too'],
+  ])('%j ends with 2 and teaches', async (args, advice) => {
+    const { code, stdout, stderr } = await run(args)
+    expect(stderr).toContain(advice)
+    expect(stderr).toMatch(/^error\[usage\]: .+\n {2}fix: /)
+    expect(stdout).toBe('')
+    expect(code).toBe(2)
+  })
+
+  test('with --json a failure is one JSON object on stderr', async () => {
+    const { code, stderr } = await run(['ordrs', '--json'])
+    expect(code).toBe(2)
+    expect(JSON.parse(stderr)).toMatchObject({
+      code: 'usage',
+      exit: 2,
+      detail: expect.stringContaining('orders'),
+      fix: expect.any(String) as string,
+    })
+  })
+})
+
+describe('configuration', () => {
+  test('config check shows values and where they come from, never a password', async () => {
+    const { code, stdout } = await run(['config', 'check'], {
+      env: { WORK_MANAGER_LEASE_TTL: '300', DATABASE_URL: 'postgres://u:s3cret@db/work' },
+    })
+    expect(code).toBe(0)
+    const { settings } = JSON.parse(stdout) as { settings: Record<string, Record<string, { value: unknown; from: string }>> }
+    expect(settings.lease?.ttl_seconds).toEqual({ value: 300, from: 'WORK_MANAGER_LEASE_TTL' })
+    expect(settings.server?.port).toEqual({ value: 7420, from: 'default' })
+    expect(stdout).not.toContain('s3cret')
+  })
+
+  test('every problem is listed and ends with 3, before anything is started', async () => {
+    const { code, stderr } = await run(['serve', '--port', '99999'], {
+      env: { WORK_MANAGER_LEASE_TTL: '10m', WORK_MANAGER_DATABSE_URL: 'x' },
+    })
+    expect(code).toBe(3)
+    expect(stderr).toContain('3 problems')
+    expect(stderr).toContain('--port')
+    expect(stderr).toContain('WORK_MANAGER_LEASE_TTL')
+    expect(stderr).toContain('did you mean WORK_MANAGER_DATABASE_URL?')
+  })
+
+  test('--config names the file', async () => {
+    await writeFile(path.join(cwd, 'other.json'), '{ "server": { "port": 8080 } }')
+    const { stdout } = await run(['config', 'check', '--config', 'other.json'])
+    expect(JSON.parse(stdout)).toMatchObject({ file: path.join(cwd, 'other.json'), settings: { server: { port: { value: 8080 } } } })
+  })
+})
+
+describe('talking to a server', () => {
+  test('without a key it says where it looked, and ends with 4', async () => {
+    const { code, stderr } = await run(['orders'])
+    expect(code).toBe(4)
+    for (const place of ['--key-file', 'WORK_MANAGER_KEY', path.join('.work-manager', 'reviewer.key')]) expect(stderr).toContain(place)
+  })
+
+  test.each([
+    ['wm_a b', 'WORK_MANAGER_KEY'],
+    ['"wm_x"\n"y"', 'WORK_MANAGER_KEY'],
+  ])('a key that cannot be one (%j) is not sent and not shown', async (key, place) => {
+    const { code, stderr } = await run(['orders', '--url', 'http://127.0.0.1:1'], { env: { WORK_MANAGER_KEY: key } })
+    expect(code).toBe(4)
+    expect(stderr).toContain(place)
+    expect(stderr).not.toContain(key)
+  })
+
+  test('no server: 7, with the address that was tried', async () => {
+    const url = await foreignServer(() => {})
+    await new Promise((resolve) => (servers.pop() as Server).close(resolve))
+    const { code, stderr } = await run(['orders', '--url', url, '--key', 'wm_x'])
+    expect(code).toBe(7)
+    expect(stderr).toContain(`${url}/api/work`)
+    expect(stderr).toContain('work-manager start')
+  })
+
+  test.each<[string, RequestListener]>([
+    [
+      'a page',
+      (_, response) => response.setHeader('content-type', 'text/html').setHeader('server', 'SomethingElse/1.0').end('<h1>hello</h1>'),
+    ],
+    [
+      'JSON of another kind',
+      (_, response) =>
+        response
+          .setHeader('content-type', 'application/json')
+          .setHeader('server', 'SomethingElse/1.0')
+          .writeHead(404)
+          .end('{"error":"no"}'),
+    ],
+  ])('a server that answers with %s is not ours: 7, and what answered', async (_, listener) => {
+    const { code, stderr } = await run(['orders', '--url', await foreignServer(listener), '--key', 'wm_x'])
+    expect(code).toBe(7)
+    expect(stderr).toContain('not Work Manager')
+    expect(stderr).toContain('SomethingElse/1.0')
+  })
+
+  test('a redirect is not followed: the key stays here', async () => {
+    const { code, stderr } = await run([
+      'orders',
+      '--url',
+      await foreignServer((_, response) => response.writeHead(301, { location: 'https://elsewhere.example/' }).end()),
+      '--key',
+      'wm_x',
+    ])
+    expect(code).toBe(7)
+    expect(stderr).toContain('https://elsewhere.example/')
+  })
+
+  test.each([
+    [404, 5],
+    [409, 6],
+    [503, 7],
+  ])('a refusal with status %i ends with %i and shows detail and fix', async (status, exit) => {
+    const problem = {
+      code: 'some_code',
+      detail: 'What is \u001b[31mwrong.',
+      fix: 'What to do.',
+      errors: { 'payload.x': ['must be a number'] },
+    }
+    const url = await foreignServer((_, response) =>
+      response.writeHead(status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(problem)),
+    )
+    const { code, stderr } = await run(['orders', '--url', url, '--key', 'wm_x'])
+    expect(code).toBe(exit)
+    expect(stderr).toContain('error[some_code]: What is ⟦U+001B⟧[31mwrong.')
+    expect(stderr).toContain('payload.x: must be a number')
+    expect(stderr).toContain('fix: What to do.')
+  })
+
+  test('a reader that goes away early is no failure', async () => {
+    const url = await foreignServer((_, response) =>
+      response
+        .setHeader('content-type', 'application/json')
+        .end(JSON.stringify({ data: Array.from({ length: 20_000 }, (__, n) => ({ id: `order ${n}` })), total: 20_000 })),
+    )
+    const { code, stderr } = await run(['orders', '--url', url, '--key', 'wm_x'], {
+      reader: (child) => child.stdout?.once('data', () => child.stdout?.destroy()),
+    })
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  })
+
+  test('Ctrl-C ends a waiting command with 130, silently', async () => {
+    let waiting: () => void = () => {}
+    const asked = new Promise<void>((resolve) => (waiting = resolve))
+    const url = await foreignServer(() => waiting())
+    const { code, stderr } = await run(['orders', '--url', url, '--key', 'wm_x'], {
+      reader: (child) => void asked.then(() => child.kill('SIGINT')),
+    })
+    expect({ code, stderr }).toEqual({ code: 130, stderr: '' })
+  })
+})

@@ -1,0 +1,125 @@
+/** `ledger export|verify`: the hash-chained record, to keep elsewhere and to check without the server. */
+import { createWriteStream } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { finished } from 'node:stream/promises'
+import type { Command } from 'commander'
+import type { LedgerEntry, LedgerExport } from '../../ledger/verify.ts'
+import { CliError, usageError } from '../cli-error.ts'
+import type { Context } from '../context.ts'
+import { inertLine } from '../inert-text.ts'
+
+type Page = LedgerExport & { readonly format: string; readonly next_after: number | null }
+
+export function addLedger(program: Command, context: Context): void {
+  const ledger = program
+    .command('ledger')
+    .summary('export and verify the record')
+    .description('The record: every fact, numbered without a gap, each with the hash of the one before it.')
+  ledger
+    .command('export')
+    .summary('write the whole chain as JSON')
+    .description(
+      'Write the whole hash chain as one JSON document, to standard output or a file. `ledger verify` checks it without the server.',
+    )
+    .option('--out <file>', 'write to this file')
+    .action((options: { out?: string }) => exportLedger(context, options.out))
+  for (const parent of [ledger, program])
+    parent
+      .command('verify')
+      .argument('<file>', 'what `ledger export` wrote, or - for standard input')
+      .summary('verify an export, offline')
+      .description(
+        'Recompute every hash of an export, without any server. Exit code 9 when it does not hold, naming the first entry that is damaged.',
+      )
+      .option('--checkpoint <seq:hash>', 'a head that was written down earlier: shows a chain that was computed anew')
+      .addHelpText('after', `\nExample:\n  work-manager ${parent === ledger ? 'ledger ' : ''}verify ledger.json --checkpoint 1042:6f1c…\n`)
+      .action((file: string, options: { checkpoint?: string }) => verify(context, file, options.checkpoint))
+}
+
+async function exportLedger(context: Context, file: string | undefined): Promise<void> {
+  const client = await context.client()
+  const stream = file === undefined ? undefined : createWriteStream(path.resolve(context.cwd, file), { mode: 0o600 })
+  const written = stream === undefined ? Promise.resolve() : finished(stream)
+  const write = (text: string) => void (stream ?? context.out.streams.stdout).write(text)
+  let after: number | null = 0
+  let entries = 0
+  let page: Page
+  try {
+    do {
+      page = await client.get<Page>('/ledger', { after, limit: 1000 })
+      if (after === 0) write(`{"format":${JSON.stringify(page.format)},"tenant_id":${JSON.stringify(page.tenant_id)},"entries":[`)
+      for (const entry of page.entries) write(`${entries++ === 0 ? '' : ','}\n${JSON.stringify(entry)}`)
+      after = page.next_after
+    } while (after !== null)
+    write(`\n],"head":${JSON.stringify(page.head)}}\n`)
+  } finally {
+    stream?.end()
+    await written.catch((cause: NodeJS.ErrnoException) => {
+      throw usageError(`${file} cannot be written (${cause.code}).`, 'Name a file in a directory that you may write to.')
+    })
+  }
+  context.out.note(`${entries} entries${page.head === null ? '' : `; checkpoint ${page.head.seq}:${page.head.hash}`}`)
+}
+
+async function verify(context: Context, file: string, checkpointText: string | undefined): Promise<void> {
+  const checkpoint = /^(\d{1,15}):([0-9a-f]{64})$/.exec(checkpointText ?? '')
+  if (checkpointText !== undefined && checkpoint === null)
+    throw usageError(
+      `--checkpoint '${checkpointText}' is not seq:hash.`,
+      'Write it as `ledger export` showed it: a number, a colon, 64 hexadecimal digits.',
+    )
+  const exported = await readExport(context, file)
+  const { verifyExport } = await import('../../ledger/verify.ts')
+  const verdict = verifyExport(exported, checkpoint === null ? null : { seq: Number(checkpoint[1]), hash: checkpoint[2]! })
+  if (verdict.ok) {
+    context.out.answer(verdict, () =>
+      context.out.line(
+        `${context.out.paint.green('It holds')}: ${verdict.entries} entries${verdict.head === null ? '' : `, head ${verdict.head.hash}`}.`,
+      ),
+    )
+    return
+  }
+  const kind = exported.entries.find((entry) => entry.seq === verdict.seq)?.event?.kind ?? null
+  throw new CliError(
+    'damaged',
+    verdict.damage,
+    `The record does not hold at entry ${verdict.seq}${kind === null ? '' : ` (${inertLine(kind)})`}: ${verdict.detail}.`,
+    'Everything before this entry is sound. Compare with another export or checkpoint to see what was changed.',
+    { members: { seq: verdict.seq, kind, damage: verdict.damage } },
+  )
+}
+
+async function readExport(context: Context, file: string): Promise<LedgerExport> {
+  let text = ''
+  try {
+    if (file === '-') for await (const chunk of context.out.streams.stdin.setEncoding('utf8')) text += chunk as string
+    else text = await readFile(path.resolve(context.cwd, file), 'utf8')
+  } catch (cause) {
+    throw usageError(
+      `${file} cannot be read (${(cause as NodeJS.ErrnoException).code}).`,
+      'Name a file that `work-manager ledger export` wrote.',
+    )
+  }
+  const value = ((): unknown => {
+    try {
+      return JSON.parse(text)
+    } catch {
+      return undefined
+    }
+  })() as Partial<LedgerExport> | undefined
+  const isEntry = (entry: LedgerEntry | null) =>
+    typeof entry === 'object' &&
+    entry !== null &&
+    typeof entry.seq === 'number' &&
+    typeof entry.hash === 'string' &&
+    entry.event !== undefined
+  if (typeof value?.tenant_id !== 'string' || !Array.isArray(value.entries) || value.head === undefined || !value.entries.every(isEntry))
+    throw new CliError(
+      'damaged',
+      'not_an_export',
+      `${file} is not a whole export: it is cut off, or something else.`,
+      'Export again: work-manager ledger export --out ledger.json.',
+    )
+  return value as LedgerExport
+}

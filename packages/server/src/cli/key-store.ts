@@ -1,0 +1,61 @@
+/**
+ * API keys, by the way that is open: over HTTP to a running server, or straight in the database when we may open it.
+ * An embedded database belongs to the process that serves it, so there the server is asked as long as it runs.
+ */
+import type { KeyRequest, ListedKey } from '../access/key-admin.ts'
+import type { Context } from './context.ts'
+import { usageError } from './cli-error.ts'
+import { localTenant } from './local-tenant.ts'
+import { opensDatabase, withManager } from './opened-manager.ts'
+
+export type NewKey = Omit<KeyRequest, 'tenant'>
+
+export interface KeyStore {
+  create(key: NewKey): Promise<{ key: string; id: string }>
+  list(): Promise<readonly ListedKey[]>
+  rotate(id: string): Promise<{ key: string; id: string }>
+  revoke(id: string): Promise<void>
+}
+
+/** Runs `use` with the keys of a tenant. Over HTTP the tenant is the one of the credential. */
+export async function withKeyStore<T>(context: Context, tenant: string | undefined, use: (keys: KeyStore) => Promise<T>): Promise<T> {
+  const direct = await opensDatabase(context)
+  if (direct) return inDatabase(context, tenant ?? localTenant.slug, use)
+  if (tenant !== undefined)
+    throw usageError(
+      '--tenant cannot be chosen through a server: the tenant is the one of your key.',
+      'Leave --tenant out and use a key of that tenant, or run the command where DATABASE_URL is set.',
+    )
+  return use(await overHttp(context))
+}
+
+function inDatabase<T>(context: Context, tenant: string, use: (keys: KeyStore) => Promise<T>): Promise<T> {
+  return withManager(context, ({ keys }) =>
+    use({
+      create: (key) => keys.create({ ...key, tenant }),
+      list: () => keys.list(tenant),
+      rotate: (id) => keys.rotate(tenant, id),
+      revoke: (id) => keys.revoke(tenant, id),
+    }),
+  )
+}
+
+async function overHttp(context: Context): Promise<KeyStore> {
+  const client = await context.client()
+  const path = (id: string, verb: string) => `/keys/${encodeURIComponent(id)}/${verb}`
+  return {
+    create: async ({ kind, principalId, name, abilities, expiresAt }) =>
+      (
+        await client.post<{ key: string; id: string }>('/keys', {
+          kind,
+          principal_id: principalId,
+          name,
+          abilities,
+          ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
+        })
+      ).body,
+    list: async () => (await client.get<{ keys: ListedKey[] }>('/keys')).keys,
+    rotate: async (id) => (await client.post<{ key: string; id: string }>(path(id, 'rotate'), {})).body,
+    revoke: async (id) => void (await client.post(path(id, 'revoke'), {})),
+  }
+}

@@ -1,0 +1,79 @@
+/** Everything that operations may use, wired. */
+import type { Logger } from 'pino'
+import { anonymizedIp } from '../access/ip-address.ts'
+import { openCache } from '../cache/index.ts'
+import type { Config } from '../config/index.ts'
+import { createHotPath } from '../work/hot-path/hot-path.ts'
+import type { LeaseHints } from '../work/lease-hints/lease-hints.ts'
+import { createRedisLeaseHints } from '../work/lease-hints/redis-lease-hints.ts'
+import type { MetricsDriver } from '../metrics/metrics.ts'
+import type { Tools } from '../systems.ts'
+import type { OrderTypeRegistry } from '../work/order-types/registry.ts'
+import { createRateLimiter } from '../rate-limits/drivers/index.ts'
+import { createRateLimits } from '../rate-limits/rate-limits.ts'
+import { rateLimitSettings } from '../rate-limits/settings.ts'
+import type { RedisConnection } from '../redis/connection.ts'
+import { tellReady } from '../kernel/signals/tell-ready.ts'
+import type { WorkSignal } from '../kernel/signals/work-signal.ts'
+import { readCluster } from '../kernel/store/cluster.ts'
+import type { Database } from '../kernel/store/database.ts'
+import type { Tracing } from '../tracing/tracing.ts'
+import { settingsOf } from './settings.ts'
+
+export interface Parts {
+  readonly types: OrderTypeRegistry
+  readonly log: Logger
+  readonly database: Database
+  readonly redis: RedisConnection | null
+  readonly metrics: MetricsDriver
+  readonly tracing: Tracing
+  readonly signal: WorkSignal
+  readonly isDraining: () => boolean
+}
+
+/** `hints` are stopped by the caller, before Redis is closed. */
+export async function createTools(config: Config, parts: Parts): Promise<{ tools: Tools; hints: LeaseHints | null }> {
+  const { types, log, database, redis, metrics, tracing, signal, isDraining } = parts
+  const settings = settingsOf(config, types)
+  const { epoch, id: clusterId } = await readCluster(database.system)
+  const hints = config.lease.backend === 'redis' && redis ? createRedisLeaseHints({ redis, db: database.app, log, metrics }) : null
+  if (hints) database.onLeasesChanged((tenantId, itemIds) => hints.changed(tenantId, itemIds))
+  const tools: Tools = {
+    db: database.app,
+    system: database.system,
+    types,
+    signal: hints ? tellReady(signal, (tenantId) => hints.readied(tenantId)) : signal,
+    settings,
+    log,
+    metrics,
+    tracing,
+    rateLimits: createRateLimits({
+      settings: rateLimitSettings(config),
+      limiter: createRateLimiter(redis, log),
+      orderTypes: types,
+      metrics,
+      log,
+      shownAddress: config.provenance.anonymize_ip ? (address) => anonymizedIp(address.replace('/64', '')) ?? 'hidden' : undefined,
+    }),
+    cache: openCache({
+      driver: config.cache.driver,
+      maxBytes: config.cache.max_megabytes * 1024 * 1024,
+      redis,
+      // After a restore the epoch is another one, and nothing that was kept before counts.
+      secret: `${clusterId} ${epoch}`,
+      metrics,
+    }),
+    epoch,
+    isDraining,
+    hotPath: createHotPath({
+      connection: database.hot,
+      tracing,
+      epoch,
+      heartbeatEverySeconds: settings.heartbeatEverySeconds,
+      idempotencyTtlSeconds: settings.idempotencyTtlSeconds,
+      leaseLimits: settings.leaseLimits,
+      hints,
+    }),
+  }
+  return { tools, hints }
+}

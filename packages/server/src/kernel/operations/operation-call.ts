@@ -1,0 +1,193 @@
+/**
+ * One call of an operation, and the context that its handler sees. Idempotency of ordinary operations lives here: the key is reserved
+ * first, the answer's bytes are kept in the transaction of the effect. A class, because every checkout and heartbeat makes one: closures
+ * for what most calls never do were 7 % of the server's garbage.
+ */
+import { errorCatalogue, WorkError } from '@work-manager/contract'
+import type { Principal, Provenance } from '../principal.ts'
+import type { Admission } from '../../rate-limits/admission.ts'
+import { topics } from '../signals/work-signal.ts'
+import { completeAnswer, findAnswer, type KeptAnswer, keepAnswer, type KeyScope, reserveKey } from '../store/idempotency.ts'
+import type { Queryable, Tx } from '../store/tx.ts'
+import type { ToolCall } from '../../tracing/attributes.ts'
+import type { OperationTrace } from '../../tracing/operation-trace.ts'
+import { type IdempotencyKey, type Operation, type OperationContext, Refused, type Reply } from './operation.ts'
+import type { KernelTools } from '../tools.ts'
+
+export interface OperationRequest {
+  readonly principal: Principal
+  readonly provenance: Provenance
+  readonly requestId: string
+  readonly input: Record<string, unknown>
+  readonly idempotencyKey: string | undefined
+  readonly signal: AbortSignal
+  /** Method and canonical path with ids: what, with the input, makes a request the same request. */
+  readonly fingerprintSource: string
+  /** The caller's place in its trace (W3C traceparent, checked by `readTraceparent`). */
+  readonly traceparent: string | null
+  readonly tracestate?: string | undefined
+  readonly door?: 'http' | 'mcp'
+  /** The tool call that the operation answers. */
+  readonly tool?: ToolCall | undefined
+  /** Told which limits the call was counted against, for doors that say it. */
+  noteLimits?(counted: Admission): void
+}
+export interface OperationAnswer {
+  readonly status: number
+  readonly bytes: string
+  readonly replayed: boolean
+  readonly idempotencyExpires?: string
+}
+
+type Input = Record<string, unknown>
+
+/** A committed answer, or the signal that it has still to be made. */
+class Replay extends Error {
+  readonly answer: KeptAnswer
+  constructor(answer: KeptAnswer) {
+    super('replay')
+    this.answer = answer
+  }
+}
+
+const bytesOf = (reply: Reply): string => ('json' in reply ? reply.json : JSON.stringify(reply.body))
+
+function assertSameRequest(kept: KeptAnswer, key: IdempotencyKey): void {
+  if (!kept.fingerprint.equals(key.fingerprint)) throw new WorkError('idempotency_mismatch')
+}
+
+export interface OperationCallParts {
+  readonly tools: KernelTools
+  readonly operation: Operation
+  readonly request: OperationRequest
+  readonly trace: OperationTrace | null
+  readonly key: IdempotencyKey | null
+  /** How long an answer is kept. */
+  readonly ttlSeconds: number
+}
+
+export class OperationCall implements OperationContext {
+  readonly tools: KernelTools
+  traceparent: string | null
+  readonly trace: OperationTrace | null
+  readonly idempotency: IdempotencyKey | null
+  private readonly operation: Operation
+  private readonly request: OperationRequest
+  private readonly ttlSeconds: number
+  private answerLater = false
+  private committed = false
+
+  constructor(parts: OperationCallParts) {
+    this.tools = parts.tools
+    this.traceparent = parts.request.traceparent
+    this.trace = parts.trace
+    this.idempotency = parts.key
+    this.operation = parts.operation
+    this.request = parts.request
+    this.ttlSeconds = parts.ttlSeconds
+  }
+
+  get principal(): Principal {
+    return this.request.principal
+  }
+  get provenance(): Provenance {
+    return this.request.provenance
+  }
+  get requestId(): string {
+    return this.request.requestId
+  }
+  get signal(): AbortSignal {
+    return this.request.signal
+  }
+
+  /** The answer: of the handler, or of an earlier call with the same key. */
+  async run(input: Input): Promise<OperationAnswer> {
+    const { idempotency: key, operation } = this
+    // Before any work: a repeated request must not plan, verify or wait again.
+    if (key && !operation.keepsOwnKeys) {
+      const kept = await this.keptAnswer(key)
+      if (kept) {
+        assertSameRequest(kept, key)
+        return this.replay(kept, input)
+      }
+    }
+    try {
+      return await this.finish(await operation.handler(this, input))
+    } catch (error) {
+      if (error instanceof Replay) return this.replay(error.answer, input)
+      // What a handler looks at before it reserves the key may be the work of its own twin, committed since we looked for an answer.
+      const mayBeOfTwin = !this.committed && error instanceof WorkError && errorCatalogue[error.code].retry !== 'later'
+      if (key && !operation.keepsOwnKeys && mayBeOfTwin) {
+        const ofTwin = await this.keptAnswer(key)
+        if (ofTwin?.fingerprint.equals(key.fingerprint)) return this.replay(ofTwin, input)
+      }
+      throw error
+    }
+  }
+
+  read<T>(work: (q: Queryable) => Promise<T>): Promise<T> {
+    return this.tools.db.read(this.principal.tenantId, work)
+  }
+
+  async write(work: (tx: Tx) => Promise<Reply | Refused>, options?: { answerLater?: boolean }): Promise<Reply> {
+    const { idempotency: key, ttlSeconds } = this
+    const answerLater = options?.answerLater ?? false
+    this.answerLater = answerLater
+    const outcome = await this.tools.db.transaction(this.principal.tenantId, async (tx) => {
+      if (key) {
+        if (!(await reserveKey(tx, this.scopeOf(key)))) throw new WorkError('idempotency_in_progress', { retryAfterSeconds: 1 })
+        const kept = await findAnswer(tx, this.scopeOf(key))
+        if (kept) {
+          assertSameRequest(kept, key)
+          throw new Replay(kept)
+        }
+      }
+      const done = await work(tx)
+      if (key && !(done instanceof Refused))
+        await keepAnswer(tx, this.scopeOf(key), {
+          fingerprint: key.fingerprint,
+          ttlSeconds,
+          status: answerLater ? null : done.status,
+          body: answerLater ? null : bytesOf(done),
+        })
+      return done
+    })
+    this.committed = true
+    this.tools.signal.wake(topics.facts)
+    if (outcome instanceof Refused) throw outcome.error
+    return outcome
+  }
+
+  private scopeOf(key: IdempotencyKey): KeyScope {
+    return { principal: this.principal.name, operation: this.operation.name, keyHash: key.keyHash }
+  }
+
+  private keptAnswer(key: IdempotencyKey): Promise<KeptAnswer | undefined> {
+    return this.read((q) => findAnswer(q, this.scopeOf(key)))
+  }
+
+  private async finish(reply: Reply): Promise<OperationAnswer> {
+    const { idempotency: key, ttlSeconds } = this
+    const bytes = bytesOf(reply)
+    const replayed = 'replayed' in reply && reply.replayed === true
+    if (!key) return { status: reply.status, bytes, replayed }
+    if (this.answerLater) {
+      const kept = await this.tools.db.transaction(this.principal.tenantId, (tx) =>
+        completeAnswer(tx, this.scopeOf(key), { status: reply.status, body: bytes, ttlSeconds }),
+      )
+      // Somebody who waited for the same decision was answered first, perhaps with less: one key has one answer.
+      if (kept && kept.status !== null && kept.body !== null)
+        return { status: kept.status, bytes: kept.body, replayed: false, idempotencyExpires: kept.expires_at }
+    }
+    return { status: reply.status, bytes, replayed, idempotencyExpires: new Date(Date.now() + ttlSeconds * 1000).toISOString() }
+  }
+
+  private async replay(kept: KeptAnswer, input: Input): Promise<OperationAnswer> {
+    if (kept.status !== null && kept.body !== null)
+      return { status: kept.status, bytes: kept.body, replayed: true, idempotencyExpires: kept.expires_at }
+    // The effect is committed, its answer was never kept (the process ended in between): make it again from the record.
+    if (!this.operation.resume) throw new WorkError('idempotency_in_progress', { retryAfterSeconds: 1 })
+    this.answerLater = true
+    return this.finish(await this.operation.resume(this, input))
+  }
+}

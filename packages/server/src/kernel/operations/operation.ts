@@ -1,0 +1,90 @@
+/**
+ * What an operation is: one verb, defined once; every door (HTTP, CLI, MCP, SDK) is derived from the list in index.ts.
+ * Input is one flat object: path parameters by name, query parameters (GET) or body members, checked before the handler runs.
+ */
+import type { Ability } from '@work-manager/contract'
+import type { Static, TObject, TSchema } from 'typebox'
+import type { Principal, Provenance } from '../principal.ts'
+import type { RateRule } from '../../rate-limits/rate-limits.ts'
+import type { Queryable, Tx } from '../store/tx.ts'
+import type { OperationTrace } from '../../tracing/operation-trace.ts'
+import type { KernelTools } from '../tools.ts'
+
+/**
+ * required: refused without a key. accepted: honoured when sent. none: the operation is safe to repeat as it is.
+ */
+export type IdempotencyRule = 'required' | 'accepted' | 'none'
+
+/** An answer. `body` is a value to serialise, or `json`: exact bytes already rendered (from the database). */
+export type Reply =
+  | { readonly status: number; readonly body: unknown }
+  | { readonly status: number; readonly json: string; readonly replayed?: boolean }
+
+/** Returned by `write` work to commit the facts it recorded and then refuse (a failed verification is worth remembering). */
+export class Refused {
+  readonly error: Error
+  constructor(error: Error) {
+    this.error = error
+  }
+}
+export const refused = (error: Error): Refused => new Refused(error)
+
+export interface IdempotencyKey {
+  readonly keyHash: Buffer
+  readonly fingerprint: Buffer
+}
+
+/** `T`: what the system of the operation may use. */
+export interface OperationContext<T extends KernelTools = KernelTools> {
+  readonly principal: Principal
+  readonly provenance: Provenance
+  readonly requestId: string
+  /** The trace that the caller sent; without an exporter also the one that the call continues. Read it with `traceparentOf`. */
+  traceparent: string | null
+  /** The call's span; null where no exporter is configured. */
+  readonly trace: OperationTrace | null
+  readonly tools: T
+  /** Present when the caller sent a key. Only operations that reserve it inside their own statement read it. */
+  readonly idempotency: IdempotencyKey | null
+  /** Aborted when the caller went away (long polls stop). */
+  readonly signal: AbortSignal
+  /** Read in one short read-only transaction of the caller's tenant. */
+  read<T>(work: (q: Queryable) => Promise<T>): Promise<T>
+  /**
+   * The one writing transaction of an ordinary operation: reserve the idempotency key, do the work, keep the answer's bytes, commit.
+   * With `answerLater` the key is reserved and the effect committed, and the bytes are kept when the handler returns.
+   */
+  write(work: (tx: Tx) => Promise<Reply | Refused>, options?: { answerLater?: boolean }): Promise<Reply>
+}
+
+export interface Operation<I extends TObject = TObject, O extends TSchema = TSchema, T extends KernelTools = KernelTools> {
+  /** snake_case verb and noun, such as `propose_order`; the MCP tool and the CLI command come from it. */
+  readonly name: string
+  readonly summary: string
+  /** Paths are relative to the mount (`/api/work`); `:name` segments are input members. Aliases answer the same. */
+  readonly http: { readonly method: 'GET' | 'POST'; readonly path: string; readonly aliases?: readonly string[]; readonly success: number }
+  readonly ability: Ability
+  /** Only a person's credential may call it. */
+  readonly peopleOnly?: boolean
+  readonly idempotency: IdempotencyRule
+  /** `by_type`: counts against the limit of its order type too. `shed_last`: keeps or hands in work that is held, and has a reserve. */
+  readonly rate?: RateRule
+  /** It may wait for somebody else (work, an apply): a long answer time says nothing about the server. */
+  readonly waits?: boolean
+  /** The handler reserves the key and keeps the answer in its own statement (the hot path). */
+  readonly keepsOwnKeys?: boolean
+  readonly input: I
+  readonly output: O
+  handler(context: OperationContext<T>, input: Static<I>): Promise<Reply>
+  /** For `answerLater`: builds the answer of an earlier request whose effect is committed but whose bytes were not kept. */
+  resume?(context: OperationContext<T>, input: Static<I>): Promise<Reply>
+}
+
+/** How a system defines its operations: their handlers are given the tools `T` of that system. */
+export const operationsWith =
+  <T extends KernelTools>() =>
+  <I extends TObject, O extends TSchema>(operation: Operation<I, O, T>): Operation<I, O, T> =>
+    operation
+
+/** For operations that need nothing but the kernel's tools. */
+export const defineOperation = operationsWith<KernelTools>()

@@ -1,0 +1,115 @@
+/**
+ * Runs any operation for any door, in one order of judgement: rate limits → ability → shape of the input → idempotency key → the handler
+ * (operation-call.ts).
+ */
+import { hash } from 'node:crypto'
+import { errorCatalogue, holdsAbility, WorkError } from '@work-manager/contract'
+import { LRUCache } from 'lru-cache'
+import { insertProvenance } from '../store/provenance.ts'
+import { attributesOf, genAiAgent, genAiTool } from '../../tracing/attributes.ts'
+import { OperationTrace } from '../../tracing/operation-trace.ts'
+import { readInput } from './input.ts'
+import type { IdempotencyKey, Operation } from './operation.ts'
+import { type OperationAnswer, OperationCall, type OperationRequest } from './operation-call.ts'
+import type { KernelTools } from '../tools.ts'
+
+export type { OperationAnswer, OperationRequest }
+
+const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer')
+
+/** Members sorted by name: doors put an input together in different orders, and it is the same request all the same. */
+const fingerprinted = (input: Record<string, unknown>): string =>
+  JSON.stringify(
+    Object.keys(input)
+      .toSorted()
+      .map((name) => [name, input[name]]),
+  )
+
+function readKey(operation: Operation, request: OperationRequest, headerName: string): IdempotencyKey | null {
+  const key = request.idempotencyKey
+  if (operation.idempotency === 'none') return null
+  if (key === undefined || key === '') {
+    if (operation.idempotency === 'accepted') return null
+    throw new WorkError('idempotency_key_required', { extra: { header: headerName } })
+  }
+  if (!/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(key))
+    throw new WorkError('idempotency_key_malformed', {
+      detail: `The key has ${key.length} characters or holds something else than printable ASCII.`,
+    })
+  return { keyHash: sha256(key), fingerprint: sha256(`${request.fingerprintSource}\n${fingerprinted(request.input)}`) }
+}
+
+export interface OperationRunner {
+  (operation: Operation, request: OperationRequest): Promise<OperationAnswer>
+}
+
+export function createOperationRunner(tools: KernelTools, options: { readonly idempotencyHeader: string }): OperationRunner {
+  /** Combinations whose row this process has seen committed; the row is written once, not per call. */
+  const knownProvenance = new LRUCache<string, true>({ max: 20_000 })
+  const ttlSeconds = tools.settings.idempotencyTtlSeconds
+
+  async function rememberProvenance({ principal, provenance }: OperationRequest): Promise<void> {
+    const key = `${principal.tenantId} ${provenance.id}`
+    if (knownProvenance.has(key)) return
+    await tools.db.transaction(principal.tenantId, (tx) =>
+      insertProvenance(tx, { ...provenance, principal: principal.name, keyId: principal.keyId }),
+    )
+    knownProvenance.set(key, true)
+  }
+
+  const run = async (operation: Operation, request: OperationRequest, trace: OperationTrace | null): Promise<OperationAnswer> => {
+    const { principal } = request
+    // First of all, so that calls which are refused for another reason count too. No promise, and no turn of the loop, unless Redis is asked.
+    const admitted = tools.rateLimits.admit(principal, operation.rate, request)
+    const counted = admitted instanceof Promise ? await admitted : admitted
+    request.noteLimits?.(counted)
+    const given = request.input
+    if (!holdsAbility(principal.abilities, operation.ability))
+      throw new WorkError('scope_missing', {
+        detail: `The key does not hold '${operation.ability}'; it holds: ${principal.abilities.join(', ') || 'nothing'}.`,
+        extra: { ability: operation.ability },
+      })
+    if (operation.peopleOnly && principal.kind !== 'person' && principal.kind !== 'system')
+      throw new WorkError('agents_cannot_decide', {
+        detail: `The key belongs to ${principal.kind === 'agent' ? 'an agent' : 'a service'}; only a person can do this.`,
+      })
+    const input = await readInput(operation, given)
+    const key = readKey(operation, request, options.idempotencyHeader)
+    if (operation.http.method !== 'GET') await rememberProvenance(request)
+    const call = new OperationCall({ tools, operation, request, trace, key, ttlSeconds })
+    return call.run(input)
+  }
+
+  const { tracing } = tools
+  if (!tracing.isOn) return (operation, request) => run(operation, request, null)
+  return async (operation, request) => {
+    const trace = traceOf(tracing, operation, request)
+    try {
+      const answer = await run(operation, request, trace)
+      trace.describe({ outcome: 'done', status: answer.status, ...(answer.replayed ? { replayed: true } : {}) })
+      trace.end()
+      return answer
+    } catch (error) {
+      const code = error instanceof WorkError ? error.code : 'internal'
+      // An idle agent asks all day; that it got nothing is worth a span only in a trace that somebody keeps.
+      if (code === 'no_items_available' && trace.settledTraceparent === null) throw error
+      const { status } = errorCatalogue[code]
+      trace.describe({ outcome: 'refused', status })
+      trace.end({ code, failed: status >= 500 })
+      throw error
+    }
+  }
+}
+
+function traceOf(tracing: KernelTools['tracing'], operation: Operation, request: OperationRequest): OperationTrace {
+  const { principal, provenance, requestId, door, tool } = request
+  return new OperationTrace(tracing, operation.name, {
+    sent: request.traceparent,
+    tracestate: request.tracestate,
+    attributes: {
+      ...attributesOf({ door, operation: operation.name, requestId }),
+      ...(principal.kind === 'agent' ? genAiAgent(provenance) : {}),
+      ...(tool ? genAiTool(tool) : {}),
+    },
+  })
+}

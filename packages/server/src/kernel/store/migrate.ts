@@ -1,0 +1,151 @@
+/**
+ * Brings a database to this program's schema. Numbered files run once, in order, and are never edited afterwards (their hash is kept
+ * and compared); routines (functions and triggers) are replaced as a whole whenever they changed. One transaction, one migrator at a time.
+ */
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import pg from 'pg'
+
+export class MigrationError extends Error {
+  readonly fix: string
+  constructor(message: string, fix: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'MigrationError'
+    this.fix = fix
+  }
+}
+
+export interface MigrationReport {
+  readonly applied: readonly string[]
+  readonly routinesReplaced: boolean
+}
+
+const migrationsDirectory = new URL('../../../migrations/', import.meta.url)
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+
+async function readSql(directory: URL): Promise<Array<{ name: string; text: string }>> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort()
+  return Promise.all(names.map(async (name) => ({ name, text: await readFile(new URL(name, directory), 'utf8') })))
+}
+
+async function grantRuntime(client: pg.Client, login: { user: string; password?: string | undefined }): Promise<void> {
+  const quoted = client.escapeIdentifier(login.user)
+  const { rowCount } = await client.query('select from pg_roles where rolname = $1', [login.user])
+  if (rowCount === 0) {
+    const password = login.password ? ` password ${client.escapeLiteral(login.password)}` : ''
+    await client.query(`create role ${quoted} login nosuperuser nocreatedb nocreaterole nobypassrls noinherit${password}`)
+  }
+  await client.query(`grant wm_app, wm_system to ${quoted}`)
+  await takeInheritance(client, login.user)
+}
+
+/**
+ * A login that inherits its roles sees all tenants wherever somebody forgot `set role`; one that does not, sees nothing. Since version 16
+ * that is said with each membership, before with the role. An owner who may not say it leaves it, and the preflight tells.
+ */
+async function takeInheritance(client: pg.Client, user: string): Promise<void> {
+  const { rows } = await client.query<{ inherits: boolean; major: number }>(
+    `select pg_has_role($1, 'wm_app', 'usage') or pg_has_role($1, 'wm_system', 'usage') as inherits,
+            current_setting('server_version_num')::int / 10000 as major`,
+    [user],
+  )
+  const { inherits, major } = rows[0]!
+  if (!inherits) return
+  const quoted = client.escapeIdentifier(user)
+  const change = major >= 16 ? `grant wm_app, wm_system to ${quoted} with inherit false` : `alter role ${quoted} noinherit`
+  await client.query('savepoint inheritance')
+  await client.query(change).catch(() => client.query('rollback to savepoint inheritance'))
+}
+
+/**
+ * Temporary objects and tables of their own are what a runtime role would need to stand in front of ours. Privileges of a database are not
+ * copied with it, so they are taken at every migration; only its owner may (a preflight finding otherwise).
+ */
+async function closeDatabase(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ db: string; mine: boolean }>(
+    `select datname as db, pg_has_role(current_user, datdba, 'usage') as mine from pg_database where datname = current_database()`,
+  )
+  const { db, mine } = rows[0]!
+  if (!mine) return
+  await client.query(`revoke temporary, create on database ${client.escapeIdentifier(db)} from public, wm_app, wm_system`)
+  await client.query('revoke create on schema public from public, wm_app, wm_system')
+}
+
+/**
+ * Migrates with the owner's connection and lets the runtime login take on the two runtime roles (creating the login if it is missing).
+ * Refuses with: a database that is newer than this program, an edited migration.
+ */
+export async function migrate(options: { adminUrl: string; runtimeUrl?: string | undefined }): Promise<MigrationReport> {
+  const files = await readSql(migrationsDirectory)
+  const routines = await readSql(new URL('routines/', migrationsDirectory))
+  const routinesHash = sha256(routines.map((file) => file.text).join('\n'))
+  const client = new pg.Client({
+    connectionString: options.adminUrl,
+    connectionTimeoutMillis: 10_000,
+    application_name: 'work-manager migrate',
+  })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    await client.query('begin')
+    await client.query(`select pg_advisory_xact_lock(hashtextextended('work-manager.migrate', 0))`)
+    await client.query(`set local client_min_messages = warning`)
+    await client.query(
+      `create table if not exists public.work_manager_migrations (name text primary key, hash text not null, applied_at timestamptz not null default now())`,
+    )
+    const { rows } = await client.query<{ name: string; hash: string }>('select name, hash from public.work_manager_migrations')
+    const done = new Map(rows.map((row) => [row.name, row.hash]))
+    const unknown = [...done.keys()].filter((name) => name !== 'routines' && !files.some((file) => file.name === name))
+    if (unknown.length > 0)
+      throw new MigrationError(
+        `The database is newer than this program: it has the migrations ${unknown.join(', ')}.`,
+        'Start the newer version of Work Manager that made them.',
+      )
+    const applied: string[] = []
+    for (const file of files) {
+      const known = done.get(file.name)
+      if (known !== undefined && known !== sha256(file.text))
+        throw new MigrationError(
+          `The migration ${file.name} was edited after it was applied.`,
+          'Restore the file; put changes into a new migration.',
+        )
+      if (known !== undefined) continue
+      await client.query(file.text)
+      await client.query('insert into public.work_manager_migrations (name, hash) values ($1, $2)', [file.name, sha256(file.text)])
+      applied.push(file.name)
+    }
+    const routinesReplaced = done.get('routines') !== routinesHash
+    if (routinesReplaced) {
+      for (const file of routines) await client.query(file.text)
+      await client.query(
+        `insert into public.work_manager_migrations (name, hash) values ('routines', $1) on conflict (name) do update set hash = excluded.hash, applied_at = now()`,
+        [routinesHash],
+      )
+    }
+    await client.query('select wm.ensure_event_partitions(2)')
+    await client.query('grant select on public.work_manager_migrations to wm_app, wm_system')
+    await closeDatabase(client)
+    if (options.runtimeUrl) {
+      // pg's own reading of the connection string: WHATWG URLs know no empty host, and Unix sockets have none.
+      const login = new pg.Client({ connectionString: options.runtimeUrl })
+      await grantRuntime(client, { user: login.user!, password: login.password ?? undefined })
+    }
+    await client.query('commit')
+    return { applied, routinesReplaced }
+  } catch (error) {
+    await client.query('rollback').catch(() => {})
+    throw error
+  } finally {
+    await client.end()
+  }
+}
+
+/** The names of the migrations that this program brings and the database lacks; with `routines` when those differ. */
+export async function pendingMigrations(query: (text: string) => Promise<Array<{ name: string; hash: string }>>): Promise<string[]> {
+  const files = await readSql(migrationsDirectory)
+  const routines = await readSql(new URL('routines/', migrationsDirectory))
+  const done = new Map((await query('select name, hash from public.work_manager_migrations')).map((row) => [row.name, row.hash]))
+  const pending = files.filter((file) => !done.has(file.name)).map((file) => file.name)
+  if (done.get('routines') !== sha256(routines.map((file) => file.text).join('\n'))) pending.push('routines')
+  return pending
+}

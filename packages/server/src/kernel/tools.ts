@@ -1,0 +1,32 @@
+/** What every operation and background service may use besides its transaction; a system adds its own (`work/tools.ts`). */
+import type { Logger } from 'pino'
+import type { TenantCache } from '../cache/cache.ts'
+import type { MetricsDriver } from '../metrics/metrics.ts'
+import type { RateLimits } from '../rate-limits/rate-limits.ts'
+import type { Tracing } from '../tracing/tracing.ts'
+import type { WorkSignal } from './signals/work-signal.ts'
+import type { Db, SystemDb } from './store/tx.ts'
+
+/** Settings that verbs of any noun read. */
+export interface KernelSettings {
+  readonly defaultPageSize: number
+  readonly maxPageSize: number
+  readonly idempotencyTtlSeconds: number
+  readonly maxWaitSeconds: number
+  /** Where the operations are mounted, for links: public URL (may be empty) and path. */
+  readonly baseUrl: string
+}
+
+export interface KernelTools {
+  readonly db: Db
+  readonly system: SystemDb
+  readonly signal: WorkSignal
+  readonly settings: KernelSettings
+  readonly log: Logger
+  readonly metrics: MetricsDriver
+  readonly tracing: Tracing
+  readonly rateLimits: RateLimits
+  readonly cache: TenantCache
+  /** True once the process is shutting down: long polls end. */
+  isDraining(): boolean
+}

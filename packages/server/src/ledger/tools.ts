@@ -1,0 +1,14 @@
+/** What the verbs and services of the ledger may use. */
+import { operationsWith } from '../kernel/operations/operation.ts'
+import type { KernelSettings, KernelTools } from '../kernel/tools.ts'
+
+export interface LedgerSettings extends KernelSettings {
+  /** The publishers that are in use. */
+  readonly publishers: readonly string[]
+}
+
+export interface LedgerTools extends KernelTools {
+  readonly settings: LedgerSettings
+}
+
+export const defineOperation = operationsWith<LedgerTools>()

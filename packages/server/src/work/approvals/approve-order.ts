@@ -1,0 +1,113 @@
+import { DiffShape, OrderShape, WorkError } from '@work-manager/contract'
+import Type from 'typebox'
+import { assertReadyForApproval } from './decide.ts'
+import { TypeCrashed } from '../order-types/type-crashed.ts'
+import { topics } from '../../kernel/signals/work-signal.ts'
+import { findDiff } from '../../kernel/store/events.ts'
+import { findOrder, renderOrder } from '../orders/store.ts'
+import { findSubmissionTraces } from '../items/submissions.store.ts'
+import { actorOf } from '../../kernel/operations/actor.ts'
+import { orderId } from '../inputs.ts'
+import type { Reply } from '../../kernel/operations/operation.ts'
+import { defineOperation, type WorkContext } from '../tools.ts'
+import { decideApproval } from './approving.ts'
+import { loadDecisionContent, openItemsOf, readinessFindings } from './decision-content.ts'
+import { followOrder, traceparentOf } from '../../kernel/operations/traces.ts'
+import { getType } from '../orders/planning.ts'
+
+/** The apply is a job of its own. Waits for it, and answers with the diff, or with 202 and where to look. Refuses with: apply_failed. */
+async function awaitApplied(context: WorkContext, id: string): Promise<Reply> {
+  const { tools } = context
+  const until = Date.now() + tools.settings.approveWaitMs
+  for (;;) {
+    const settled = tools.signal.wait(topics.settled(id), Math.min(250, Math.max(1, until - Date.now())), context.signal)
+    const seen = await context.read(async (q) => ({
+      row: await findOrder(q, id),
+      json: await renderOrder(q, id),
+      diff: await findDiff(q, id),
+    }))
+    if (!seen.row) throw new WorkError('not_found')
+    if (seen.row.state === 'completed' || seen.row.state === 'applied')
+      return { status: 200, json: `{"order":${seen.json},"diff":${seen.diff ?? 'null'}}` }
+    if (seen.row.state !== 'approved') {
+      const { last_apply_error: cause } = JSON.parse(seen.json!) as { last_apply_error: { message?: string } | null }
+      throw new WorkError('apply_failed', {
+        detail: `Applying failed; nothing was changed: ${cause?.message ?? `the order is ${seen.row.state}`}`,
+        extra: { order_state: seen.row.state, apply_error: cause },
+      })
+    }
+    if (Date.now() >= until || context.signal.aborted)
+      return { status: 202, json: `{"order":${seen.json},"diff":null,"message":"Approved; still being applied. Read the order again."}` }
+    await settled
+  }
+}
+
+/**
+ * Refuses with: not_found, not_ready_for_approval, illegal_state_transition, content_changed, digest_required, agents_cannot_decide,
+ * separation_of_duties, apply_failed.
+ */
+export const approveOrder = defineOperation({
+  name: 'approve_order',
+  summary: 'Approve exactly what is there (or the digest you name); it is applied once, and the answer carries the diff.',
+  http: { method: 'POST', path: '/orders/:order/approve', success: 200 },
+  ability: 'work:approve',
+  peopleOnly: true,
+  waits: true,
+  idempotency: 'required',
+  input: Type.Object({
+    order: orderId,
+    digest: Type.Optional(
+      Type.Union([Type.Null(), Type.String({ maxLength: 100, description: 'The digest of what you looked at (GET /orders/{order}).' })]),
+    ),
+  }),
+  output: Type.Object({ order: OrderShape, diff: Type.Union([DiffShape, Type.Null()]), message: Type.Optional(Type.String()) }),
+  async handler(context, input) {
+    const { tools, principal } = context
+    if (!input.digest && tools.settings.requireDigest) throw new WorkError('digest_required')
+    const judged = await context.read(async (q) => {
+      const row = await findOrder(q, input.order)
+      if (!row) throw new WorkError('not_found')
+      return {
+        row,
+        content: await loadDecisionContent(q, principal.tenantId, row),
+        handedIn: context.trace ? await findSubmissionTraces(q, row.id) : [],
+      }
+    })
+    followOrder(context, judged.row)
+    // Hours may lie between the work and the decision: it has to do with the work, and is not a part of it.
+    for (const one of judged.handedIn) context.trace?.link(one)
+    // Before any lock: while it is being applied, its lock is taken for as long as that lasts.
+    if (judged.row.state !== 'submitted') assertReadyForApproval(judged.row.state, openItemsOf(judged.content), [])
+    const type = getType(tools, judged.row.type)
+    let findings: ReturnType<typeof readinessFindings> = []
+    if (judged.row.state === 'submitted') {
+      try {
+        findings = readinessFindings(type, judged.content)
+      } catch (error) {
+        if (!(error instanceof TypeCrashed)) throw error
+        throw new WorkError('internal', { detail: 'The readiness check of the order type broke; nothing was decided.' }, { cause: error })
+      }
+    }
+    await context.write(
+      async (tx) => {
+        await decideApproval(
+          tx,
+          type,
+          {
+            orderId: input.order,
+            actor: actorOf(context),
+            decider: { principal: principal.name, kind: principal.kind },
+            digest: input.digest ?? null,
+            traceparent: traceparentOf(context),
+          },
+          { content: judged.content, findings },
+        )
+        return { status: 200, body: null }
+      },
+      { answerLater: true },
+    )
+    tools.signal.wake(topics.approved)
+    return awaitApplied(context, input.order)
+  },
+  resume: (context, input) => awaitApplied(context, input.order),
+})

@@ -1,0 +1,77 @@
+/** The decision itself, shared by people (approve-order.ts) and the auto-approver. */
+import { WorkError } from '@work-manager/contract'
+import { uuidv7 } from 'uuidv7'
+import { assertMayApprove, assertReadyForApproval, type Decider } from './decide.ts'
+import type { OrderType } from '../order-types/define-order-type.ts'
+import { appendDecision } from './store.ts'
+import { type Actor, appendEvents } from '../../kernel/store/events.ts'
+import { findWorkers } from '../items/store.ts'
+import { lockOrder, moveOrder } from '../orders/store.ts'
+import type { Tx } from '../../kernel/store/tx.ts'
+import { type DecisionContent, loadDecisionContent, openItemsOf } from './decision-content.ts'
+
+export interface Approval {
+  readonly orderId: string
+  readonly actor: Actor
+  readonly decider: Decider
+  /** What the approver looked at; null when the approver did not say (then: what is there now). */
+  readonly digest: string | null
+  readonly policy?: unknown
+  readonly traceparent: string | null
+}
+
+/**
+ * Binds a decision to the digest of exactly what will be applied. `judged` is the content for which `canApprove` was asked, outside any
+ * transaction; if the order is something else by now, nothing is decided.
+ * Refuses with: not_found, content_changed, not_ready_for_approval, illegal_state_transition, agents_cannot_decide, separation_of_duties.
+ */
+export async function decideApproval(
+  tx: Tx,
+  type: OrderType,
+  approval: Approval,
+  judged: { content: DecisionContent; findings: Parameters<typeof assertReadyForApproval>[2] },
+): Promise<void> {
+  const row = await lockOrder(tx, approval.orderId)
+  if (!row) throw new WorkError('not_found')
+  const content = await loadDecisionContent(tx, tx.tenantId, row)
+  assertReadyForApproval(row.state, openItemsOf(content), judged.findings)
+  const seen = approval.digest ?? judged.content.digest
+  if (seen !== content.digest)
+    throw new WorkError('content_changed', {
+      detail: 'The order holds something else than what was looked at.',
+      extra: { digest: content.digest },
+    })
+  assertMayApprove(approval.decider, {
+    proposedBy: row.requested_by_principal,
+    ...(await findWorkers(tx, row.id)),
+    selfApproval: type.duties.selfApproval,
+  })
+  const at = await tx.clock()
+  const id = uuidv7()
+  const actorType = approval.actor.actorType === 'system' ? 'system' : 'user'
+  await appendDecision(
+    tx,
+    {
+      id,
+      orderId: row.id,
+      revision: row.revision,
+      decision: 'approved',
+      digest: content.digest,
+      actorType,
+      actorId: approval.actor.actorId,
+      principal: approval.actor.principal,
+      policy: approval.policy,
+      traceparent: approval.traceparent,
+    },
+    at,
+  )
+  await moveOrder(tx, row.id, 'submitted', 'approved', at, { approvalId: id, lastApplyError: null })
+  await appendEvents(tx, approval.actor, at, [
+    {
+      kind: 'order.approved',
+      orderId: row.id,
+      orderType: row.type,
+      payload: { approval_id: id, digest: content.digest, revision: row.revision },
+    },
+  ])
+}

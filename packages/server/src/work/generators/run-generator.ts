@@ -1,0 +1,113 @@
+/** Running one generator for one tenant, and proposing what it found: the same on schedule and when a person asks. */
+import { createHash } from 'node:crypto'
+import { uuidv7 } from 'uuidv7'
+import type { Generator } from './define-generator.ts'
+import type { ProposedOrder } from '../order-types/order-type.ts'
+import { within } from '../order-types/time-limit.ts'
+import { topics } from '../../kernel/signals/work-signal.ts'
+import { appendEvents, systemActor } from '../../kernel/store/events.ts'
+import { findAnswer, keepAnswer, reserveKey } from '../../kernel/store/idempotency.ts'
+import { insertItems } from '../items/store.ts'
+import { insertOrder } from '../orders/store.ts'
+import { attributesOf } from '../../tracing/attributes.ts'
+import { traceIdOf } from '../../tracing/traceparent.ts'
+import type { WorkTools } from '../tools.ts'
+import { assertPayload, getType, planOrder } from '../orders/planning.ts'
+
+const actor = systemActor('scheduler')
+const timeoutMs = 60_000
+/** Keys of generated work are kept this long: the same key is proposed once. */
+const keyTtlSeconds = 10 * 365 * 86_400
+
+export interface GeneratorOutcome {
+  readonly generator: string
+  readonly tenant: string
+  readonly found: number
+  readonly proposed: number
+  readonly error: string | null
+  readonly orders: readonly ProposedOrder[]
+}
+
+/** Proposes one found order; false when its key was proposed before. */
+async function propose(tools: WorkTools, tenantId: string, generator: string, found: ProposedOrder): Promise<boolean> {
+  const type = getType(tools, found.type)
+  await assertPayload(type, found.payload)
+  const items = await planOrder(tools, type, { payload: found.payload, meta: found.meta ?? null })
+  return tools.db.transaction(tenantId, async (tx) => {
+    if (found.key !== undefined) {
+      const keyHash = createHash('sha256').update(`${generator}\n${found.key}`).digest()
+      const scope = { principal: actor.principal, operation: 'generate', keyHash }
+      if (!(await reserveKey(tx, scope)) || (await findAnswer(tx, scope))) return false
+      await keepAnswer(tx, scope, { fingerprint: keyHash, status: 201, body: '{}', ttlSeconds: keyTtlSeconds })
+    }
+    const at = await tx.clock()
+    // What a generator finds begins a trace of its own, as what a person proposes does.
+    const span = tools.tracing.start('propose_order', { attributes: attributesOf({ orderType: type.type }) })
+    const order = { id: uuidv7(), type: type.type, priority: found.priority ?? 0, traceparent: span.traceparent }
+    await insertOrder(
+      tx,
+      {
+        ...order,
+        typeVersion: type.version,
+        requestedByType: 'system',
+        requestedById: 'scheduler',
+        principal: actor.principal,
+        payload: found.payload,
+        meta: found.meta ?? null,
+        acceptanceConfig: type.validators.payload.jsonSchema,
+        onItemFailure: type.onItemFailure,
+        itemsTotal: items.length,
+      },
+      at,
+    )
+    await insertItems(tx, order, items, at, tools.settings.ageingSeconds)
+    await appendEvents(tx, systemActor('scheduler', traceIdOf(span.traceparent)), at, [
+      {
+        kind: 'order.proposed',
+        orderId: order.id,
+        orderType: type.type,
+        payload: found.payload,
+        message: `Found by generator ${generator}`,
+      },
+      { kind: 'order.planned', orderId: order.id, orderType: type.type, payload: { item_count: items.length } },
+    ])
+    span.set(attributesOf({ orderId: order.id }))
+    span.end()
+    return true
+  })
+}
+
+/** Runs one generator for one tenant now. A broken find is an outcome and an event; the other finds are still proposed. */
+export async function runGenerator(
+  tools: WorkTools,
+  generator: Generator,
+  tenant: { id: string; slug: string },
+  options: { dryRun?: boolean } = {},
+): Promise<GeneratorOutcome> {
+  let found: readonly ProposedOrder[] = []
+  let proposed = 0
+  let error: string | null = null
+  try {
+    found = await within('generate', timeoutMs, (signal) => generator.generate({ tenant: tenant.slug, now: new Date(), signal }))
+    for (const one of options.dryRun ? [] : found) {
+      try {
+        if (await propose(tools, tenant.id, generator.name, one)) proposed++
+      } catch (cause) {
+        error ??= cause instanceof Error ? cause.message : String(cause)
+        tools.log.warn({ err: cause, generator: generator.name, tenant: tenant.slug }, 'a generated order could not be proposed')
+      }
+    }
+  } catch (cause) {
+    error = cause instanceof Error ? cause.message : String(cause)
+    tools.log.warn({ err: cause, generator: generator.name, tenant: tenant.slug }, 'generator failed')
+  }
+  if (error !== null && !options.dryRun)
+    await tools.db.transaction(tenant.id, async (tx) =>
+      appendEvents(tx, actor, await tx.clock(), [
+        { kind: 'generator.failed', orderId: null, payload: { generator: generator.name, error }, message: error.slice(0, 500) },
+      ]),
+    )
+  if (proposed > 0) tools.signal.wake(topics.ready(tenant.id))
+  tools.signal.wake(topics.facts)
+  return { generator: generator.name, tenant: tenant.slug, found: found.length, proposed, error, orders: found }
+}

@@ -1,0 +1,68 @@
+/** What the lease verbs ask of the hot path, and what it answers. */
+import type { LeaseLimitReached } from '../leases/decide-limits.ts'
+import type { PauseInForce } from '../pauses/decide.ts'
+import type { LeaseFacts } from '../leases/decide.ts'
+import type { Instant } from '../../kernel/store/tx.ts'
+import type { OperationTrace } from '../../tracing/operation-trace.ts'
+
+/** Who asks, as every lease verb passes it on. */
+export interface Asker {
+  readonly tenantId: string
+  readonly principal: string
+  readonly agentId: string
+  readonly actorType: 'agent' | 'user'
+  readonly actorId: string
+  readonly requestId: string
+  /** null only where no fact can come of it. */
+  readonly provenanceId: string | null
+  readonly traceId: string | null
+  /** The span of the call, where spans are recorded. */
+  readonly trace?: OperationTrace | null
+}
+
+export interface CheckoutRequest extends Asker {
+  readonly orderId: string | null
+  readonly type: string | null
+  readonly minPriority: number | null
+}
+export interface LeasedItem {
+  readonly itemId: string
+  readonly orderId: string
+  /** The `item` object of the answer, rendered. */
+  readonly json: string
+}
+export type CheckoutAnswer =
+  | ({ readonly kind: 'leased' } & LeasedItem)
+  | ({ readonly kind: 'limited' } & LeaseLimitReached)
+  | { readonly kind: 'paused'; readonly pause: PauseInForce }
+  | { readonly kind: 'none' }
+
+export interface LeaseVerb extends Asker {
+  readonly itemId: string
+  readonly token: string | null
+}
+export interface HeartbeatRequest extends LeaseVerb {
+  /** A heartbeat that the database hears of late extends no further than its holder was told then. */
+  readonly noLaterThan?: Instant
+}
+export type HeartbeatAnswer =
+  /** `absorbed`: answered from a hint; the database hears of it in a moment. */
+  | { readonly kind: 'held'; readonly expiresAt: Instant; readonly absorbed?: true }
+  | { readonly kind: 'refused'; readonly facts: LeaseFacts }
+  | { readonly kind: 'absent' }
+
+export interface SubmitRequest extends LeaseVerb {
+  /** Kept with the submission: a decision about it is linked to where it was handed in. */
+  readonly traceparent: string | null
+  readonly result: unknown
+  readonly evidence: unknown
+  readonly notes: string | null
+  readonly digest: string
+  readonly assembledParts: number | null
+  readonly idempotency: { readonly keyHash: Buffer; readonly fingerprint: Buffer } | null
+}
+export type SubmitAnswer =
+  | { readonly kind: 'done'; readonly body: string; readonly orderId: string; readonly orderSubmitted: boolean }
+  | { readonly kind: 'replay'; readonly status: number; readonly body: string }
+  | { readonly kind: 'mismatch' | 'in_flight' | 'absent' }
+  | { readonly kind: 'refused'; readonly facts: LeaseFacts }

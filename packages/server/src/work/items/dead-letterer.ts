@@ -1,0 +1,28 @@
+/** Files what failed for good: the item with its case file, and with it the order, unless its type goes on without the item. */
+import type { WorkTools } from '../tools.ts'
+import { fileDeadLetter } from './file-dead-letter.ts'
+import { topics } from '../../kernel/signals/work-signal.ts'
+import { systemActor } from '../../kernel/store/events.ts'
+import { findFinalFailures } from './store.ts'
+import { type ServiceDefinition, sweep } from '../../kernel/service.ts'
+
+const batch = 100
+const actor = systemActor('dead-letterer')
+
+export function deadLetterer(tools: WorkTools, afterHours: number): ServiceDefinition {
+  const { system, signal } = tools
+  return {
+    name: 'dead-letterer',
+    everyMs: 1000,
+    wakeOn: [topics.failed],
+    async run() {
+      const failures = await findFinalFailures(system, afterHours, batch)
+      const done = await sweep(failures, tools, (item) => fileDeadLetter(tools, item, actor))
+      if (done > 0) {
+        signal.wake(topics.facts)
+        signal.wake(topics.submitted)
+      }
+      return { done, more: done === batch }
+    },
+  }
+}

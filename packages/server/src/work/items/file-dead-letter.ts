@@ -1,0 +1,90 @@
+/** Filing what failed for good: the item with its case file, and with it the order, unless its type goes on without the item. */
+import type { ItemState } from '@work-manager/contract'
+import { type Actor, appendEvents, type Fact, readCaseFile } from '../../kernel/store/events.ts'
+import { type ItemAddress, type ItemRow, lockItemsOfOrder, moveItems } from './store.ts'
+import { moveOrder, type OrderRow, setItemsDead, tryLockOrder } from '../orders/store.ts'
+import type { Instant, Tx } from '../../kernel/store/tx.ts'
+import { traceIdOf } from '../../tracing/traceparent.ts'
+import type { WorkTools } from '../tools.ts'
+
+const openStates = ['queued', 'leased', 'in_progress'] as const satisfies readonly ItemState[]
+
+/** The order fails, and with it whatever of it is still open: leases end, siblings are filed beside the item. */
+async function failOrder(tx: Tx, order: OrderRow, items: readonly ItemRow[], at: Instant): Promise<Fact[]> {
+  const facts: Fact[] = []
+  const error = { code: 'order_failed', message: 'Another item of the order failed for good.' }
+  for (const state of openStates) {
+    const ids = items.filter((item) => item.state === state).map((item) => item.id)
+    for (const id of await moveItems(tx, ids, state, 'failed', at, { error }))
+      facts.push({ kind: 'item.failed', orderId: order.id, itemId: id, orderType: order.type, payload: { error, will_retry: false } })
+  }
+  await moveOrder(tx, order.id, order.state, 'failed', at)
+  facts.push({ kind: 'order.failed', orderId: order.id, orderType: order.type, message: 'An item failed for good' })
+  const failed = items.filter((item) => item.state === 'failed' || openStates.some((state) => state === item.state)).map((item) => item.id)
+  for (const id of await moveItems(tx, failed, 'failed', 'dead_lettered', at))
+    facts.push({
+      kind: 'item.dead_lettered',
+      orderId: order.id,
+      itemId: id,
+      orderType: order.type,
+      payload: { case_file: await readCaseFile(tx, id) },
+    })
+  await moveOrder(tx, order.id, 'failed', 'dead_lettered', at)
+  facts.push({
+    kind: 'order.dead_lettered',
+    orderId: order.id,
+    orderType: order.type,
+    payload: { items_submitted: order.items_submitted, items_total: order.items_total },
+  })
+  return facts
+}
+
+/** The item is filed; the order goes on without it, and is full when it was the last one. */
+async function proceedWithout(tx: Tx, order: OrderRow, item: ItemRow, at: Instant): Promise<Fact[]> {
+  const facts: Fact[] = []
+  const [moved] = await moveItems(tx, [item.id], 'failed', 'dead_lettered', at)
+  if (!moved) return facts
+  facts.push({
+    kind: 'item.dead_lettered',
+    orderId: order.id,
+    itemId: item.id,
+    orderType: order.type,
+    payload: { case_file: await readCaseFile(tx, item.id) },
+  })
+  const dead = order.items_dead + 1
+  const full = order.items_submitted + dead >= order.items_total
+  if (full && order.items_submitted > 0) {
+    await moveOrder(tx, order.id, order.state, 'submitted', at, { itemsDead: dead })
+    facts.push({ kind: 'order.submitted', orderId: order.id, orderType: order.type, message: 'All items submitted or set aside' })
+  } else if (full) {
+    await moveOrder(tx, order.id, order.state, 'failed', at, { itemsDead: dead })
+    await moveOrder(tx, order.id, 'failed', 'dead_lettered', at)
+    facts.push(
+      { kind: 'order.failed', orderId: order.id, orderType: order.type, message: 'Every item failed for good' },
+      { kind: 'order.dead_lettered', orderId: order.id, orderType: order.type },
+    )
+  } else {
+    await setItemsDead(tx, order.id, dead, at)
+  }
+  return facts
+}
+
+/** Files one failed item; false when its order is in use or it is not failed any more. */
+export function fileDeadLetter(tools: WorkTools, failure: ItemAddress, by: Actor): Promise<boolean> {
+  return tools.db.transaction(failure.tenant_id, async (tx) => {
+    const order = await tryLockOrder(tx, failure.order_id)
+    if (!order) return false
+    const items = await lockItemsOfOrder(tx, failure.order_id)
+    const item = items.find((one) => one.id === failure.id)
+    if (item?.state !== 'failed' || !['queued', 'checked_out', 'in_progress'].includes(order.state)) return false
+    const at = await tx.clock()
+    const actor = { ...by, traceId: by.traceId ?? traceIdOf(order.traceparent) }
+    await appendEvents(
+      tx,
+      actor,
+      at,
+      order.on_item_failure === 'proceed' ? await proceedWithout(tx, order, item, at) : await failOrder(tx, order, items, at),
+    )
+    return true
+  })
+}

@@ -1,0 +1,31 @@
+import { WorkError } from '@work-manager/contract'
+import Type from 'typebox'
+import { decodeCursor, positionPattern } from '../../kernel/operations/cursor.ts'
+import { cursor, limit } from '../../kernel/operations/inputs.ts'
+import { listItemTimeline } from '../../kernel/store/events.ts'
+import { eventPage, eventsOutput } from '../../ledger/event-page.ts'
+import { itemId } from '../inputs.ts'
+import { defineOperation } from '../tools.ts'
+import { findItemBrief } from './store.ts'
+
+/** Refuses with: not_found, cursor_invalid. */
+export const getItemLogs = defineOperation({
+  name: 'get_item_logs',
+  summary: 'Read the events of an item and the order-level events of its order, newest first.',
+  http: { method: 'GET', path: '/items/:item/logs', success: 200 },
+  ability: 'work:view',
+  idempotency: 'none',
+  input: Type.Object({ item: itemId, limit, cursor }),
+  output: eventsOutput,
+  handler(context, input) {
+    const { tenantId } = context.principal
+    const list = `log of ${input.item}`
+    const size = input.limit ?? 100
+    const before = input.cursor ? decodeCursor(tenantId, list, input.cursor, [positionPattern])[0] : undefined
+    return context.read(async (q) => {
+      const item = await findItemBrief(q, input.item)
+      if (!item) throw new WorkError('not_found')
+      return eventPage(tenantId, list, await listItemTimeline(q, item.order_id, item.id, size + 1, before), size)
+    })
+  },
+})

@@ -1,0 +1,44 @@
+import { ItemShape, itemStates } from '@work-manager/contract'
+import Type from 'typebox'
+import { pageItems } from './store.ts'
+import { decodeCursor, encodeCursor, uuidPattern } from '../../kernel/operations/cursor.ts'
+import { cursor, limit } from '../../kernel/operations/inputs.ts'
+import { defineOperation } from '../tools.ts'
+
+/** Refuses with: cursor_invalid. An unknown order gives an empty list, like an order without items. */
+export const listItems = defineOperation({
+  name: 'list_items',
+  summary: 'List items across orders: by order, state, type, or the agent that holds them.',
+  http: { method: 'GET', path: '/items', success: 200 },
+  ability: 'work:view',
+  idempotency: 'none',
+  input: Type.Object({
+    order: Type.Optional(Type.String({ format: 'uuid', description: 'Only items of this order, in plan order.' })),
+    state: Type.Optional(Type.Enum(itemStates)),
+    type: Type.Optional(Type.String({ maxLength: 120 })),
+    agent: Type.Optional(Type.String({ maxLength: 255, description: 'Only items that this agent id holds now.' })),
+    limit,
+    cursor,
+  }),
+  output: Type.Object({ data: Type.Array(ItemShape), next_cursor: Type.Union([Type.Null(), Type.String()]) }),
+  handler(context, input) {
+    const { tenantId } = context.principal
+    const size = input.limit ?? context.tools.settings.defaultPageSize
+    const list = input.order ? `items of ${input.order}` : 'items'
+    const at = input.cursor ? decodeCursor(tenantId, list, input.cursor, [input.order ? /^\d{1,9}$/ : uuidPattern])[0]! : undefined
+    const after = at === undefined ? undefined : input.order ? { ordinal: Number(at) } : { id: at }
+    const filter = {
+      ...(input.order && { orderId: input.order }),
+      ...(input.state && { state: input.state }),
+      ...(input.type && { type: input.type }),
+      ...(input.agent && { agentId: input.agent }),
+    }
+    return context.read(async (q) => {
+      const rows = await pageItems(q, filter, size + 1, after)
+      const shown = rows.slice(0, size)
+      const last = shown.at(-1)
+      const next = rows.length > size && last ? encodeCursor(tenantId, list, [input.order ? last.ordinal : last.id]) : null
+      return { status: 200, json: `{"data":[${shown.map((row) => row.json).join(',')}],"next_cursor":${JSON.stringify(next)}}` }
+    })
+  },
+})

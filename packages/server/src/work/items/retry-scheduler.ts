@@ -1,0 +1,49 @@
+/** Brings failed items back when their backoff is over. */
+import type { WorkTools } from '../tools.ts'
+import { topics } from '../../kernel/signals/work-signal.ts'
+import { appendEvents, systemActor } from '../../kernel/store/events.ts'
+import { findDueRetries, lockItem, moveItems } from './store.ts'
+import { tryLockOrder } from '../orders/store.ts'
+import { traceIdOf } from '../../tracing/traceparent.ts'
+import { type ServiceDefinition, sweep } from '../../kernel/service.ts'
+
+const batch = 100
+const service = 'retry-scheduler'
+const open = ['queued', 'checked_out', 'in_progress']
+
+export function retryScheduler(tools: WorkTools): ServiceDefinition {
+  const { db, system, signal } = tools
+  const retry = (tenantId: string, orderId: string, itemId: string): Promise<boolean> =>
+    db.transaction(tenantId, async (tx) => {
+      const order = await tryLockOrder(tx, orderId)
+      const item = order && (await lockItem(tx, itemId))
+      if (!order || item?.state !== 'failed' || !open.includes(order.state)) return false
+      const at = await tx.clock()
+      const [moved] = await moveItems(tx, [item.id], 'failed', 'queued', at)
+      if (!moved) return false
+      await appendEvents(tx, systemActor(service, traceIdOf(item.traceparent)), at, [
+        {
+          kind: 'item.retried',
+          orderId: order.id,
+          itemId: item.id,
+          orderType: order.type,
+          payload: { attempts: item.attempts, max_attempts: item.max_attempts },
+        },
+      ])
+      return true
+    })
+  return {
+    name: 'retry-scheduler',
+    everyMs: 1000,
+    async run() {
+      const due = await findDueRetries(system, batch)
+      const done = await sweep(due, tools, async (item) => {
+        const retried = await retry(item.tenant_id, item.order_id, item.id)
+        if (retried) signal.wake(topics.ready(item.tenant_id))
+        return retried
+      })
+      if (done > 0) signal.wake(topics.facts)
+      return { done, more: done === batch }
+    },
+  }
+}

@@ -1,0 +1,313 @@
+/** Items: reading, locking, guarded moves outside the hot path. */
+import type { ItemState } from '@work-manager/contract'
+import sql, { type Sql, join } from 'sql-template-tag'
+import { inFairOrder } from '../../kernel/store/fair-order.ts'
+import type { Instant, Queryable, Tx } from '../../kernel/store/tx.ts'
+
+export interface ItemRow {
+  readonly id: string
+  readonly order_id: string
+  readonly ordinal: number
+  readonly type: string
+  readonly order_type: string
+  readonly state: ItemState
+  readonly attempts: number
+  readonly max_attempts: number
+  readonly generation: string
+  readonly lease_token: string | null
+  readonly require_token: boolean
+  readonly leased_by_agent_id: string | null
+  readonly leased_by_principal: string | null
+  readonly lease_expires_at: Instant | null
+  readonly submission_number: number
+  readonly input: unknown
+  readonly error: unknown
+  /** Of the order, see leaseTraceparent. */
+  readonly traceparent: string | null
+}
+const columns = sql`i.id, i.order_id, i.ordinal, i.type, i.order_type, i.state, i.attempts, i.max_attempts, i.generation, i.lease_token, i.require_token,
+  i.leased_by_agent_id, i.leased_by_principal, i.lease_expires_at, i.submission_number, i.input, i.error, i.traceparent`
+
+export interface NewItem {
+  readonly id: string
+  readonly ordinal: number
+  readonly type: string
+  readonly input: unknown
+  readonly maxAttempts: number
+  readonly leaseTtlSeconds: number
+  readonly requireToken: boolean
+  readonly recordHeartbeats: boolean
+  readonly partsRequired: readonly string[] | null
+}
+
+/** `ageingSeconds`: how much earlier one point of priority makes an item due; waiting makes up for it, so nothing waits for ever. */
+export async function insertItems(
+  tx: Tx,
+  order: { id: string; type: string; priority: number; traceparent: string | null },
+  items: readonly NewItem[],
+  at: Instant,
+  ageingSeconds: number,
+): Promise<void> {
+  const rows = items.map((item) => ({ ...item, input: item.input, parts_required: item.partsRequired }))
+  await tx.query(
+    sql`
+    insert into wm.items (tenant_id, id, order_id, ordinal, type, order_type, priority, state, max_attempts, lease_ttl_seconds, require_token,
+      record_heartbeats, input, parts_required, traceparent, due_at, created_at, updated_at)
+    select ${tx.tenantId}, r.id, ${order.id}, r.ordinal, r.type, ${order.type}, ${order.priority}, 'queued', r."maxAttempts", r."leaseTtlSeconds",
+      r."requireToken", r."recordHeartbeats", r.input, r.parts_required, ${order.traceparent}, ${at}::timestamptz - make_interval(secs => ${order.priority * ageingSeconds}::double precision), ${at}, ${at}
+      from json_to_recordset(${JSON.stringify(rows)}::json) as r(id uuid, ordinal integer, type text, "maxAttempts" integer,
+        "leaseTtlSeconds" integer, "requireToken" boolean, "recordHeartbeats" boolean, input json, parts_required text[])`,
+    'insert_items',
+  )
+}
+
+export async function findItem(q: Queryable, id: string): Promise<ItemRow | undefined> {
+  const [row] = await q.query<ItemRow>(
+    sql`select ${columns} from wm.items i where i.tenant_id = wm.current_tenant() and i.id = ${id}`,
+    'find_item',
+  )
+  return row
+}
+
+/** What never changes about an item; safe to keep in memory. */
+export interface ItemBrief {
+  readonly id: string
+  readonly order_id: string
+  readonly type: string
+  readonly input: unknown
+  readonly traceparent: string | null
+}
+export async function findItemBrief(q: Queryable, id: string): Promise<ItemBrief | undefined> {
+  const [row] = await q.query<ItemBrief>(
+    sql`select i.id, i.order_id, i.type, i.input, i.traceparent from wm.items i where i.tenant_id = wm.current_tenant() and i.id = ${id}`,
+    'find_item_brief',
+  )
+  return row
+}
+
+export async function lockItem(tx: Tx, id: string): Promise<ItemRow | undefined> {
+  const [row] = await tx.query<ItemRow>(
+    sql`select ${columns} from wm.items i where i.tenant_id = ${tx.tenantId} and i.id = ${id} for no key update`,
+    'lock_item',
+  )
+  return row
+}
+
+/** All items of the order, locked in id order. */
+export async function lockItemsOfOrder(tx: Tx, orderId: string): Promise<ItemRow[]> {
+  return tx.query<ItemRow>(
+    sql`select ${columns} from wm.items i where i.tenant_id = ${tx.tenantId} and i.order_id = ${orderId} order by i.id for no key update`,
+    'lock_items_of_order',
+  )
+}
+
+export interface ItemChanges {
+  readonly error?: unknown
+  readonly rework?: unknown
+  readonly partsState?: unknown
+  /** Seconds from `at` until the retry scheduler may act; null: never by itself. */
+  readonly retryInSeconds?: number | null
+  readonly attempts?: number
+  readonly acceptedAt?: Instant
+}
+
+/**
+ * Guarded move of items that are all in `from`. A move out of a lease ends the lease: its columns are cleared, the generation stays,
+ * so no later grant can bear an older token. Returns the ids that moved, in the order given.
+ */
+export async function moveItems(
+  tx: Tx,
+  ids: readonly string[],
+  from: ItemState,
+  to: ItemState,
+  at: Instant,
+  changes: ItemChanges = {},
+): Promise<string[]> {
+  if (ids.length === 0) return []
+  const sets: Sql[] = [sql`state = ${to}`, sql`updated_at = ${at}`]
+  if (to !== 'in_progress')
+    sets.push(sql`lease_token = null, leased_by_agent_id = null, leased_by_principal = null, lease_expires_at = null`)
+  if (from === 'failed') sets.push(sql`available_at = null`)
+  else if (to === 'failed' && typeof changes.retryInSeconds === 'number')
+    sets.push(sql`available_at = ${at}::timestamptz + make_interval(secs => ${changes.retryInSeconds})`)
+  if (changes.attempts !== undefined) sets.push(sql`attempts = ${changes.attempts}`)
+  if (changes.acceptedAt !== undefined) sets.push(sql`accepted_at = ${changes.acceptedAt}`)
+  for (const [column, value] of [
+    ['error', changes.error],
+    ['rework', changes.rework],
+    ['parts_state', changes.partsState],
+  ] as const) {
+    if (value === undefined) continue
+    const text = value === null ? null : JSON.stringify(value)
+    sets.push(
+      column === 'error'
+        ? sql`error = ${text}::json`
+        : column === 'rework'
+          ? sql`rework = ${text}::json`
+          : sql`parts_state = ${text}::json`,
+    )
+  }
+  const rows = await tx.query<{ id: string }>(sql`
+    update wm.items set ${join(sets)}
+     where tenant_id = ${tx.tenantId} and id = any(${ids}) and state = ${from} returning id`)
+  // In the order of `ids`, not in the one in which the database happened to find them: facts follow it.
+  const moved = new Set(rows.map((row) => row.id))
+  if (to !== 'in_progress' && (from === 'leased' || from === 'in_progress')) tx.changedLeases.push(...moved)
+  return ids.filter((id) => moved.has(id))
+}
+
+/** Writes the facts of a live lease that do not move the item: guarded by the token as well. Returns whether it happened. */
+export async function noteOnLeasedItem(
+  tx: Tx,
+  item: ItemRow,
+  at: Instant,
+  changes: { error?: unknown; partsState?: unknown },
+): Promise<boolean> {
+  const sets: Sql[] = [sql`updated_at = ${at}`]
+  if (changes.error !== undefined) sets.push(sql`error = ${changes.error === null ? null : JSON.stringify(changes.error)}::json`)
+  if (changes.partsState !== undefined) sets.push(sql`parts_state = ${JSON.stringify(changes.partsState)}::json`)
+  const rows = await tx.query(sql`
+    update wm.items set ${join(sets)}
+     where tenant_id = ${tx.tenantId} and id = ${item.id} and lease_token = ${item.lease_token} and state = ${item.state} returning id`)
+  return rows.length === 1
+}
+
+const withLatestSubmission = sql`
+  left join wm.submissions s on s.tenant_id = i.tenant_id and s.item_id = i.id and s.number = i.submission_number`
+
+export async function renderItem(q: Queryable, id: string): Promise<string | undefined> {
+  const [row] = await q.query<{ json: string }>(
+    sql`select wm.item_json(i, s)::text as json from wm.items i ${withLatestSubmission} where i.tenant_id = wm.current_tenant() and i.id = ${id}`,
+    'render_item',
+  )
+  return row?.json
+}
+
+/** Item JSON by order, in plan order: the first `perOrder` of each, because an order may hold thousands of items with big documents. */
+export async function renderItemsOfOrders(
+  q: Queryable,
+  orderIds: readonly string[],
+  perOrder: number,
+): Promise<Array<{ order_id: string; json: string }>> {
+  if (orderIds.length === 0) return []
+  return q.query(sql`
+    select i.order_id, wm.item_json(i, s)::text as json from wm.items i ${withLatestSubmission}
+     where i.tenant_id = wm.current_tenant() and i.order_id = any(${orderIds as string[]}) and i.ordinal < ${perOrder}
+     order by i.order_id, i.ordinal`)
+}
+
+/** One page of an order's items (keyset by ordinal), or of a tenant's items by state (keyset by id). */
+export async function pageItems(
+  q: Queryable,
+  filter: { orderId?: string; state?: string; type?: string; agentId?: string },
+  limit: number,
+  after?: { ordinal: number } | { id: string },
+): Promise<Array<{ id: string; ordinal: number; json: string }>> {
+  const wheres = [sql`i.tenant_id = wm.current_tenant()`]
+  if (filter.orderId) wheres.push(sql`i.order_id = ${filter.orderId}`)
+  if (filter.state) wheres.push(sql`i.state = ${filter.state}`)
+  if (filter.type) wheres.push(sql`i.type = ${filter.type}`)
+  if (filter.agentId) wheres.push(sql`i.leased_by_agent_id = ${filter.agentId}`)
+  if (after && 'ordinal' in after) wheres.push(sql`i.ordinal > ${after.ordinal}`)
+  if (after && 'id' in after) wheres.push(sql`i.id > ${after.id}`)
+  return q.query(sql`
+    select i.id, i.ordinal, wm.item_json(i, s)::text as json from wm.items i ${withLatestSubmission}
+     where ${join(wheres, ' and ')} order by ${filter.orderId ? sql`i.ordinal` : sql`i.id`} limit ${limit}`)
+}
+
+export interface DecisionItem {
+  readonly id: string
+  readonly ordinal: number
+  readonly state: ItemState
+  readonly input: unknown
+  readonly result: unknown
+  readonly evidence: unknown
+  readonly notes: string | null
+}
+
+/** Items with their latest submission, as approve and apply read them. */
+export async function loadDecisionItems(q: Queryable, orderId: string): Promise<DecisionItem[]> {
+  return q.query(
+    sql`
+    select i.id, i.ordinal, i.state, i.input, s.result, s.evidence, s.notes
+      from wm.items i ${withLatestSubmission}
+     where i.tenant_id = wm.current_tenant() and i.order_id = ${orderId} order by i.ordinal`,
+    'load_decision_items',
+  )
+}
+
+/** Principals that ever handed in or held any of the order, in every revision: they do not decide about it. */
+export async function findWorkers(q: Queryable, orderId: string): Promise<{ submittedBy: string[]; heldBy: string[] }> {
+  const [row] = await q.query<{ submitted: string[]; held: string[] }>(
+    sql`
+    select array(select s.submitted_by_principal from wm.submissions s where s.tenant_id = wm.current_tenant() and s.order_id = ${orderId}
+                 union select p.submitted_by_principal from wm.parts p join wm.items i on i.tenant_id = p.tenant_id and i.id = p.item_id
+                        where i.tenant_id = wm.current_tenant() and i.order_id = ${orderId}) as submitted,
+           array(select distinct e.principal from wm.events e
+                  where e.tenant_id = wm.current_tenant() and e.order_id = ${orderId} and e.kind = 'item.leased') as held`,
+    'find_workers',
+  )
+  return { submittedBy: row!.submitted, heldBy: row!.held }
+}
+
+/** How many items of the order are under a lease, and how many are handed in. */
+export async function countOpenItems(q: Queryable, orderId: string): Promise<{ leased: number; submitted: number; open: number }> {
+  const [row] = await q.query<{ leased: number; submitted: number; open: number }>(
+    sql`
+    select count(*) filter (where i.state in ('leased', 'in_progress'))::int as leased, count(*) filter (where i.state = 'submitted')::int as submitted,
+           count(*) filter (where i.state not in ('submitted', 'dead_lettered', 'cancelled', 'completed'))::int as open
+      from wm.items i where i.tenant_id = wm.current_tenant() and i.order_id = ${orderId}`,
+    'count_open_items',
+  )
+  return row!
+}
+
+export interface ItemAddress {
+  readonly tenant_id: string
+  readonly order_id: string
+  readonly id: string
+}
+
+/** Leases of all tenants that ran out, tenant by tenant in turn. */
+export function findExpiredLeases(q: Queryable, limit: number): Promise<ItemAddress[]> {
+  return inFairOrder(q, {
+    name: 'find_expired_leases',
+    from: sql`wm.items i`,
+    tenant: sql`i.tenant_id`,
+    among: sql`i.leased`,
+    where: sql`i.lease_expires_at < clock_timestamp()`,
+    by: sql`i.lease_expires_at`,
+    columns: sql`i.tenant_id, i.order_id, i.id`,
+    limit,
+  })
+}
+
+const failedOfOpenOrders = {
+  from: sql`wm.items i`,
+  tenant: sql`i.tenant_id`,
+  among: sql`i.failed`,
+  join: sql`join wm.orders o on o.tenant_id = i.tenant_id and o.id = i.order_id and o.state in ('queued', 'checked_out', 'in_progress')`,
+  columns: sql`i.tenant_id, i.order_id, i.id`,
+}
+
+/** Failed items of all tenants whose backoff is over, tenant by tenant in turn. */
+export function findDueRetries(q: Queryable, limit: number): Promise<ItemAddress[]> {
+  return inFairOrder(q, {
+    ...failedOfOpenOrders,
+    name: 'find_due_retries',
+    where: sql`i.available_at <= clock_timestamp()`,
+    by: sql`i.available_at`,
+    limit,
+  })
+}
+
+/** Failed items of open orders that no retry will bring back, failed at least `afterHours` ago, tenant by tenant in turn. */
+export function findFinalFailures(q: Queryable, afterHours: number, limit: number): Promise<ItemAddress[]> {
+  return inFairOrder(q, {
+    ...failedOfOpenOrders,
+    name: 'find_final_failures',
+    where: sql`i.available_at is null and i.updated_at <= clock_timestamp() - make_interval(secs => ${afterHours * 3600})`,
+    by: sql`i.updated_at`,
+    limit,
+  })
+}

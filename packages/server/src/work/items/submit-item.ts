@@ -1,0 +1,78 @@
+import { ItemShape, WorkError } from '@work-manager/contract'
+import Type from 'typebox'
+import { submissionDigest } from '../approvals/digest.ts'
+import type { SubmitAnswer } from '../hot-path/requests.ts'
+import { topics } from '../../kernel/signals/work-signal.ts'
+import { findAnswer } from '../../kernel/store/idempotency.ts'
+import { askerOf, claimOf } from '../leases/asker.ts'
+import { document, evidence, itemId, leaseToken, notes } from '../inputs.ts'
+import type { Reply } from '../../kernel/operations/operation.ts'
+import { defineOperation, type WorkContext } from '../tools.ts'
+import { traceparentOf } from '../../kernel/operations/traces.ts'
+import { lostLease } from '../leases/lost-lease.ts'
+import { getItemBrief, judge, refuseSubmission } from './verification.ts'
+
+/** The hot path's answer as a reply or a refusal; wakes whoever waits for a full order. */
+async function replyOf(context: WorkContext, answer: SubmitAnswer, item: string, token: string | undefined): Promise<Reply> {
+  const { signal } = context.tools
+  switch (answer.kind) {
+    case 'done':
+      signal.wake(topics.facts)
+      if (answer.orderSubmitted) signal.wake(topics.submitted)
+      return { status: 202, json: answer.body }
+    case 'replay':
+      return { status: answer.status, json: answer.body, replayed: true }
+    case 'mismatch':
+      throw new WorkError('idempotency_mismatch')
+    case 'in_flight':
+      throw new WorkError('idempotency_in_progress', { retryAfterSeconds: 1 })
+    case 'absent':
+      throw new WorkError('not_found')
+    default:
+      throw await context.read((q) => lostLease(q, context.principal.tenantId, item, answer.facts, claimOf(context, token)))
+  }
+}
+
+/** Refuses with: not_found, verification_failed, the lease refusals, already_submitted, paused, idempotency_mismatch, idempotency_in_progress. */
+export const submitItem = defineOperation({
+  name: 'submit_item',
+  summary: 'Hand in the result of an item, with evidence; it is verified before it is accepted.',
+  http: { method: 'POST', path: '/items/:item/submit', success: 202 },
+  ability: 'work:submit',
+  rate: 'shed_last',
+  idempotency: 'required',
+  keepsOwnKeys: true,
+  input: Type.Object({
+    item: itemId,
+    lease_token: leaseToken,
+    result: document('The result, in the shape that the type asks for.'),
+    evidence,
+    notes,
+  }),
+  output: Type.Object({ item: ItemShape, state: Type.String(), order_state: Type.String() }),
+  async handler(context, input) {
+    const brief = await getItemBrief(context, input.item, input.lease_token)
+    const handedIn = { result: input.result, evidence: input.evidence ?? null, notes: input.notes ?? null }
+    const findings = await judge(context, brief, handedIn)
+    if (findings.length > 0) {
+      // A request that passed once is answered from the record, even if its type or its evidence changed since.
+      const key = context.idempotency
+      const kept =
+        key &&
+        (await context.read((q) => findAnswer(q, { principal: context.principal.name, operation: 'submit_item', keyHash: key.keyHash })))
+      if (!kept || !key || !kept.fingerprint.equals(key.fingerprint))
+        return refuseSubmission(context, input.item, input.lease_token, findings)
+    }
+    const answer = await context.tools.hotPath.submit({
+      ...askerOf(context),
+      ...handedIn,
+      traceparent: traceparentOf(context),
+      itemId: input.item,
+      token: input.lease_token ?? null,
+      digest: submissionDigest(handedIn),
+      assembledParts: null,
+      idempotency: context.idempotency,
+    })
+    return replyOf(context, answer, input.item, input.lease_token)
+  },
+})

@@ -1,0 +1,50 @@
+/** Ending leases of others, at most so many at a time: for a person who revokes them and for a pause. */
+import { type Actor, appendEvents, type Fact } from '../../kernel/store/events.ts'
+import { moveItems } from '../items/store.ts'
+import { findLeases, type LeaseFilter, type LeaseRow, lockLeases } from './store.ts'
+import { lockOrders } from '../orders/store.ts'
+import type { Tx } from '../../kernel/store/tx.ts'
+import { reopenIdleOrder } from '../orders/order-flow.ts'
+
+/** The items are ready for the next agent, the holders' tokens are dead. `more`: others matched, too. */
+export async function endLeases(
+  tx: Tx,
+  filter: LeaseFilter,
+  most: number,
+  actor: Actor,
+  reason: string,
+): Promise<{ leases: readonly LeaseRow[]; more: boolean }> {
+  const candidates = await findLeases(tx, filter, most + 1)
+  const wanted = candidates.slice(0, most)
+  const orders = await lockOrders(tx, [...new Set(wanted.map((lease) => lease.order_id))])
+  const leases = await lockLeases(
+    tx,
+    filter,
+    wanted.map((lease) => lease.id),
+  )
+  const at = await tx.clock()
+  for (const state of ['leased', 'in_progress'] as const)
+    await moveItems(
+      tx,
+      leases.filter((lease) => lease.state === state).map((lease) => lease.id),
+      state,
+      'queued',
+      at,
+    )
+  const facts: Fact[] = leases.map((lease) => ({
+    kind: 'item.lease_revoked',
+    orderId: lease.order_id,
+    itemId: lease.id,
+    orderType: lease.order_type,
+    payload: {
+      reason,
+      generation: Number(lease.generation),
+      agent_id: lease.leased_by_agent_id,
+      lease_expires_at: lease.lease_expires_at,
+    },
+    message: reason.slice(0, 500),
+  }))
+  for (const order of orders) facts.push(...(await reopenIdleOrder(tx, order, at, actor)))
+  await appendEvents(tx, actor, at, facts)
+  return { leases, more: candidates.length > most }
+}

@@ -1,0 +1,32 @@
+import { WorkError } from '@work-manager/contract'
+import Type from 'typebox'
+import { topics } from '../../kernel/signals/work-signal.ts'
+import { askerOf, claimOf } from './asker.ts'
+import { itemId, leaseToken } from '../inputs.ts'
+import { defineOperation } from '../tools.ts'
+import { lostLease } from './lost-lease.ts'
+import { getItemBrief } from '../items/verification.ts'
+
+/** Refuses with: not_found, lease_lost, lease_expired, lease_error, lease_token_required, already_submitted, paused. */
+export const heartbeatItem = defineOperation({
+  name: 'heartbeat_item',
+  summary: 'Extend the lease on an item.',
+  http: { method: 'POST', path: '/items/:item/heartbeat', success: 200 },
+  ability: 'work:heartbeat',
+  rate: 'shed_last',
+  idempotency: 'none',
+  input: Type.Object({ item: itemId, lease_token: leaseToken }),
+  output: Type.Object({ lease_expires_at: Type.String({ format: 'date-time' }) }),
+  async handler(context, input) {
+    // Only for the span's sake: the statement finds the item by itself.
+    if (context.trace) await getItemBrief(context, input.item, input.lease_token)
+    const answer = await context.tools.hotPath.heartbeat({ ...askerOf(context), itemId: input.item, token: input.lease_token ?? null })
+    if (answer.kind === 'absent') throw new WorkError('not_found')
+    if (answer.kind === 'refused') {
+      const { facts } = answer
+      throw await context.read((q) => lostLease(q, context.principal.tenantId, input.item, facts, claimOf(context, input.lease_token)))
+    }
+    if (!answer.absorbed) context.tools.signal.wake(topics.facts)
+    return { status: 200, json: `{"lease_expires_at":"${answer.expiresAt}"}` }
+  },
+})

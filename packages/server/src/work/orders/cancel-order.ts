@@ -1,0 +1,52 @@
+import { OrderShape, WorkError } from '@work-manager/contract'
+import Type from 'typebox'
+import { assertOrderMove } from '../../kernel/transitions.ts'
+import { appendEvents, type Fact } from '../../kernel/store/events.ts'
+import { lockItemsOfOrder, moveItems } from '../items/store.ts'
+import { lockOrder, moveOrder, renderOrder } from './store.ts'
+import { actorOf } from '../../kernel/operations/actor.ts'
+import { reason } from '../../kernel/operations/inputs.ts'
+import { orderId } from '../inputs.ts'
+import { defineOperation } from '../tools.ts'
+import { followOrder } from '../../kernel/operations/traces.ts'
+
+const cancellable = ['queued', 'leased', 'in_progress', 'submitted', 'failed', 'rejected'] as const
+
+/** Refuses with: not_found, illegal_state_transition (never once it was applied, nor when it is set aside). */
+export const cancelOrder = defineOperation({
+  name: 'cancel_order',
+  summary: 'Withdraw an order before it is applied; every lease on its items ends at once.',
+  http: { method: 'POST', path: '/orders/:order/cancel', success: 200 },
+  ability: 'work:cancel',
+  idempotency: 'accepted',
+  input: Type.Object({ order: orderId, reason }),
+  output: Type.Object({ order: OrderShape }),
+  handler: (context, input) =>
+    context.write(async (tx) => {
+      const order = await lockOrder(tx, input.order)
+      if (!order) throw new WorkError('not_found')
+      followOrder(context, order)
+      assertOrderMove(order.state, 'cancelled')
+      const items = await lockItemsOfOrder(tx, order.id)
+      const at = await tx.clock()
+      const facts: Fact[] = []
+      for (const state of cancellable) {
+        const ids = items.filter((item) => item.state === state).map((item) => item.id)
+        for (const id of await moveItems(tx, ids, state, 'cancelled', at)) {
+          const item = items.find((one) => one.id === id)!
+          const lease = item.lease_expires_at ? { generation: Number(item.generation), lease_expires_at: item.lease_expires_at } : undefined
+          facts.push({ kind: 'item.cancelled', orderId: order.id, itemId: id, orderType: order.type, payload: lease })
+        }
+      }
+      await moveOrder(tx, order.id, order.state, 'cancelled', at, { approvalId: null })
+      facts.push({
+        kind: 'order.cancelled',
+        orderId: order.id,
+        orderType: order.type,
+        payload: { reason: input.reason },
+        message: input.reason.slice(0, 500),
+      })
+      await appendEvents(tx, actorOf(context), at, facts)
+      return { status: 200, json: `{"order":${await renderOrder(tx, order.id)}}` }
+    }),
+})

@@ -1,0 +1,91 @@
+import { orderStates, WorkError } from '@work-manager/contract'
+import Type from 'typebox'
+import { fullLimit } from '../leases/decide-limits.ts'
+import { explainWaiting, isSettled, movers } from './decide-waiting.ts'
+import { topics } from '../../kernel/signals/work-signal.ts'
+import { findOrder } from './store.ts'
+import type { Queryable } from '../../kernel/store/tx.ts'
+import { findWaitingFacts } from './waiting.store.ts'
+import { orderId } from '../inputs.ts'
+import { defineOperation } from '../tools.ts'
+import type { WorkTools } from '../tools.ts'
+
+const output = Type.Object({
+  order_id: Type.String({ format: 'uuid' }),
+  type: Type.String(),
+  state: Type.Enum(orderStates),
+  settled: Type.Boolean({ description: 'True once nothing more happens unless somebody decides anew.' }),
+  waits_for: Type.Enum(movers, { description: 'Whose move it is.' }),
+  sentence: Type.String({ description: 'What it waits for.' }),
+  next: Type.String({ description: 'What the one it waits for does.' }),
+  review_url: Type.Union([Type.Null(), Type.String()], {
+    description: 'A page for the person who decides; null while there is nothing to decide.',
+  }),
+  revision: Type.Integer(),
+  created_at: Type.String({ format: 'date-time' }),
+  last_transitioned_at: Type.String({ format: 'date-time' }),
+})
+
+async function explain(tools: WorkTools, q: Queryable, id: string): Promise<Type.Static<typeof output>> {
+  const order = await findOrder(q, id)
+  const facts = order && (await findWaitingFacts(q, order.id))
+  if (!order || !facts) throw new WorkError('not_found')
+  const automatic = tools.types.get(order.type)?.autoApprove ?? false
+  const waiting = explainWaiting({
+    state: order.state,
+    itemsTotal: order.items_total,
+    ready: facts.ready,
+    leased: facts.leased,
+    submitted: facts.submitted,
+    retrying: facts.retrying,
+    stuck: facts.stuck,
+    holders: facts.holders ?? [],
+    leaseEndsAt: facts.lease_ends_at,
+    retryAt: facts.retry_at,
+    applyError: facts.last_apply_error?.message ?? null,
+    applyAttempts: facts.apply_attempts,
+    autoApprovalAhead: automatic && !facts.auto_approval_tried,
+    autoApprovalFailed: automatic && facts.auto_approval_tried,
+    pause: facts.pause,
+    full: fullLimit(tools.settings.leaseLimits, order.type, { ofType: facts.leased_of_type, ofTenant: facts.leased_of_tenant }),
+  })
+  return {
+    order_id: order.id,
+    type: order.type,
+    state: order.state,
+    settled: isSettled(order.state),
+    ...waiting,
+    review_url:
+      order.state === 'submitted' && waiting.waits_for === 'person' ? `${tools.settings.baseUrl}/orders/${order.id}/review` : null,
+    revision: order.revision,
+    created_at: facts.created_at,
+    last_transitioned_at: facts.last_transitioned_at,
+  }
+}
+
+/** Refuses with: not_found. */
+export const explainOrder = defineOperation({
+  name: 'explain_order',
+  summary: 'Say in one sentence what an order waits for, and whose move it is.',
+  http: { method: 'GET', path: '/orders/:order/why', success: 200 },
+  ability: 'work:view',
+  idempotency: 'none',
+  input: Type.Object({
+    order: orderId,
+    wait: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds to wait for the order to settle before answering (long poll).' }),
+    ),
+  }),
+  output,
+  async handler(context, input) {
+    const { tools } = context
+    const until = Date.now() + Math.min(input.wait ?? 0, tools.settings.maxWaitSeconds) * 1000
+    for (;;) {
+      const body = await context.read((q) => explain(tools, q, input.order))
+      const left = until - Date.now()
+      if (body.settled || left <= 0 || context.signal.aborted || tools.isDraining()) return { status: 200, body }
+      // A wake-up only comes for what this process applied; the rest is seen half a second later.
+      await tools.signal.wait(topics.settled(body.order_id), Math.min(left, 500), context.signal)
+    }
+  },
+})

@@ -1,0 +1,30 @@
+import { WorkError } from '@work-manager/contract'
+import Type from 'typebox'
+import { decodeCursor, positionPattern } from '../../kernel/operations/cursor.ts'
+import { cursor, limit } from '../../kernel/operations/inputs.ts'
+import { listEvents } from '../../kernel/store/events.ts'
+import { eventPage, eventsOutput } from '../../ledger/event-page.ts'
+import { orderId } from '../inputs.ts'
+import { defineOperation } from '../tools.ts'
+import { findOrder } from './store.ts'
+
+/** Refuses with: not_found, cursor_invalid. */
+export const getOrderLogs = defineOperation({
+  name: 'get_order_logs',
+  summary: 'Read every event of an order and its items, newest first.',
+  http: { method: 'GET', path: '/orders/:order/logs', success: 200 },
+  ability: 'work:view',
+  idempotency: 'none',
+  input: Type.Object({ order: orderId, limit, cursor }),
+  output: eventsOutput,
+  handler(context, input) {
+    const { tenantId } = context.principal
+    const list = `log of ${input.order}`
+    const size = input.limit ?? 100
+    const before = input.cursor ? decodeCursor(tenantId, list, input.cursor, [positionPattern])[0] : undefined
+    return context.read(async (q) => {
+      if (!(await findOrder(q, input.order))) throw new WorkError('not_found')
+      return eventPage(tenantId, list, await listEvents(q, { orderId: input.order }, size + 1, before), size)
+    })
+  },
+})

@@ -1,0 +1,33 @@
+import { EventShape, WorkError } from '@work-manager/contract'
+import Type from 'typebox'
+import { limit } from '../../kernel/operations/inputs.ts'
+import { listOrderTimeline } from '../../kernel/store/events.ts'
+import { orderId } from '../inputs.ts'
+import { defineOperation } from '../tools.ts'
+import { findOrder } from './store.ts'
+
+/** Refuses with: not_found, cursor_invalid. */
+export const getOrderTimeline = defineOperation({
+  name: 'get_order_timeline',
+  summary: 'Read the life of an order in the order it happened; `after` resumes behind a ledger number.',
+  http: { method: 'GET', path: '/orders/:order/timeline', success: 200 },
+  ability: 'work:view',
+  idempotency: 'none',
+  input: Type.Object({
+    order: orderId,
+    limit,
+    after: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'Only events with a greater seq. Events get their seq within milliseconds of their commit.',
+      }),
+    ),
+  }),
+  output: Type.Object({ events: Type.Array(EventShape), last_seq: Type.Union([Type.Null(), Type.Integer()]) }),
+  handler: (context, input) =>
+    context.read(async (q) => {
+      if (!(await findOrder(q, input.order))) throw new WorkError('not_found')
+      const rows = await listOrderTimeline(q, input.order, input.after ?? 0, input.limit ?? 100)
+      return { status: 200, json: `{"events":[${rows.map((row) => row.json).join(',')}],"last_seq":${rows.at(-1)?.seq ?? 'null'}}` }
+    }),
+})

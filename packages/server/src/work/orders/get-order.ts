@@ -1,0 +1,42 @@
+import { OrderShape, WorkError } from '@work-manager/contract'
+import Type from 'typebox'
+import { renderEffects } from '../effects/store.ts'
+import { listEvents } from '../../kernel/store/events.ts'
+import { renderItemsOfOrders } from '../items/store.ts'
+import { findOrder, renderOrder } from './store.ts'
+import { orderId } from '../inputs.ts'
+import { defineOperation } from '../tools.ts'
+import { loadDecisionContent } from '../approvals/decision-content.ts'
+
+/** Of a longer order only this many items are in the answer; GET /items?order=… has them all. */
+const mostItems = 1000
+
+/** Refuses with: not_found. */
+export const getOrder = defineOperation({
+  name: 'get_order',
+  summary: 'Read one order with its items, its latest events, its effects and the digest that an approval names.',
+  http: { method: 'GET', path: '/orders/:order', success: 200 },
+  ability: 'work:view',
+  idempotency: 'none',
+  input: Type.Object({ order: orderId }),
+  output: Type.Object({ order: OrderShape }),
+  handler: (context, input) =>
+    context.read(async (q) => {
+      const row = await findOrder(q, input.order)
+      if (!row) throw new WorkError('not_found')
+      const order = (await renderOrder(q, row.id))!
+      const items = await renderItemsOfOrders(q, [row.id], mostItems)
+      const events = await listEvents(q, { orderId: row.id }, 20)
+      const effects = await renderEffects(q, row.id)
+      const digest = row.state === 'submitted' ? (await loadDecisionContent(q, context.principal.tenantId, row)).digest : null
+      const members = [
+        `"digest":${JSON.stringify(digest)}`,
+        `"items":[${items.map((item) => item.json).join(',')}]`,
+        `"items_omitted":${row.items_total - items.length}`,
+        `"events":[${events.map((event) => event.json).join(',')}]`,
+        `"effects":[${effects.join(',')}]`,
+      ]
+      // The rendered order is an object: its closing brace makes room for what belongs to it.
+      return { status: 200, json: `{"order":${order.slice(0, -1)},${members.join(',')}}}` }
+    }),
+})

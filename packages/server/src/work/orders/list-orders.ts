@@ -1,0 +1,207 @@
+import { EventShape, ItemShape, OrderShape, WorkError } from '@work-manager/contract'
+import sql, { type Sql } from 'sql-template-tag'
+import Type, { type Static } from 'typebox'
+import { listEvents } from '../../kernel/store/events.ts'
+import { renderEffects } from '../effects/store.ts'
+import { renderItemsOfOrders } from '../items/store.ts'
+import { countOrders, pageOrders } from './store.ts'
+import type { Queryable } from '../../kernel/store/tx.ts'
+import { readCounted } from '../../kernel/operations/counted.ts'
+import { decodeCursor, encodeCursor, instantPattern, uuidPattern } from '../../kernel/operations/cursor.ts'
+import { defineOperation, type WorkContext } from '../tools.ts'
+import { filterNames, type Include, pick, plainFilters, readFields, readFilters, readIncludes, readSort } from './order-query.ts'
+
+const text = (description: string) => Type.Optional(Type.String({ maxLength: 4000, description }))
+const size = (description: string) => Type.Optional(Type.Union([Type.Integer(), Type.String({ maxLength: 10 })], { description }))
+const members = (names: readonly string[], description: string) =>
+  Type.Optional(
+    Type.Object(Object.fromEntries(names.map((name) => [name, Type.Optional(Type.Unknown())])), {
+      additionalProperties: true,
+      description,
+    }),
+  )
+
+const input = Type.Object({
+  filter: members(filterNames, 'filter[state]=queued, filter[priority]=>50, filter[meta]=key:value …'),
+  sort: text('Comma list, - for descending; default -priority,created_at.'),
+  include: text('items (default), events, effects, itemsCount, itemsExists, eventsCount, eventsExists.'),
+  fields: members(['work_orders', 'items', 'events'], 'fields[work_orders]=id,state …'),
+  page: Type.Optional(
+    Type.Object(
+      { number: size('Page number from 1.'), size: size('Rows per page.') },
+      { additionalProperties: false, description: 'page[number], page[size].' },
+    ),
+  ),
+  per_page: size('Rows per page.'),
+  limit: size('Rows per page.'),
+  cursor: text('Keyset paging instead of page numbers: `start`, then next_cursor. In the default order only.'),
+  state: text('Short for filter[state].'),
+  type: text('Short for filter[type].'),
+  id: text('Short for filter[id].'),
+  requested_by_type: text('Short for filter[requested_by_type].'),
+  requested_by_id: text('Short for filter[requested_by_id].'),
+})
+type Input = Static<typeof input>
+
+/** Every member is optional: `fields[…]` chooses. */
+const sparseOrder = Type.Partial(
+  Type.Object(
+    { ...OrderShape.properties, items: Type.Array(Type.Partial(ItemShape)), events: Type.Array(Type.Partial(EventShape)) },
+    { title: 'SparseOrder' },
+  ),
+)
+
+function whole(name: string, value: unknown, lowest: number, highest: number): number {
+  const number = typeof value === 'number' ? value : /^\d{1,9}$/.test(String(value)) ? Number(value) : Number.NaN
+  if (!Number.isInteger(number) || number < lowest || number > highest)
+    throw new WorkError('invalid_filter', { detail: `${name} must be a whole number from ${lowest} to ${highest}.` })
+  return number
+}
+
+function pageSize(context: WorkContext, given: Input): number {
+  const { defaultPageSize, maxPageSize } = context.tools.settings
+  for (const [name, value] of [
+    ['limit', given.limit],
+    ['per_page', given.per_page],
+    ['page[size]', given.page?.size],
+  ] as const)
+    if (value !== undefined) return whole(name, value, 1, maxPageSize)
+  return defaultPageSize
+}
+
+/** Of a longer order the list shows this many items; GET /items?order=… has them all. */
+const itemsPerOrder = 50
+
+type Row = { id: string; json: string; items_count?: number; events_count?: number }
+
+/** Rows with their includes and sparse fields, as objects. */
+async function dress(
+  q: Queryable,
+  rows: readonly Row[],
+  includes: Set<Include>,
+  fields: ReturnType<typeof readFields>,
+): Promise<Record<string, unknown>[]> {
+  const items = new Map(rows.map((row): [string, unknown[]] => [row.id, []]))
+  const rendered = await renderItemsOfOrders(q, [...items.keys()], itemsPerOrder)
+  for (const { order_id, json } of rendered) items.get(order_id)!.push(pick(JSON.parse(json) as Record<string, unknown>, fields.items))
+  const dressed: Record<string, unknown>[] = []
+  for (const row of rows) {
+    const whole = JSON.parse(row.json) as Record<string, unknown> & { items_total: number }
+    const order = pick(whole, fields.work_orders)
+    if (includes.has('itemsCount')) order.items_count = row.items_count
+    if (includes.has('itemsExists')) order.items_exists = (row.items_count ?? 0) > 0
+    if (includes.has('eventsCount')) order.events_count = row.events_count
+    if (includes.has('eventsExists')) order.events_exists = (row.events_count ?? 0) > 0
+    const shown = items.get(row.id)!
+    order.items = shown
+    if (whole.items_total > shown.length) order.items_omitted = whole.items_total - shown.length
+    if (includes.has('events'))
+      order.events = (await listEvents(q, { orderId: row.id }, 20)).map((event) =>
+        pick(JSON.parse(event.json) as Record<string, unknown>, fields.events),
+      )
+    if (includes.has('effects')) order.effects = (await renderEffects(q, row.id)).map((json) => JSON.parse(json) as unknown)
+    dressed.push(order)
+  }
+  return dressed
+}
+
+/** The predecessor's page object, with links that work: every link repeats the whole query. */
+function pageObject(
+  base: string,
+  given: Input,
+  page: { number: number; size: number; total: number },
+  data: unknown[],
+): Record<string, unknown> {
+  const last = Math.max(1, Math.ceil(page.total / page.size))
+  const link = (number: number) => {
+    const query = new URLSearchParams()
+    for (const [name, value] of Object.entries(given)) {
+      if (name === 'page' || name === 'per_page' || name === 'limit') continue
+      if (typeof value === 'object') for (const [key, inner] of Object.entries(value)) query.set(`${name}[${key}]`, String(inner))
+      else query.set(name, String(value))
+    }
+    query.set('page[size]', String(page.size))
+    query.set('page[number]', String(number))
+    return `${base}?${query}`
+  }
+  const previous = page.number > 1 ? link(page.number - 1) : null
+  const next = page.number < last ? link(page.number + 1) : null
+  const from = (page.number - 1) * page.size
+  return {
+    current_page: page.number,
+    data,
+    first_page_url: link(1),
+    from: data.length > 0 ? from + 1 : null,
+    last_page: last,
+    last_page_url: link(last),
+    links: [
+      { url: previous, label: '&laquo; Previous', active: false },
+      { url: link(page.number), label: String(page.number), active: true },
+      { url: next, label: 'Next &raquo;', active: false },
+    ],
+    next_page_url: next,
+    path: base,
+    per_page: page.size,
+    prev_page_url: previous,
+    to: data.length > 0 ? from + data.length : null,
+    total: page.total,
+  }
+}
+
+/** Refuses with: invalid_filter, cursor_invalid. */
+export const listOrders = defineOperation({
+  name: 'list_orders',
+  summary: 'List orders with filters, sorts, includes and sparse fields; by page or by cursor.',
+  http: { method: 'GET', path: '/orders', success: 200 },
+  ability: 'work:view',
+  idempotency: 'none',
+  input,
+  output: Type.Object({ data: Type.Array(sparseOrder) }, { additionalProperties: true }),
+  async handler(context, given) {
+    const { tools, principal } = context
+    const aliases = Object.fromEntries(
+      plainFilters.flatMap((name) => (given[name] !== undefined && given.filter?.[name] === undefined ? [[name, given[name]]] : [])),
+    )
+    const wheres: Sql[] = readFilters({ ...aliases, ...given.filter })
+    const { orderBy, byCount } = readSort(given.sort)
+    const includes = readIncludes(given.include)
+    if (byCount) includes.add('itemsCount')
+    const fields = readFields(given.fields ?? {})
+    const size = pageSize(context, given)
+    const counts = {
+      countItems: includes.has('itemsCount') || includes.has('itemsExists'),
+      countEvents: includes.has('eventsCount') || includes.has('eventsExists'),
+    }
+
+    if (given.cursor !== undefined) {
+      if (given.sort !== undefined)
+        throw new WorkError('invalid_filter', { detail: 'cursor works in the default order only; leave sort away.' })
+      if (given.cursor !== 'start' && given.cursor !== '') {
+        const [priority, at, id] = decodeCursor(principal.tenantId, 'orders', given.cursor, [
+          /^-?\d{1,6}$/,
+          instantPattern,
+          uuidPattern,
+        ]) as [string, string, string]
+        wheres.push(
+          sql`(o.priority < ${Number(priority)} or (o.priority = ${Number(priority)} and (o.created_at, o.id) > (${at}::timestamptz, ${id}::uuid)))`,
+        )
+      }
+      return context.read(async (q) => {
+        const rows = await pageOrders(q, { wheres, orderBy, limit: size + 1, offset: 0, ...counts })
+        const last = rows.length > size ? (JSON.parse(rows[size - 1]!.json) as { priority: number; created_at: string; id: string }) : null
+        const next = last ? encodeCursor(principal.tenantId, 'orders', [last.priority, last.created_at, last.id]) : null
+        return { status: 200, body: { data: await dress(q, rows.slice(0, size), includes, fields), per_page: size, next_cursor: next } }
+      })
+    }
+    const number = given.page?.number === undefined ? 1 : whole('page[number]', given.page.number, 1, 1_000_000)
+    const filters = JSON.stringify(wheres.map((where) => [where.text, where.values]))
+    const { total } = await readCounted(context, 'order_total', filters, (q) => countOrders(q, wheres))
+    return context.read(async (q) => {
+      const rows = await pageOrders(q, { wheres, orderBy, limit: size, offset: (number - 1) * size, ...counts })
+      return {
+        status: 200,
+        body: pageObject(`${tools.settings.baseUrl}/orders`, given, { number, size, total }, await dress(q, rows, includes, fields)),
+      }
+    })
+  },
+})

@@ -1,0 +1,77 @@
+import { OrderShape } from '@work-manager/contract'
+import Type from 'typebox'
+import { uuidv7 } from 'uuidv7'
+import { pausedRefusal } from '../pauses/decide.ts'
+import { appendEvents } from '../../kernel/store/events.ts'
+import { insertItems } from '../items/store.ts'
+import { insertOrder, renderOrder } from './store.ts'
+import { shareAgentPause } from '../pauses/store.ts'
+import { topics } from '../../kernel/signals/work-signal.ts'
+import { actorOf } from '../../kernel/operations/actor.ts'
+import { document } from '../inputs.ts'
+import { defineOperation } from '../tools.ts'
+import { traceparentOf } from '../../kernel/operations/traces.ts'
+import { assertPayload, getType, planOrder } from './planning.ts'
+
+/** Refuses with: order_type_not_found, payload_invalid, empty_plan, plan_failed, paused. */
+export const proposeOrder = defineOperation({
+  name: 'propose_order',
+  summary: 'Propose a typed order; it is planned into items at once.',
+  http: { method: 'POST', path: '/propose', success: 201 },
+  ability: 'work:propose',
+  rate: 'by_type',
+  idempotency: 'required',
+  input: Type.Object({
+    type: Type.String({ minLength: 1, maxLength: 120, description: 'A registered order type (GET /types).' }),
+    payload: document('What is wanted, in the shape that the type asks for.'),
+    meta: Type.Optional(
+      Type.Union([Type.Null(), Type.Object({}, { additionalProperties: true })], { description: 'Your own labels; filterable.' }),
+    ),
+    priority: Type.Optional(
+      Type.Union([Type.Null(), Type.Integer({ minimum: -32768, maximum: 32767 })], { description: 'Higher is claimed first (default 0).' }),
+    ),
+    defer_planning: Type.Optional(Type.Boolean({ description: 'Only record the order; plan it later with POST /orders/{order}/plan.' })),
+  }),
+  output: Type.Object({ order: OrderShape, items_count: Type.Integer() }),
+  async handler(context, input) {
+    const { tools, principal } = context
+    const type = getType(tools, input.type)
+    await assertPayload(type, input.payload)
+    const meta = (input.meta ?? null) as Record<string, unknown> | null
+    const items = input.defer_planning ? [] : await planOrder(tools, type, { payload: input.payload, meta })
+    const order = { id: uuidv7(), type: type.type, priority: input.priority ?? 0, traceparent: traceparentOf(context) }
+    context.trace?.describe({ orderId: order.id, orderType: type.type })
+    const actor = actorOf(context)
+    const reply = await context.write(async (tx) => {
+      const pause = await shareAgentPause(tx, context.provenance.agentId, principal.name)
+      if (pause) throw pausedRefusal(pause)
+      const at = await tx.clock()
+      await insertOrder(
+        tx,
+        {
+          ...order,
+          typeVersion: type.version,
+          requestedByType: actor.actorType,
+          requestedById: actor.actorId,
+          principal: principal.name,
+          payload: input.payload,
+          meta,
+          acceptanceConfig: type.validators.payload.jsonSchema,
+          onItemFailure: type.onItemFailure,
+          itemsTotal: items.length,
+        },
+        at,
+      )
+      if (items.length > 0) await insertItems(tx, order, items, at, tools.settings.ageingSeconds)
+      await appendEvents(tx, actor, at, [
+        { kind: 'order.proposed', orderId: order.id, orderType: type.type, payload: input.payload },
+        ...(items.length > 0
+          ? [{ kind: 'order.planned' as const, orderId: order.id, orderType: type.type, payload: { item_count: items.length } }]
+          : []),
+      ])
+      return { status: 201, json: `{"order":${await renderOrder(tx, order.id)},"items_count":${items.length}}` }
+    })
+    tools.signal.wake(topics.ready(principal.tenantId))
+    return reply
+  },
+})

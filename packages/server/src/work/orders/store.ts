@@ -1,0 +1,255 @@
+/** Orders: reading, locking, guarded moves. */
+import type { OrderState } from '@work-manager/contract'
+import sql, { empty, join, type Sql } from 'sql-template-tag'
+import { inFairOrder } from '../../kernel/store/fair-order.ts'
+import { notPaused } from '../pauses/store.ts'
+import type { Instant, Queryable, Tx } from '../../kernel/store/tx.ts'
+
+export interface OrderRow {
+  readonly id: string
+  readonly type: string
+  readonly type_version: number
+  readonly state: OrderState
+  readonly priority: number
+  readonly revision: number
+  readonly requested_by_principal: string
+  readonly payload: unknown
+  readonly meta: Record<string, unknown> | null
+  readonly on_item_failure: 'fail_order' | 'proceed'
+  readonly items_total: number
+  readonly items_submitted: number
+  readonly items_dead: number
+  readonly approval_id: string | null
+  readonly apply_attempts: number
+  readonly traceparent: string | null
+}
+const columns = sql`o.id, o.type, o.type_version, o.state, o.priority, o.revision, o.requested_by_principal, o.payload, o.meta, o.on_item_failure,
+  o.items_total, o.items_submitted, o.items_dead, o.approval_id, o.apply_attempts, o.traceparent`
+
+export interface NewOrder {
+  readonly id: string
+  readonly type: string
+  readonly typeVersion: number
+  readonly priority: number
+  readonly requestedByType: string | null
+  readonly requestedById: string | null
+  readonly principal: string
+  readonly payload: unknown
+  readonly meta: unknown
+  readonly acceptanceConfig: unknown
+  readonly onItemFailure: 'fail_order' | 'proceed'
+  readonly itemsTotal: number
+  /** Where its trace begins; null when nobody traces. */
+  readonly traceparent: string | null
+}
+
+export async function insertOrder(tx: Tx, order: NewOrder, at: Instant): Promise<void> {
+  await tx.query(
+    sql`
+    insert into wm.orders (tenant_id, id, type, type_version, state, priority, requested_by_type, requested_by_id, requested_by_principal,
+      payload, meta, acceptance_config, on_item_failure, items_total, traceparent, last_transitioned_at, created_at, updated_at)
+    values (${tx.tenantId}, ${order.id}, ${order.type}, ${order.typeVersion}, 'queued', ${order.priority}, ${order.requestedByType},
+      ${order.requestedById}, ${order.principal}, ${JSON.stringify(order.payload)}::json,
+      ${order.meta === undefined || order.meta === null ? null : JSON.stringify(order.meta)}::jsonb,
+      ${JSON.stringify(order.acceptanceConfig)}::json, ${order.onItemFailure}, ${order.itemsTotal}, ${order.traceparent}, ${at}, ${at}, ${at})`,
+    'insert_order',
+  )
+}
+
+export async function findOrder(q: Queryable, id: string): Promise<OrderRow | undefined> {
+  const [row] = await q.query<OrderRow>(
+    sql`select ${columns} from wm.orders o where o.tenant_id = wm.current_tenant() and o.id = ${id}`,
+    'find_order',
+  )
+  return row
+}
+
+export async function hasOrdersOfType(q: Queryable, type: string): Promise<boolean> {
+  const [row] = await q.query<{ found: boolean }>(
+    sql`select exists (select from wm.orders o where o.tenant_id = wm.current_tenant() and o.type = ${type}) as found`,
+  )
+  return row!.found
+}
+
+/** Locks the order against every other writer of it until the transaction ends. Orders come before items in the lock order. */
+export async function lockOrder(tx: Tx, id: string): Promise<OrderRow | undefined> {
+  const [row] = await tx.query<OrderRow>(
+    sql`select ${columns} from wm.orders o where o.tenant_id = ${tx.tenantId} and o.id = ${id} for no key update`,
+    'lock_order',
+  )
+  return row
+}
+
+/** Several orders at once, locked in id order. */
+export async function lockOrders(tx: Tx, ids: readonly string[]): Promise<OrderRow[]> {
+  return tx.query<OrderRow>(
+    sql`select ${columns} from wm.orders o where o.tenant_id = ${tx.tenantId} and o.id = any(${ids}) order by o.id for no key update`,
+    'lock_orders',
+  )
+}
+
+/** As lockOrder, but gives up at once when somebody else holds it. */
+export async function tryLockOrder(tx: Tx, id: string): Promise<OrderRow | undefined> {
+  const [row] = await tx.query<OrderRow>(
+    sql`select ${columns} from wm.orders o where o.tenant_id = ${tx.tenantId} and o.id = ${id} for no key update skip locked`,
+    'try_lock_order',
+  )
+  return row
+}
+
+export interface OrderChanges {
+  readonly revision?: number
+  readonly itemsSubmitted?: number
+  readonly itemsDead?: number
+  readonly approvalId?: string | null
+  readonly applyAttempts?: number
+  readonly lastApplyError?: unknown
+  readonly appliedAt?: Instant
+  readonly completedAt?: Instant
+}
+
+/** Guarded move: writes only from `from`. Returns whether it happened. */
+export async function moveOrder(
+  tx: Tx,
+  id: string,
+  from: OrderState,
+  to: OrderState,
+  at: Instant,
+  changes: OrderChanges = {},
+): Promise<boolean> {
+  const sets: Sql[] = [sql`state = ${to}`, sql`last_transitioned_at = ${at}`, sql`updated_at = ${at}`]
+  if (changes.revision !== undefined) sets.push(sql`revision = ${changes.revision}`)
+  if (changes.itemsSubmitted !== undefined) sets.push(sql`items_submitted = ${changes.itemsSubmitted}`)
+  if (changes.itemsDead !== undefined) sets.push(sql`items_dead = ${changes.itemsDead}`)
+  if (changes.approvalId !== undefined) sets.push(sql`approval_id = ${changes.approvalId}`)
+  if (changes.applyAttempts !== undefined) sets.push(sql`apply_attempts = ${changes.applyAttempts}`)
+  if (changes.lastApplyError !== undefined)
+    sets.push(sql`last_apply_error = ${changes.lastApplyError === null ? null : JSON.stringify(changes.lastApplyError)}::json`)
+  if (changes.appliedAt !== undefined) sets.push(sql`applied_at = ${changes.appliedAt}`)
+  if (changes.completedAt !== undefined) sets.push(sql`completed_at = ${changes.completedAt}`)
+  const rows = await tx.query(sql`
+    update wm.orders set ${join(sets)} where tenant_id = ${tx.tenantId} and id = ${id} and state = ${from} returning id`)
+  return rows.length === 1
+}
+
+/** The order as wire JSON. */
+export async function renderOrder(q: Queryable, id: string): Promise<string | undefined> {
+  const [row] = await q.query<{ json: string }>(
+    sql`select wm.order_json(o)::text as json from wm.orders o where o.tenant_id = wm.current_tenant() and o.id = ${id}`,
+    'render_order',
+  )
+  return row?.json
+}
+
+/** How many orders match, with the snapshot in which they were counted (see kernel/store/snapshots.ts). */
+export async function countOrders(q: Queryable, wheres: readonly Sql[]): Promise<{ total: number; snapshot: string }> {
+  const where = join([sql`o.tenant_id = wm.current_tenant()`, ...wheres], ' and ')
+  const [row] = await q.query<{ total: number; snapshot: string }>(
+    sql`select count(*)::int as total, pg_current_snapshot()::text as snapshot from wm.orders o where ${where}`,
+  )
+  return row!
+}
+
+/** One page of orders by ready-made conditions and sort terms (see work/orders/order-query.ts), with counts where asked. */
+export async function pageOrders(
+  q: Queryable,
+  query: {
+    wheres: readonly Sql[]
+    orderBy: readonly Sql[]
+    limit: number
+    offset: number
+    countItems: boolean
+    countEvents: boolean
+  },
+): Promise<Array<{ id: string; json: string; items_count?: number; events_count?: number }>> {
+  const where = join([sql`o.tenant_id = wm.current_tenant()`, ...query.wheres], ' and ')
+  const itemsCount = sql`(select count(*)::int from wm.items i where i.tenant_id = o.tenant_id and i.order_id = o.id) as items_count`
+  const eventsCount = sql`(select count(*)::int from wm.events e where e.tenant_id = o.tenant_id and e.order_id = o.id) as events_count`
+  const extra = [...(query.countItems ? [itemsCount] : []), ...(query.countEvents ? [eventsCount] : [])]
+  return q.query(sql`
+    select o.id, wm.order_json(o)::text as json ${extra.length > 0 ? join(extra, ', ', ', ') : empty}
+      from wm.orders o where ${where} order by ${join(query.orderBy)} limit ${query.limit} offset ${query.offset}`)
+}
+
+/** Records how many items the plan made; only on an order that has none. */
+export async function setItemsTotal(tx: Tx, id: string, total: number, at: Instant): Promise<void> {
+  await tx.query(
+    sql`update wm.orders set items_total = ${total}, updated_at = ${at} where tenant_id = ${tx.tenantId} and id = ${id} and items_total = 0`,
+    'set_items_total',
+  )
+}
+
+/** Writes counters without moving the order. The caller holds its lock. */
+export async function setItemsDead(tx: Tx, id: string, dead: number, at: Instant): Promise<void> {
+  await tx.query(
+    sql`update wm.orders set items_dead = ${dead}, updated_at = ${at} where tenant_id = ${tx.tenantId} and id = ${id}`,
+    'set_items_dead',
+  )
+}
+
+export interface OrderAddress {
+  readonly tenant_id: string
+  readonly id: string
+  readonly type: string
+  readonly state: OrderState
+  readonly last_transitioned_at: Instant
+}
+
+/** Open orders of all tenants that have not moved for `hours` and were not reported since they stopped. */
+export async function findStaleOrders(q: Queryable, hours: number, limit: number): Promise<OrderAddress[]> {
+  return q.query(
+    sql`
+    select o.tenant_id, o.id, o.type, o.state, o.last_transitioned_at from wm.orders o
+     where o.state in ('queued', 'checked_out', 'in_progress', 'submitted', 'approved')
+       and o.last_transitioned_at < clock_timestamp() - make_interval(secs => ${hours * 3600})
+       and (o.stale_alerted_at is null or o.stale_alerted_at < o.last_transitioned_at)
+     order by o.last_transitioned_at limit ${limit}`,
+    'find_stale_orders',
+  )
+}
+
+/** Marks the standstill that began at `since` as reported; false when the order moved or was reported meanwhile. */
+export async function markStale(tx: Tx, id: string, since: Instant, at: Instant): Promise<boolean> {
+  const rows = await tx.query(
+    sql`
+    update wm.orders set stale_alerted_at = ${at}
+     where tenant_id = ${tx.tenantId} and id = ${id} and last_transitioned_at = ${since}
+       and (stale_alerted_at is null or stale_alerted_at < last_transitioned_at) returning id`,
+    'mark_stale',
+  )
+  return rows.length === 1
+}
+
+const waitingOrders = {
+  from: sql`wm.orders o`,
+  tenant: sql`o.tenant_id`,
+  by: sql`o.last_transitioned_at`,
+  columns: sql`o.tenant_id, o.id, o.type, o.state, o.last_transitioned_at`,
+}
+
+/** Approved orders of all tenants that nothing pauses, tenant by tenant in turn. */
+export function findApprovedOrders(q: Queryable, limit: number): Promise<OrderAddress[]> {
+  return inFairOrder(q, { ...waitingOrders, name: 'find_approved_orders', among: sql`o.state = 'approved'`, where: notPaused, limit })
+}
+
+/** Submitted orders of these types, of all tenants, whose automatic approval was not tried and which nothing pauses; in turn. */
+export function findUndecidedOrders(q: Queryable, types: readonly string[], limit: number): Promise<OrderAddress[]> {
+  return inFairOrder(q, {
+    ...waitingOrders,
+    name: 'find_undecided_orders',
+    among: sql`o.state = 'submitted' and o.auto_approval_tried_revision < o.revision`,
+    where: sql`o.type = any (${types as string[]}) and ${notPaused}`,
+    limit,
+  })
+}
+
+/** The automatic approval of this revision was tried; it is not tried again before a rework. */
+export async function markAutoApprovalTried(tx: Tx, id: string, revision: number): Promise<boolean> {
+  const rows = await tx.query(
+    sql`
+    update wm.orders set auto_approval_tried_revision = ${revision}
+     where tenant_id = ${tx.tenantId} and id = ${id} and auto_approval_tried_revision < ${revision} returning id`,
+    'mark_auto_approval_tried',
+  )
+  return rows.length === 1
+}

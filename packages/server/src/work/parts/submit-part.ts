@@ -1,0 +1,118 @@
+import { WorkError } from '@work-manager/contract'
+import Type from 'typebox'
+import { uuidv7 } from 'uuidv7'
+import { digestOf } from '../approvals/digest.ts'
+import { TypeCrashed } from '../order-types/type-crashed.ts'
+import { checkPart } from '../order-types/verify-submission.ts'
+import { appendEvents, type Fact } from '../../kernel/store/events.ts'
+import { moveItems, noteOnLeasedItem } from '../items/store.ts'
+import { lockOrder } from '../orders/store.ts'
+import { appendPart, countParts, readPartsState } from './store.ts'
+import { actorOf } from '../../kernel/operations/actor.ts'
+import { document, evidence, itemId, leaseToken, notes } from '../inputs.ts'
+import { refused } from '../../kernel/operations/operation.ts'
+import { defineOperation } from '../tools.ts'
+import { beginOrder } from '../orders/order-flow.ts'
+import { getType } from '../orders/planning.ts'
+import { getItemBrief, lockHeldItem, verified } from '../items/verification.ts'
+
+/** Refuses with: not_found, parts_not_supported, verification_failed, part_too_large, too_many_parts, the lease refusals. */
+export const submitPart = defineOperation({
+  name: 'submit_part',
+  summary: 'Hand in one part of a large result; parts are checked one by one and assembled by finalize.',
+  http: { method: 'POST', path: '/items/:item/parts', aliases: ['/items/:item/submit-part'], success: 202 },
+  ability: 'work:submit',
+  rate: 'shed_last',
+  idempotency: 'required',
+  input: Type.Object({
+    item: itemId,
+    lease_token: leaseToken,
+    part_key: Type.String({ minLength: 1, maxLength: 120, description: 'Which part; the type names the keys.' }),
+    seq: Type.Optional(
+      Type.Union([Type.Null(), Type.Integer({ minimum: 0, maximum: 1_000_000 })], { description: 'Position of a piece of a part.' }),
+    ),
+    payload: document('The part.'),
+    evidence,
+    notes,
+  }),
+  output: Type.Object({
+    success: Type.Boolean(),
+    part: Type.Object({
+      id: Type.String(),
+      part_key: Type.String(),
+      seq: Type.Union([Type.Null(), Type.Integer()]),
+      status: Type.String(),
+      revision: Type.Integer(),
+    }),
+    item_parts_state: Type.Record(Type.String(), Type.Unknown()),
+  }),
+  async handler(context, input) {
+    const { settings } = context.tools
+    const bytes = Buffer.byteLength(JSON.stringify(input.payload))
+    if (bytes > settings.maxPartBytes)
+      throw new WorkError('part_too_large', { detail: `The part has ${bytes} bytes; at most ${settings.maxPartBytes} are accepted.` })
+    const brief = await getItemBrief(context, input.item, input.lease_token)
+    const type = getType(context.tools, brief.type)
+    const seq = input.seq ?? null
+    const handedIn = { partKey: input.part_key, seq, payload: input.payload, evidence: input.evidence ?? null }
+    const findings = await verified(context, () => checkPart(type, { input: brief.input, ...handedIn })).catch((error: unknown) => {
+      throw error instanceof TypeCrashed
+        ? new WorkError('internal', { detail: 'A check of the order type broke; the part was not kept.' }, { cause: error })
+        : error
+    })
+    const id = uuidv7()
+
+    return context.write(async (tx) => {
+      const order = await lockOrder(tx, brief.order_id)
+      const { item, at } = await lockHeldItem(tx, context, input.item, input.lease_token)
+      const kept = await countParts(tx, item.id)
+      if (kept >= settings.maxPartsPerItem)
+        throw new WorkError('too_many_parts', {
+          detail: `The item holds ${kept} part revisions; at most ${settings.maxPartsPerItem} are kept.`,
+        })
+      const facts: Fact[] = []
+      if (item.state === 'leased') {
+        await moveItems(tx, [item.id], 'leased', 'in_progress', at)
+        facts.push(
+          { kind: 'item.in_progress', orderId: item.order_id, itemId: item.id, orderType: item.order_type },
+          ...(await beginOrder(tx, order!, at)),
+        )
+      }
+      const status = findings.length === 0 ? 'validated' : 'rejected'
+      const checksum = digestOf(input.payload).slice('sha256:'.length)
+      const revision = await appendPart(
+        tx,
+        {
+          id,
+          orderId: item.order_id,
+          itemId: item.id,
+          ...handedIn,
+          status,
+          notes: input.notes ?? null,
+          errors: findings.length > 0 ? { validation: findings.slice(0, 20) } : null,
+          checksum,
+          agentId: context.provenance.agentId,
+          principal: context.principal.name,
+          generation: item.generation,
+        },
+        at,
+      )
+      const partsState = await readPartsState(tx, item.id)
+      await noteOnLeasedItem(tx, { ...item, state: 'in_progress' }, at, { partsState })
+      facts.push({
+        kind: status === 'validated' ? 'item.part_submitted' : 'item.part_refused',
+        orderId: item.order_id,
+        itemId: item.id,
+        orderType: item.order_type,
+        payload: { part_key: input.part_key, seq, revision, checksum, ...(findings.length > 0 ? { errors: findings.slice(0, 20) } : {}) },
+      })
+      await appendEvents(tx, actorOf(context), at, facts)
+      // A refused part is on the record; it never hides a validated revision of the same slot.
+      if (findings.length > 0) return refused(new WorkError('verification_failed', { detail: findings[0]!.message, errors: findings }))
+      return {
+        status: 202,
+        body: { success: true, part: { id, part_key: input.part_key, seq, status, revision }, item_parts_state: partsState },
+      }
+    })
+  },
+})

@@ -1,0 +1,30 @@
+import Type from 'typebox'
+import { listRecords as readRecords } from './store.ts'
+import { decodeCursor, encodeCursor } from '../../kernel/operations/cursor.ts'
+import { cursor, limit } from '../../kernel/operations/inputs.ts'
+import { defineOperation } from '../tools.ts'
+
+/** Refuses with: cursor_invalid. */
+export const listRecords = defineOperation({
+  name: 'list_records',
+  summary: 'Read what applied orders wrote into a collection of the document table.',
+  http: { method: 'GET', path: '/records/:collection', success: 200 },
+  ability: 'work:view',
+  idempotency: 'none',
+  input: Type.Object({ collection: Type.String({ minLength: 1, maxLength: 120 }), limit, cursor }),
+  output: Type.Object({ data: Type.Array(Type.Unknown()), next_cursor: Type.Union([Type.Null(), Type.String()]) }),
+  handler(context, input) {
+    const { tenantId } = context.principal
+    const list = `records ${input.collection}`
+    const size = input.limit ?? 50
+    const after = input.cursor
+      ? decodeCursor(tenantId, list, input.cursor, [{ test: (key) => key.length >= 1 && key.length <= 500 && !key.includes('\u0000') }])[0]
+      : undefined
+    return context.read(async (q) => {
+      const rows = await readRecords(q, input.collection, size + 1, after)
+      const shown = rows.slice(0, size)
+      const next = rows.length > size ? encodeCursor(tenantId, list, [shown.at(-1)!.key]) : null
+      return { status: 200, json: `{"data":[${shown.map((row) => row.json).join(',')}],"next_cursor":${JSON.stringify(next)}}` }
+    })
+  },
+})
