@@ -2,13 +2,12 @@
  * Builds the publishable packages into dist/<name>/: the source tree compiled in place (`.js` and `.d.ts` where `.ts` stood), so that
  * every relative path of the source, to migrations for example, is right in the published package too. Node does not run TypeScript
  * inside node_modules, hence the step.
- * `--verify` also packs the results, installs them in an empty folder and imports every export there.
+ * `--verify` then tries them outside the repository (verify-packages.mjs); `.ci/run` asks for it.
  */
-import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { run, verifyPackages } from './verify-packages.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = path.join(root, 'dist')
@@ -18,12 +17,6 @@ const packages = ['contract', 'sdk', 'server']
 
 const readJson = (file) => JSON.parse(readFileSync(file, 'utf8'))
 const writeJson = (file, value) => writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
-
-function run(file, args, cwd) {
-  const { status, stdout, stderr, error } = spawnSync(file, args, { cwd, encoding: 'utf8', shell: process.platform === 'win32' })
-  if (status === 0) return stdout
-  throw new Error(`"${[path.basename(file), ...args].join(' ')}" failed in ${cwd}:\n${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`)
-}
 
 /** `./src/index.ts` → where the compiled file and its types are. */
 function compiledExport(target) {
@@ -50,8 +43,8 @@ function build(name) {
   mkdirSync(to, { recursive: true })
 
   const config = path.join(dist, `tsconfig.${name}.json`)
-  // A folder for tests is published only where others are meant to use it.
-  const folders = readJson(path.join(from, 'package.json')).exports['./testing'] ? ['src', 'testing'] : ['src']
+  // Of the folder for tests only what others are meant to use is published: its entry and what that imports.
+  const testing = readJson(path.join(from, 'package.json')).exports['./testing']
   writeJson(config, {
     extends: '../tsconfig.json',
     compilerOptions: {
@@ -64,16 +57,16 @@ function build(name) {
       // Compiled against the declarations of the packages built before it, or their source would be emitted a second time.
       paths: Object.fromEntries(builtBefore(name)),
     },
-    include: folders.map((folder) => `../packages/${name}/${folder}`),
-    exclude: ['../**/*.test.ts', '../**/node_modules'],
+    include: [`../packages/${name}/src`],
+    files: testing === undefined ? [] : [`../packages/${name}/${testing}`],
+    exclude: ['../**/*.test.ts', '../**/fixtures', '../**/node_modules'],
   })
   run(process.execPath, [path.join(root, 'node_modules/@typescript/native/bin/tsc'), '-p', config], root)
   rmSync(config)
 
-  for (const folder of ['bin', 'migrations', ...folders]) {
-    const isCode = folder === 'src' || folder === 'testing'
+  for (const folder of ['bin', 'migrations', 'src']) {
     if (!existsSync(path.join(from, folder))) continue
-    cpSync(path.join(from, folder), path.join(to, folder), { recursive: true, filter: (file) => !(isCode && file.endsWith('.ts')) })
+    cpSync(path.join(from, folder), path.join(to, folder), { recursive: true, filter: (file) => !file.endsWith('.ts') })
   }
   for (const document of ['README.md', 'LICENSE']) {
     const own = [path.join(from, document), path.join(root, document)].find((file) => existsSync(file))
@@ -98,34 +91,6 @@ function builtBefore(name) {
   })
 }
 
-function verify() {
-  const folder = mkdtempSync(path.join(tmpdir(), 'work-manager-verify-'))
-  try {
-    const archives = packages.map((name) => {
-      const [{ filename }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder], path.join(dist, name)))
-      return `./${filename}`
-    })
-    writeJson(path.join(folder, 'package.json'), { name: 'empty', private: true, type: 'module' })
-    run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...archives], folder)
-
-    for (const name of packages) {
-      const manifest = readJson(path.join(dist, name, 'package.json'))
-      for (const [entry, target] of Object.entries(manifest.exports)) {
-        if (typeof target !== 'object') continue
-        const specifier = path.posix.join(manifest.name, entry)
-        const names = run(process.execPath, ['-e', `import('${specifier}').then((m) => console.log(Object.keys(m).length))`], folder)
-        console.log(`import('${specifier}') gives ${names.trim()} names`)
-      }
-      for (const bin of Object.keys(manifest.bin ?? {})) {
-        run(process.execPath, [path.join(folder, 'node_modules', '.bin', bin), '--help'], folder)
-        console.log(`${bin} --help answers`)
-      }
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
 const asked = process.argv.slice(2)
 if (asked.some((argument) => argument !== '--verify')) {
   console.error('The only option is --verify: install the built packages in an empty folder and import them there.')
@@ -133,7 +98,7 @@ if (asked.some((argument) => argument !== '--verify')) {
 }
 try {
   packages.forEach(build)
-  if (asked.includes('--verify')) verify()
+  if (asked.includes('--verify')) await verifyPackages(root, packages)
 } catch (error) {
   console.error(error.message)
   process.exitCode = 1

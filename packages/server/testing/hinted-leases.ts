@@ -5,8 +5,8 @@ import { startTestRedis, type TestRedis } from './redis-server.ts'
 import { holdItem } from './row-gate.ts'
 import { type Answer, type Caller, createCaller, startTestServer, type TestServer, until } from './test-server.ts'
 
-export const recordedType = { ...essayType, type: 'test.recorded', recordHeartbeats: true }
-export const strictType = { ...essayType, type: 'test.strict', requireLeaseToken: true }
+export const recordedType: typeof essayType = { ...essayType, type: 'test.recorded', recordHeartbeats: true }
+export const strictType: typeof essayType = { ...essayType, type: 'test.strict', requireLeaseToken: true }
 export const hintedTypes = [essayType, recordedType, strictType]
 
 export interface Leased {

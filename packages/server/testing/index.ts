@@ -1,2 +1,2 @@
 /** For people who write order types: `@work-manager/server/testing`. */
-export { testOrderType } from './order-type-kit.ts'
+export { type HandIn, type KitOptions, type OrderTypeKit, testOrderType } from './order-type-kit.ts'

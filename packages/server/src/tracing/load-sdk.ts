@@ -1,5 +1,10 @@
 /** The OpenTelemetry SDK, which only those install who export traces. */
 
+import type * as contextModule from '@opentelemetry/context-async-hooks'
+import type * as exporterModule from '@opentelemetry/exporter-trace-otlp-http'
+import type * as resourcesModule from '@opentelemetry/resources'
+import type * as traceModule from '@opentelemetry/sdk-trace'
+
 export class TracingStartError extends Error {
   override readonly name = 'TracingStartError'
 }
@@ -11,14 +16,15 @@ const packages = [
   '@opentelemetry/resources',
 ] as const
 
-const load = async () => ({
+/** Named, because declarations cannot spell out the classes inside the packages. */
+export type Sdk = typeof traceModule & typeof exporterModule & typeof contextModule & typeof resourcesModule
+
+const load = async (): Promise<Sdk> => ({
   ...(await import('@opentelemetry/sdk-trace')),
   ...(await import('@opentelemetry/exporter-trace-otlp-http')),
   ...(await import('@opentelemetry/context-async-hooks')),
   ...(await import('@opentelemetry/resources')),
 })
-
-export type Sdk = Awaited<ReturnType<typeof load>>
 
 /** Refuses with: TracingStartError, which says what to install. */
 export async function loadSdk(): Promise<Sdk> {

@@ -4,6 +4,9 @@
  */
 import { hostname } from 'node:os'
 import type { Counter, Histogram, Meter } from '@opentelemetry/api'
+import type * as exporterModule from '@opentelemetry/exporter-metrics-otlp-http'
+import type * as resourcesModule from '@opentelemetry/resources'
+import type * as metricsModule from '@opentelemetry/sdk-metrics'
 import { type MetricName, metricsNamespace } from '@work-manager/contract'
 import type { DriverFactory, DriverOptions, MetricsDriver } from '../metrics.ts'
 import { definitionOf, mostSeries, SeriesMap } from '../series.ts'
@@ -17,7 +20,10 @@ const shutdownMs = 500
 /** The reader's own timer is not used: gauges are read first. */
 const never = 2 ** 31 - 1
 
-async function loadSdk() {
+/** Named, because declarations cannot spell out the classes inside the packages. */
+type Sdk = typeof metricsModule & typeof exporterModule & typeof resourcesModule
+
+async function loadSdk(): Promise<Sdk> {
   const [sdk, exporter, resources] = await Promise.all([
     import('@opentelemetry/sdk-metrics'),
     import('@opentelemetry/exporter-metrics-otlp-http'),
@@ -84,7 +90,7 @@ const metricsUrl = (endpoint: string): string => {
 }
 
 /** Refuses with: MissingPackageError. */
-export async function createOtelDriver(options: DriverOptions, load: () => ReturnType<typeof loadSdk> = loadSdk): Promise<MetricsDriver> {
+export async function createOtelDriver(options: DriverOptions, load: () => Promise<Sdk> = loadSdk): Promise<MetricsDriver> {
   const { log, version, intervalMs, otlpEndpoint, serviceName, refresh } = options
   const sdk = await load().catch((error: unknown) => {
     throw (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND' ? new MissingPackageError({ cause: error }) : error
