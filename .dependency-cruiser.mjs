@@ -4,7 +4,7 @@
  */
 const levels = [
   ['contract'],
-  ['config', 'log', 'redis', 'metrics', 'tracing', 'outgoing', 'embedded'],
+  ['config', 'log', 'redis', 'metrics', 'tracing', 'outgoing', 'embedded', 'addresses'],
   ['cache', 'rate-limits'],
   ['kernel'],
   ['access', 'ledger', 'housekeeping'],

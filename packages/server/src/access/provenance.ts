@@ -8,7 +8,7 @@ import { hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { WorkError } from '@work-manager/contract'
 import { LRUCache } from 'lru-cache'
-import { anonymizedIp, plainIp } from './ip-address.ts'
+import { anonymizedIp, plainIp } from '../addresses/ip-address.ts'
 import type { Principal, Provenance } from '../kernel/principal.ts'
 
 export interface ProvenanceOptions {

@@ -1,6 +1,6 @@
 /** Everything that operations may use, wired. */
 import type { Logger } from 'pino'
-import { anonymizedIp } from '../access/ip-address.ts'
+import { anonymizedIp } from '../addresses/ip-address.ts'
 import { openCache } from '../cache/index.ts'
 import type { Config } from '../config/index.ts'
 import { createHotPath } from '../work/hot-path/hot-path.ts'

@@ -6,7 +6,7 @@
 import type { Tier } from '@work-manager/contract'
 import type { Logger } from 'pino'
 import type { Metrics } from '../metrics/metrics.ts'
-import { addressGroup } from './address-group.ts'
+import { addressGroup } from '../addresses/ip-address.ts'
 import { type Admission, type Counted, noLimits, RateLimitedError } from './admission.ts'
 import { createMemoryLimiter } from './drivers/memory.ts'
 import { type Limit, limitOf, type Taken } from './limit.ts'
