@@ -735,6 +735,12 @@ CREATE OR REPLACE FUNCTION wm.item_is_closed(state text)
  IMMUTABLE PARALLEL SAFE
 AS $function$ select state in ('submitted', 'accepted', 'completed', 'dead_lettered', 'cancelled') $function$;
 
+CREATE OR REPLACE FUNCTION wm.item_is_decidable(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$ select state in ('submitted', 'dead_lettered') $function$;
+
 CREATE OR REPLACE FUNCTION wm.item_is_handed_in(state text)
  RETURNS boolean
  LANGUAGE sql

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { defineMachine, type Next, sourcesOf, statesOf, statesTagged, tagTest } from './machine.ts'
+import { defineMachine, type Next, sourcesOf, statesOf, statesTagged, tagTests } from './machine.ts'
 
 const lamp = defineMachine({
   noun: 'lamp',
@@ -19,7 +19,7 @@ it('lists states by tag and by where they lead', () => {
   expect(statesTagged(lamp, 'usable')).toEqual(['off', 'on'])
   expect(statesTagged(lamp, 'warm')).toEqual(['on'])
   expect(sourcesOf(lamp, 'off')).toEqual(['on'])
-  expect(statesOf(lamp).filter(tagTest(lamp, 'usable'))).toEqual(['off', 'on'])
+  expect(statesOf(lamp).filter(tagTests(lamp).usable)).toEqual(['off', 'on'])
 })
 
 it('compiles legal moves, tags and tables only', () => {

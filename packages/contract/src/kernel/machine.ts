@@ -54,13 +54,16 @@ export function statesTagged<const M extends Machine, Tag extends TagOf<M>>(mach
   return Object.entries(machine.states).flatMap(([state, { tags }]) => (tags?.includes(tag) ? [state as StatesTagged<M, Tag>] : []))
 }
 
-/** A question to ask of a state: does it carry `tag`? */
-export function tagTest<const M extends Machine, Tag extends TagOf<M>>(
-  machine: M,
-  tag: Tag,
-): (state: StateOf<M>) => state is StatesTagged<M, Tag> {
-  const tagged = new Set<string>(statesTagged(machine, tag))
-  return (state): state is StatesTagged<M, Tag> => tagged.has(state)
+export type TagTests<M extends Machine> = { readonly [Tag in TagOf<M>]: (state: StateOf<M>) => state is StatesTagged<M, Tag> }
+
+/** The questions to ask of a state, one for each tag: `orderIs.open(state)`. */
+export function tagTests<const M extends Machine>(machine: M): TagTests<M> {
+  const tests: Record<string, (state: string) => boolean> = {}
+  for (const tag of new Set(Object.values(machine.states).flatMap(({ tags = [] }) => tags))) {
+    const tagged = new Set<string>(statesTagged(machine, tag as TagOf<M>))
+    tests[tag] = (state) => tagged.has(state)
+  }
+  return tests as TagTests<M>
 }
 
 export const statesOf = <M extends Machine>(machine: M): ReadonlyArray<StateOf<M>> => Object.keys(machine.states)

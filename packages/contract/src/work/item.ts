@@ -1,13 +1,14 @@
 /** Items: what an agent takes under a lease, works on and hands in. */
 import Type from 'typebox'
 import { defineEvents } from '../kernel/events.ts'
-import { defineMachine, type StateOf, statesOf } from '../kernel/machine.ts'
+import { defineMachine, type StateOf, statesOf, tagTests } from '../kernel/machine.ts'
 import { defineNoun } from '../kernel/noun.ts'
 import { anyJson, nullable, time, uuid } from '../kernel/shapes.ts'
 
 /**
  * Tags: `open` is not handed in and can still be worked on; `held` stands under a lease; `handed_in` has a result that counts;
- * `closed` needs no more work in this revision; `revivable` comes back by a requeue.
+ * `decidable` is what a decision about the order is about; `closed` needs no more work in this revision; `revivable` comes back
+ * by a requeue.
  */
 export const itemMachine = defineMachine({
   noun: 'item',
@@ -46,7 +47,7 @@ export const itemMachine = defineMachine({
     },
     submitted: {
       doc: 'Handed in and verified; the lease has ended. Waits for the decision on its order.',
-      tags: ['handed_in', 'closed'],
+      tags: ['handed_in', 'decidable', 'closed'],
       rescued_by: [],
       to: { accepted: 'apply', rejected: 'reject', cancelled: 'cancel' },
     },
@@ -71,7 +72,7 @@ export const itemMachine = defineMachine({
     },
     dead_lettered: {
       doc: 'Set aside with a case file. Leaves only by a requeue with a reason.',
-      tags: ['revivable', 'closed'],
+      tags: ['revivable', 'decidable', 'closed'],
       rescued_by: [],
       to: { queued: 'requeue' },
     },
@@ -81,6 +82,7 @@ export const itemMachine = defineMachine({
 
 export type ItemState = StateOf<typeof itemMachine>
 export const itemStates = statesOf(itemMachine)
+export const itemIs = tagTests(itemMachine)
 
 export const ItemShape = Type.Object(
   {

@@ -1,7 +1,7 @@
 /** Orders: what is proposed, worked on item by item, decided and applied. */
 import Type from 'typebox'
 import { defineEvents } from '../kernel/events.ts'
-import { defineMachine, type StateOf, statesOf } from '../kernel/machine.ts'
+import { defineMachine, type StateOf, statesOf, tagTests } from '../kernel/machine.ts'
 import { defineNoun } from '../kernel/noun.ts'
 import { anyJson, nullable, time, uuid } from '../kernel/shapes.ts'
 import { EventShape } from '../ledger/event.ts'
@@ -104,6 +104,7 @@ export const orderMachine = defineMachine({
 
 export type OrderState = StateOf<typeof orderMachine>
 export const orderStates = statesOf(orderMachine)
+export const orderIs = tagTests(orderMachine)
 
 export const OrderShape = Type.Object(
   {

@@ -87,6 +87,10 @@ create or replace function wm.item_is_handed_in(state text) returns boolean
   language sql immutable parallel safe
   as $$ select state in ('submitted', 'accepted', 'completed') $$;
 
+create or replace function wm.item_is_decidable(state text) returns boolean
+  language sql immutable parallel safe
+  as $$ select state in ('submitted', 'dead_lettered') $$;
+
 create or replace function wm.item_is_closed(state text) returns boolean
   language sql immutable parallel safe
   as $$ select state in ('submitted', 'accepted', 'completed', 'dead_lettered', 'cancelled') $$;

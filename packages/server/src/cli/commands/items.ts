@@ -1,6 +1,6 @@
 /** `items list|checkout|retry`: across orders. The other verbs are derived from the operations. */
 import type { Command } from 'commander'
-import { nearestName } from '@work-manager/contract'
+import { itemMachine, nearestName, statesTagged } from '@work-manager/contract'
 import { itemColumns, showAnswer } from '../answer-view.ts'
 import type { Item } from '../answers.ts'
 import { wholeNumber } from '../arguments.ts'
@@ -95,7 +95,7 @@ async function findItems(context: Context, options: Partial<ListOptions> & { rea
   const client = await context.client()
   const found: Item[] = []
   const states =
-    options.leased === true ? ['leased', 'in_progress'] : (options.state?.split(',').map((state) => state.trim()) ?? [undefined])
+    options.leased === true ? statesTagged(itemMachine, 'held') : (options.state?.split(',').map((state) => state.trim()) ?? [undefined])
   for (const state of states) {
     let cursor: string | undefined
     do {

@@ -1,4 +1,5 @@
 /** The two orders of the demo: how they are proposed, and how an earlier start's are found again. */
+import { orderMachine, type OrderState, statesTagged } from '@work-manager/contract'
 import type { Order, WorkApi } from './client.ts'
 
 export const auditType = 'dependency.license-audit'
@@ -7,8 +8,6 @@ export const mostPackages = 300
 /** Scripted agents read files in moments; who is silent for five seconds is gone, and nobody has to wait long to see it. */
 const leaseSeconds = 5
 const packagesPerItem = 15
-
-const unfinished = ['queued', 'checked_out', 'in_progress']
 
 /** The audit of everything installed. */
 export function proposeFullAudit(api: WorkApi): Promise<Order> {
@@ -35,7 +34,7 @@ export async function proposeStrictAudit(api: WorkApi): Promise<Order | null> {
 export async function findEarlier(
   api: WorkApi,
   role: 'first' | 'waiting',
-  states: readonly string[] = unfinished,
+  states: readonly OrderState[] = statesTagged(orderMachine, 'open'),
 ): Promise<Order | undefined> {
   const [order] = await api.findOrders({ type: auditType, meta: `demo:${role}`, state: states.join(',') })
   return order && api.getOrder(order.id)

@@ -3,6 +3,7 @@
  * approved by a scripted reviewer and written down; then a second order waits for the person at the terminal. Plain code, no model,
  * and no way to the server but its public HTTP API.
  */
+import { orderMachine, statesTagged } from '@work-manager/contract'
 import { workUntilDone, type Work } from './agents/agent.ts'
 import { honestWork } from './agents/honest-agent.ts'
 import { inventingAgent } from './agents/inventing-agent.ts'
@@ -105,7 +106,7 @@ class Crew {
 async function firstAct(crew: Crew): Promise<FirstAct> {
   const { narrator, proposer, reviewer, signal } = crew
   narrator.chapter('1  Which licences do the packages installed here have? Agents must prove it.')
-  const earlier = await findEarlier(proposer, 'first', ['queued', 'checked_out', 'in_progress', 'submitted'])
+  const earlier = await findEarlier(proposer, 'first', [...statesTagged(orderMachine, 'open'), 'submitted'])
   const order = earlier ?? (await proposeFullAudit(proposer))
   narrator.say(
     'proposer',

@@ -1,5 +1,5 @@
 /** Who may decide, and whether an order is ready. Pure. */
-import { type FieldError, type OrderState, WorkError } from '@work-manager/contract'
+import { type FieldError, orderIs, type OrderState, WorkError } from '@work-manager/contract'
 import { illegalMove } from '../../kernel/transitions.ts'
 
 export interface Decider {
@@ -42,7 +42,7 @@ export function assertMayApprove(decider: Decider, involvement: Involvement): vo
 
 /** Refuses with: not_ready_for_approval while work is open; illegal_state_transition in any other state than submitted. */
 export function assertReadyForApproval(state: OrderState, openItems: number, findings: readonly FieldError[]): void {
-  if (['queued', 'checked_out', 'in_progress'].includes(state))
+  if (orderIs.open(state))
     throw new WorkError('not_ready_for_approval', {
       detail: `Order is not ready for approval: ${openItems} of its items ${openItems === 1 ? 'is' : 'are'} not handed in yet.`,
       extra: { current_state: state },

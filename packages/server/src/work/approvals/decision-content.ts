@@ -1,5 +1,5 @@
 /** What approve and apply look at: the order with its items, and the digest of exactly that. */
-import type { Evidence, FieldError } from '@work-manager/contract'
+import { type Evidence, type FieldError, itemIs } from '@work-manager/contract'
 import { orderDigest } from './digest.ts'
 import type { OrderType } from '../order-types/define-order-type.ts'
 import type { ItemForDecision, OrderForDecision } from '../order-types/order-type.ts'
@@ -17,7 +17,7 @@ export interface DecisionContent {
 
 export async function loadDecisionContent(q: Queryable, tenantId: string, row: OrderRow): Promise<DecisionContent> {
   const rows = await loadDecisionItems(q, row.id)
-  const decided = rows.filter((item) => item.state === 'submitted' || item.state === 'dead_lettered')
+  const decided = rows.filter((item) => itemIs.decidable(item.state))
   return {
     order: { id: row.id, tenantId, type: row.type, priority: row.priority, payload: row.payload, meta: row.meta, revision: row.revision },
     items: decided.map((item) => ({
@@ -46,8 +46,7 @@ export async function loadDecisionContent(q: Queryable, tenantId: string, row: O
   }
 }
 
-export const openItemsOf = (content: DecisionContent): number =>
-  content.rows.filter((item) => item.state !== 'submitted' && item.state !== 'dead_lettered').length
+export const openItemsOf = (content: DecisionContent): number => content.rows.filter((item) => !itemIs.decidable(item.state)).length
 
 /** The type's own readiness rule across items. Refuses with: TypeCrashed. */
 export const readinessFindings = (type: OrderType, content: DecisionContent): readonly FieldError[] =>

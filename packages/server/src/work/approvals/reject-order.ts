@@ -66,15 +66,10 @@ export const rejectOrder = defineOperation({
         },
       ]
 
-      const moved = await moveItems(
-        tx,
-        back.map((item) => item.id),
-        'submitted',
-        'rejected',
-        at,
-      )
-      facts.push(...moved.map((id) => ({ kind: 'item.rejected' as const, orderId: order.id, itemId: id, orderType: order.type })))
-      const reviewed = { itemsSubmitted: order.items_submitted - moved.length }
+      const sentBack = back.map((item) => item.id)
+      await moveItems(tx, sentBack, 'submitted', 'rejected', at)
+      facts.push(...sentBack.map((id) => ({ kind: 'item.rejected' as const, orderId: order.id, itemId: id, orderType: order.type })))
+      const reviewed = { itemsSubmitted: order.items_submitted - sentBack.length }
       await moveOrder(tx, order.id, 'submitted', 'rejected', at, rework ? { ...reviewed, revision: order.revision + 1 } : reviewed)
       await appendDecision(
         tx,
@@ -88,7 +83,7 @@ export const rejectOrder = defineOperation({
           actorId: actor.actorId,
           principal: actor.principal,
           errors: input.errors,
-          reworkItemIds: rework ? moved : undefined,
+          reworkItemIds: rework ? sentBack : undefined,
           traceparent: traceparentOf(context),
         },
         at,
@@ -96,7 +91,7 @@ export const rejectOrder = defineOperation({
 
       if (rework) {
         // A new revision is a new budget of attempts; the lease generations go on counting, so no older token comes back to life.
-        for (const id of moved) {
+        for (const id of sentBack) {
           const errors = input.errors.filter((error) => !error.item_id || error.item_id === id)
           await moveItems(tx, [id], 'rejected', 'queued', at, { rework: { revision: order.revision + 1, errors }, attempts: 0 })
           facts.push({ kind: 'item.requeued', orderId: order.id, itemId: id, orderType: order.type, payload: { rework: errors } })
@@ -106,7 +101,7 @@ export const rejectOrder = defineOperation({
           kind: 'order.requeued',
           orderId: order.id,
           orderType: order.type,
-          payload: { revision: order.revision + 1, items: moved },
+          payload: { revision: order.revision + 1, items: sentBack },
           message: 'Sent back for rework',
         })
       }

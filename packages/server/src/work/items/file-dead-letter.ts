@@ -1,5 +1,5 @@
 /** Filing what failed for good: the item with its case file, and with it the order, unless its type goes on without the item. */
-import type { ItemState } from '@work-manager/contract'
+import { itemIs, itemMachine, orderIs, type orderMachine, type StatesTagged, statesTagged } from '@work-manager/contract'
 import { type Actor, appendEvents, type Fact, readCaseFile } from '../../kernel/store/events.ts'
 import { type ItemAddress, type ItemRow, lockItemsOfOrder, moveItems } from './store.ts'
 import { moveOrder, type OrderRow, setItemsDead, tryLockOrder } from '../orders/store.ts'
@@ -7,21 +7,24 @@ import type { Instant, Tx } from '../../kernel/store/tx.ts'
 import { traceIdOf } from '../../tracing/traceparent.ts'
 import type { WorkTools } from '../tools.ts'
 
-const openStates = ['queued', 'leased', 'in_progress'] as const satisfies readonly ItemState[]
+type OpenOrder = OrderRow & { readonly state: StatesTagged<typeof orderMachine, 'open'> }
+const isOpen = (order: OrderRow): order is OpenOrder => orderIs.open(order.state)
 
 /** The order fails, and with it whatever of it is still open: leases end, siblings are filed beside the item. */
-async function failOrder(tx: Tx, order: OrderRow, items: readonly ItemRow[], at: Instant): Promise<Fact[]> {
+async function failOrder(tx: Tx, order: OpenOrder, items: readonly ItemRow[], at: Instant): Promise<Fact[]> {
   const facts: Fact[] = []
   const error = { code: 'order_failed', message: 'Another item of the order failed for good.' }
-  for (const state of openStates) {
+  for (const state of statesTagged(itemMachine, 'open')) {
     const ids = items.filter((item) => item.state === state).map((item) => item.id)
-    for (const id of await moveItems(tx, ids, state, 'failed', at, { error }))
+    await moveItems(tx, ids, state, 'failed', at, { error })
+    for (const id of ids)
       facts.push({ kind: 'item.failed', orderId: order.id, itemId: id, orderType: order.type, payload: { error, will_retry: false } })
   }
   await moveOrder(tx, order.id, order.state, 'failed', at)
   facts.push({ kind: 'order.failed', orderId: order.id, orderType: order.type, message: 'An item failed for good' })
-  const failed = items.filter((item) => item.state === 'failed' || openStates.some((state) => state === item.state)).map((item) => item.id)
-  for (const id of await moveItems(tx, failed, 'failed', 'dead_lettered', at))
+  const failed = items.filter((item) => item.state === 'failed' || itemIs.open(item.state)).map((item) => item.id)
+  await moveItems(tx, failed, 'failed', 'dead_lettered', at)
+  for (const id of failed)
     facts.push({
       kind: 'item.dead_lettered',
       orderId: order.id,
@@ -40,10 +43,9 @@ async function failOrder(tx: Tx, order: OrderRow, items: readonly ItemRow[], at:
 }
 
 /** The item is filed; the order goes on without it, and is full when it was the last one. */
-async function proceedWithout(tx: Tx, order: OrderRow, item: ItemRow, at: Instant): Promise<Fact[]> {
+async function proceedWithout(tx: Tx, order: OpenOrder, item: ItemRow, at: Instant): Promise<Fact[]> {
   const facts: Fact[] = []
-  const [moved] = await moveItems(tx, [item.id], 'failed', 'dead_lettered', at)
-  if (!moved) return facts
+  await moveItems(tx, [item.id], 'failed', 'dead_lettered', at)
   facts.push({
     kind: 'item.dead_lettered',
     orderId: order.id,
@@ -76,7 +78,7 @@ export function fileDeadLetter(tools: WorkTools, failure: ItemAddress, by: Actor
     if (!order) return false
     const items = await lockItemsOfOrder(tx, failure.order_id)
     const item = items.find((one) => one.id === failure.id)
-    if (item?.state !== 'failed' || !['queued', 'checked_out', 'in_progress'].includes(order.state)) return false
+    if (item?.state !== 'failed' || !isOpen(order)) return false
     const at = await tx.clock()
     const actor = { ...by, traceId: by.traceId ?? traceIdOf(order.traceparent) }
     await appendEvents(

@@ -1,4 +1,5 @@
 /** Brings failed items back when their backoff is over. */
+import { orderIs } from '@work-manager/contract'
 import type { WorkTools } from '../tools.ts'
 import { topics } from '../../kernel/signals/work-signal.ts'
 import { appendEvents, systemActor } from '../../kernel/store/events.ts'
@@ -9,7 +10,6 @@ import { type ServiceDefinition, sweep } from '../../kernel/service.ts'
 
 const batch = 100
 const service = 'retry-scheduler'
-const open = ['queued', 'checked_out', 'in_progress']
 
 export function retryScheduler(tools: WorkTools): ServiceDefinition {
   const { db, system, signal } = tools
@@ -17,10 +17,9 @@ export function retryScheduler(tools: WorkTools): ServiceDefinition {
     db.transaction(tenantId, async (tx) => {
       const order = await tryLockOrder(tx, orderId)
       const item = order && (await lockItem(tx, itemId))
-      if (!order || item?.state !== 'failed' || !open.includes(order.state)) return false
+      if (!order || item?.state !== 'failed' || !orderIs.open(order.state)) return false
       const at = await tx.clock()
-      const [moved] = await moveItems(tx, [item.id], 'failed', 'queued', at)
-      if (!moved) return false
+      await moveItems(tx, [item.id], 'failed', 'queued', at)
       await appendEvents(tx, systemActor(service, traceIdOf(item.traceparent)), at, [
         {
           kind: 'item.retried',

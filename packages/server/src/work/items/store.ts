@@ -1,7 +1,8 @@
 /** Items: reading, locking, guarded moves outside the hot path. */
-import type { ItemState } from '@work-manager/contract'
+import { itemIs, type itemMachine, type ItemState, type Next } from '@work-manager/contract'
 import sql, { type Sql, join } from 'sql-template-tag'
 import { inFairOrder } from '../../kernel/store/fair-order.ts'
+import { MoveMissed } from '../../kernel/store/guarded-moves.ts'
 import type { Instant, Queryable, Tx } from '../../kernel/store/tx.ts'
 
 export interface ItemRow {
@@ -112,18 +113,18 @@ export interface ItemChanges {
 }
 
 /**
- * Guarded move of items that are all in `from`. A move out of a lease ends the lease: its columns are cleared, the generation stays,
- * so no later grant can bear an older token. Returns the ids that moved, in the order given.
+ * Guarded move of items that the caller has locked and seen in `from`. A move out of a lease ends the lease: its columns are cleared,
+ * the generation stays, so no later grant can bear an older token. Only moves of the machine compile. Throws: MoveMissed.
  */
-export async function moveItems(
+export async function moveItems<From extends ItemState>(
   tx: Tx,
   ids: readonly string[],
-  from: ItemState,
-  to: ItemState,
+  from: From,
+  to: Next<typeof itemMachine, From>,
   at: Instant,
   changes: ItemChanges = {},
-): Promise<string[]> {
-  if (ids.length === 0) return []
+): Promise<void> {
+  if (ids.length === 0) return
   const sets: Sql[] = [sql`state = ${to}`, sql`updated_at = ${at}`]
   if (to !== 'in_progress')
     sets.push(sql`lease_token = null, leased_by_agent_id = null, leased_by_principal = null, lease_expires_at = null`)
@@ -150,10 +151,16 @@ export async function moveItems(
   const rows = await tx.query<{ id: string }>(sql`
     update wm.items set ${join(sets)}
      where tenant_id = ${tx.tenantId} and id = any(${ids}) and state = ${from} returning id`)
-  // In the order of `ids`, not in the one in which the database happened to find them: facts follow it.
-  const moved = new Set(rows.map((row) => row.id))
-  if (to !== 'in_progress' && (from === 'leased' || from === 'in_progress')) tx.changedLeases.push(...moved)
-  return ids.filter((id) => moved.has(id))
+  if (rows.length !== ids.length) {
+    const moved = new Set(rows.map((row) => row.id))
+    throw new MoveMissed(
+      'item',
+      ids.filter((id) => !moved.has(id)),
+      from,
+      to,
+    )
+  }
+  if (to !== 'in_progress' && itemIs.held(from)) tx.changedLeases.push(...ids)
 }
 
 /** Writes the facts of a live lease that do not move the item: guarded by the token as well. Returns whether it happened. */
@@ -254,8 +261,8 @@ export async function findWorkers(q: Queryable, orderId: string): Promise<{ subm
 export async function countOpenItems(q: Queryable, orderId: string): Promise<{ leased: number; submitted: number; open: number }> {
   const [row] = await q.query<{ leased: number; submitted: number; open: number }>(
     sql`
-    select count(*) filter (where i.state in ('leased', 'in_progress'))::int as leased, count(*) filter (where i.state = 'submitted')::int as submitted,
-           count(*) filter (where i.state not in ('submitted', 'dead_lettered', 'cancelled', 'completed'))::int as open
+    select count(*) filter (where wm.item_is_held(i.state))::int as leased, count(*) filter (where i.state = 'submitted')::int as submitted,
+           count(*) filter (where not wm.item_is_closed(i.state))::int as open
       from wm.items i where i.tenant_id = wm.current_tenant() and i.order_id = ${orderId}`,
     'count_open_items',
   )
@@ -286,7 +293,7 @@ const failedOfOpenOrders = {
   from: sql`wm.items i`,
   tenant: sql`i.tenant_id`,
   among: sql`i.failed`,
-  join: sql`join wm.orders o on o.tenant_id = i.tenant_id and o.id = i.order_id and o.state in ('queued', 'checked_out', 'in_progress')`,
+  join: sql`join wm.orders o on o.tenant_id = i.tenant_id and o.id = i.order_id and wm.order_is_open(o.state)`,
   columns: sql`i.tenant_id, i.order_id, i.id`,
 }
 

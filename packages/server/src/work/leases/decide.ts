@@ -1,5 +1,5 @@
 /** The lease rule in words and its refusals. Pure. The same rule guards writes in SQL (`wm.holds_lease`); a test holds the two together. */
-import { WorkError, type ItemState } from '@work-manager/contract'
+import { itemIs, type ItemState, WorkError } from '@work-manager/contract'
 
 /** RFC 3339 UTC with microseconds: compares as text. */
 type Instant = string
@@ -21,12 +21,10 @@ export interface LeaseClaim {
   readonly principal: string
 }
 
-const isLeased = (state: ItemState): boolean => state === 'leased' || state === 'in_progress'
-
 /** Held = live, by this principal under this agent id, and with the token of the latest grant. */
 export function holdsLease(facts: LeaseFacts, claim: LeaseClaim): boolean {
   return (
-    isLeased(facts.state) &&
+    itemIs.held(facts.state) &&
     facts.expiresAt !== null &&
     facts.decidedAt <= facts.expiresAt &&
     facts.principal === claim.principal &&
@@ -46,8 +44,8 @@ export function leaseRefusal(facts: LeaseFacts, claim: LeaseClaim): WorkError {
   const { state } = facts
   const lost = (reason: string, detail: string) => new WorkError('lease_lost', { detail, extra: { reason, current_state: state } })
   if (state === 'cancelled') return lost('cancelled', 'The order was cancelled; the lease ended with it.')
-  if (!isLeased(state)) {
-    if (['submitted', 'accepted', 'completed'].includes(state))
+  if (!itemIs.held(state)) {
+    if (itemIs.handed_in(state))
       return new WorkError('already_submitted', {
         detail: `The item was already handed in; it is ${state}.`,
         extra: { current_state: state },

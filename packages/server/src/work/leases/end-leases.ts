@@ -1,4 +1,5 @@
 /** Ending leases of others, at most so many at a time: for a person who revokes them and for a pause. */
+import { itemMachine, statesTagged } from '@work-manager/contract'
 import { type Actor, appendEvents, type Fact } from '../../kernel/store/events.ts'
 import { moveItems } from '../items/store.ts'
 import { findLeases, type LeaseFilter, type LeaseRow, lockLeases } from './store.ts'
@@ -23,7 +24,7 @@ export async function endLeases(
     wanted.map((lease) => lease.id),
   )
   const at = await tx.clock()
-  for (const state of ['leased', 'in_progress'] as const)
+  for (const state of statesTagged(itemMachine, 'held'))
     await moveItems(
       tx,
       leases.filter((lease) => lease.state === state).map((lease) => lease.id),

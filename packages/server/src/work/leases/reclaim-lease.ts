@@ -1,4 +1,5 @@
 /** Taking one expired lease back: the same for the background service and for a person who asks for it now. */
+import { itemIs } from '@work-manager/contract'
 import { type Actor, appendEvents } from '../../kernel/store/events.ts'
 import { type ItemAddress, lockItem } from '../items/store.ts'
 import { tryLockOrder } from '../orders/store.ts'
@@ -15,7 +16,7 @@ export async function reclaimLease(tools: WorkTools, lease: ItemAddress, by: Act
   const taken = await tools.db.transaction(lease.tenant_id, async (tx) => {
     const order = await tryLockOrder(tx, lease.order_id)
     const item = order && (await lockItem(tx, lease.id))
-    if (!order || !item || item.lease_expires_at === null || (item.state !== 'leased' && item.state !== 'in_progress')) return null
+    if (!order || !item || item.lease_expires_at === null || !itemIs.held(item.state)) return null
     const at = await tx.clock()
     if (item.lease_expires_at >= at) return null
     const actor = { ...by, traceId: by.traceId ?? traceIdOf(item.traceparent) }

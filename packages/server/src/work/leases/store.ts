@@ -54,7 +54,7 @@ export async function extendLeases(tx: Tx, ids: readonly string[], at: Instant, 
   if (ids.length === 0) return new Map()
   const rows = await tx.query<{ id: string; lease_expires_at: Instant }>(sql`
     update wm.items set lease_expires_at = greatest(lease_expires_at, ${at}::timestamptz + make_interval(secs => ${ttlSeconds})), updated_at = ${at}
-     where tenant_id = ${tx.tenantId} and id = any(${ids}) and state in ('leased', 'in_progress') returning id, lease_expires_at`)
+     where tenant_id = ${tx.tenantId} and id = any(${ids}) and wm.item_is_held(state) returning id, lease_expires_at`)
   tx.changedLeases.push(...rows.map((row) => row.id))
   return new Map(rows.map((row) => [row.id, row.lease_expires_at]))
 }

@@ -1,6 +1,6 @@
-import { OrderShape, WorkError } from '@work-manager/contract'
+import { itemMachine, OrderShape, sourcesOf, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
-import { assertOrderMove } from '../../kernel/transitions.ts'
+import { assertMove } from '../../kernel/transitions.ts'
 import { appendEvents, type Fact } from '../../kernel/store/events.ts'
 import { lockItemsOfOrder, moveItems } from '../items/store.ts'
 import { lockOrder, moveOrder, renderOrder } from './store.ts'
@@ -10,7 +10,7 @@ import { orderId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { followOrder } from '../../kernel/operations/traces.ts'
 
-const cancellable = ['queued', 'leased', 'in_progress', 'submitted', 'failed', 'rejected'] as const
+const cancellable = sourcesOf(itemMachine, 'cancelled')
 
 /** Refuses with: not_found, illegal_state_transition (never once it was applied, nor when it is set aside). */
 export const cancelOrder = defineOperation({
@@ -26,16 +26,22 @@ export const cancelOrder = defineOperation({
       const order = await lockOrder(tx, input.order)
       if (!order) throw new WorkError('not_found')
       followOrder(context, order)
-      assertOrderMove(order.state, 'cancelled')
+      assertMove('order', order.state, 'cancelled')
       const items = await lockItemsOfOrder(tx, order.id)
       const at = await tx.clock()
       const facts: Fact[] = []
       for (const state of cancellable) {
-        const ids = items.filter((item) => item.state === state).map((item) => item.id)
-        for (const id of await moveItems(tx, ids, state, 'cancelled', at)) {
-          const item = items.find((one) => one.id === id)!
+        const ending = items.filter((item) => item.state === state)
+        await moveItems(
+          tx,
+          ending.map((item) => item.id),
+          state,
+          'cancelled',
+          at,
+        )
+        for (const item of ending) {
           const lease = item.lease_expires_at ? { generation: Number(item.generation), lease_expires_at: item.lease_expires_at } : undefined
-          facts.push({ kind: 'item.cancelled', orderId: order.id, itemId: id, orderType: order.type, payload: lease })
+          facts.push({ kind: 'item.cancelled', orderId: order.id, itemId: item.id, orderType: order.type, payload: lease })
         }
       }
       await moveOrder(tx, order.id, order.state, 'cancelled', at, { approvalId: null })

@@ -37,10 +37,6 @@ export interface Waiting {
   readonly next: string
 }
 
-/** Nothing more happens to an order in these states unless somebody decides anew. */
-const settledStates: readonly OrderState[] = ['completed', 'rejected', 'failed', 'dead_lettered', 'cancelled']
-export const isSettled = (state: OrderState): boolean => settledStates.includes(state)
-
 const items = (n: number): string => (n === 1 ? '1 item' : `${n} items`)
 
 function whilePaused({ pause }: OrderSituation): Waiting | null {

@@ -1,7 +1,7 @@
-import { orderStates, WorkError } from '@work-manager/contract'
+import { orderIs, orderStates, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { fullLimit } from '../leases/decide-limits.ts'
-import { explainWaiting, isSettled, movers } from './decide-waiting.ts'
+import { explainWaiting, movers } from './decide-waiting.ts'
 import { topics } from '../../kernel/signals/work-signal.ts'
 import { findOrder } from './store.ts'
 import type { Queryable } from '../../kernel/store/tx.ts'
@@ -53,7 +53,7 @@ async function explain(tools: WorkTools, q: Queryable, id: string): Promise<Type
     order_id: order.id,
     type: order.type,
     state: order.state,
-    settled: isSettled(order.state),
+    settled: orderIs.settled(order.state),
     ...waiting,
     review_url:
       order.state === 'submitted' && waiting.waits_for === 'person' ? `${tools.settings.baseUrl}/orders/${order.id}/review` : null,

@@ -1,5 +1,5 @@
 /** Bringing failed, rejected and dead-lettered items of one order back; shared by requeue-order.ts and requeue-item.ts. */
-import { type ItemState, WorkError } from '@work-manager/contract'
+import { itemIs, itemMachine, orderIs, statesTagged, WorkError } from '@work-manager/contract'
 import { illegalMove } from '../../kernel/transitions.ts'
 import { appendEvents, type Fact } from '../../kernel/store/events.ts'
 import { type ItemRow, moveItems } from '../items/store.ts'
@@ -7,8 +7,7 @@ import { moveOrder, type OrderRow, setItemsDead } from './store.ts'
 import type { Actor } from '../../kernel/store/events.ts'
 import type { Instant, Tx } from '../../kernel/store/tx.ts'
 
-const revivable = ['failed', 'dead_lettered', 'rejected'] as const satisfies readonly ItemState[]
-export const isRevivable = (item: ItemRow): boolean => revivable.some((state) => state === item.state)
+export const isRevivable = (item: ItemRow): boolean => itemIs.revivable(item.state)
 
 /**
  * The caller holds the locks of the order and its items. Attempts start again at 0; lease generations go on counting.
@@ -22,17 +21,16 @@ export async function requeue(
   actor: Actor,
   reason: string,
 ): Promise<void> {
-  const open = ['queued', 'checked_out', 'in_progress'].includes(order.state)
-  const closed = (['failed', 'dead_lettered', 'rejected'] as const).find((state) => state === order.state)
-  if (!open && !closed) throw illegalMove('order', order.state, 'queued')
+  const { state: was } = order
+  if (!orderIs.open(was) && !orderIs.revivable(was)) throw illegalMove('order', was, 'queued')
   const facts: Fact[] = []
   let revived = 0
-  for (const state of revivable) {
+  for (const state of statesTagged(itemMachine, 'revivable')) {
     const ids = items.filter((item) => item.state === state).map((item) => item.id)
-    const moved = await moveItems(tx, ids, state, 'queued', at, { attempts: 0, error: null })
-    if (state === 'dead_lettered') revived += moved.length
+    await moveItems(tx, ids, state, 'queued', at, { attempts: 0, error: null })
+    if (state === 'dead_lettered') revived += ids.length
     facts.push(
-      ...moved.map((id) => ({
+      ...ids.map((id) => ({
         kind: 'item.requeued' as const,
         orderId: order.id,
         itemId: id,
@@ -48,13 +46,13 @@ export async function requeue(
       extra: { current_state: order.state },
     })
   const dead = Math.max(0, order.items_dead - revived)
-  if (closed) {
-    await moveOrder(tx, order.id, closed, 'queued', at, { itemsDead: dead })
+  if (orderIs.revivable(was)) {
+    await moveOrder(tx, order.id, was, 'queued', at, { itemsDead: dead })
     facts.push({
       kind: 'order.requeued',
       orderId: order.id,
       orderType: order.type,
-      payload: { reason, from: closed },
+      payload: { reason, from: was },
       message: reason.slice(0, 500),
     })
   } else if (dead !== order.items_dead) {

@@ -1,7 +1,8 @@
 /** Orders: reading, locking, guarded moves. */
-import type { OrderState } from '@work-manager/contract'
+import type { Next, orderMachine, OrderState } from '@work-manager/contract'
 import sql, { empty, join, type Sql } from 'sql-template-tag'
 import { inFairOrder } from '../../kernel/store/fair-order.ts'
+import { MoveMissed } from '../../kernel/store/guarded-moves.ts'
 import { notPaused } from '../pauses/store.ts'
 import type { Instant, Queryable, Tx } from '../../kernel/store/tx.ts'
 
@@ -108,15 +109,15 @@ export interface OrderChanges {
   readonly completedAt?: Instant
 }
 
-/** Guarded move: writes only from `from`. Returns whether it happened. */
-export async function moveOrder(
+/** Guarded move of an order that the caller has locked and seen in `from`. Only moves of the machine compile. Throws: MoveMissed. */
+export async function moveOrder<From extends OrderState>(
   tx: Tx,
   id: string,
-  from: OrderState,
-  to: OrderState,
+  from: From,
+  to: Next<typeof orderMachine, From>,
   at: Instant,
   changes: OrderChanges = {},
-): Promise<boolean> {
+): Promise<void> {
   const sets: Sql[] = [sql`state = ${to}`, sql`last_transitioned_at = ${at}`, sql`updated_at = ${at}`]
   if (changes.revision !== undefined) sets.push(sql`revision = ${changes.revision}`)
   if (changes.itemsSubmitted !== undefined) sets.push(sql`items_submitted = ${changes.itemsSubmitted}`)
@@ -129,7 +130,7 @@ export async function moveOrder(
   if (changes.completedAt !== undefined) sets.push(sql`completed_at = ${changes.completedAt}`)
   const rows = await tx.query(sql`
     update wm.orders set ${join(sets)} where tenant_id = ${tx.tenantId} and id = ${id} and state = ${from} returning id`)
-  return rows.length === 1
+  if (rows.length === 0) throw new MoveMissed('order', [id], from, to)
 }
 
 /** The order as wire JSON. */
@@ -200,7 +201,7 @@ export async function findStaleOrders(q: Queryable, hours: number, limit: number
   return q.query(
     sql`
     select o.tenant_id, o.id, o.type, o.state, o.last_transitioned_at from wm.orders o
-     where o.state in ('queued', 'checked_out', 'in_progress', 'submitted', 'approved')
+     where wm.order_is_watched(o.state)
        and o.last_transitioned_at < clock_timestamp() - make_interval(secs => ${hours * 3600})
        and (o.stale_alerted_at is null or o.stale_alerted_at < o.last_transitioned_at)
      order by o.last_transitioned_at limit ${limit}`,

@@ -36,7 +36,7 @@ export async function findWaitingFacts(q: Queryable, orderId: string): Promise<W
            wm.pause_in_force(o.tenant_id, null, null, o.type) as pause, l.*
       from wm.orders o cross join lateral (
         select count(*) filter (where state = 'queued')::integer as ready,
-               count(*) filter (where state in ('leased', 'in_progress'))::integer as leased,
+               count(*) filter (where wm.item_is_held(state))::integer as leased,
                count(*) filter (where state = 'submitted')::integer as submitted,
                count(*) filter (where state = 'failed' and available_at is not null)::integer as retrying,
                count(*) filter (where state = 'failed' and available_at is null or state = 'dead_lettered')::integer as stuck,

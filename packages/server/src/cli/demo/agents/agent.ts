@@ -2,6 +2,7 @@
  * What every agent does, whoever it is: take an item, keep its lease alive while working on it, hand in, take the next. The agents of
  * the demo differ only in `work`. An agent of your own needs no more than this file and the three calls of client.ts that it uses.
  */
+import { orderIs } from '@work-manager/contract'
 import { ApiRefusal, type LeasedItem, type WorkApi } from '../client.ts'
 import type { Tone } from '../narration.ts'
 import { pause } from '../pause.ts'
@@ -19,7 +20,6 @@ export interface Surroundings {
 export type Work = (item: LeasedItem, around: Surroundings) => Promise<void>
 
 const waitSeconds = 5
-const closedStates = new Set(['submitted', 'approved', 'applied', 'completed', 'rejected', 'failed', 'dead_lettered', 'cancelled'])
 
 /** Works on items of the order until none is left. An item that was lost to another agent is no reason to stop. */
 export async function workUntilDone(work: Work, around: Surroundings): Promise<void> {
@@ -30,7 +30,7 @@ export async function workUntilDone(work: Work, around: Surroundings): Promise<v
       throw error
     })
     if (!item) {
-      if (!stage.left.aborted && closedStates.has((await api.getOrder(stage.orderId)).state)) stage.closeForAgents()
+      if (!stage.left.aborted && !orderIs.open((await api.getOrder(stage.orderId)).state)) stage.closeForAgents()
       continue
     }
     stage.taken(name, item)
