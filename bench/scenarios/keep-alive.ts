@@ -14,8 +14,8 @@ const lostSql = `
 /** Items whose state does not fit what else is known of them; legal moves are the guard's business, this is what they must add up to. */
 const illegalSql = `
   select count(*)::int as n from wm.items i
-   where (i.state in ('leased', 'in_progress')) <> (i.lease_token is not null)
-      or (i.state in ('submitted', 'accepted', 'completed'))
+   where wm.item_is_held(i.state) <> (i.lease_token is not null)
+      or wm.item_is_handed_in(i.state)
          <> exists (select 1 from wm.submissions s where s.tenant_id = i.tenant_id and s.item_id = i.id)`
 
 export const keepAlive: Scenario = {

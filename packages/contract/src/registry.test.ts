@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { defineEvents } from './kernel/events.ts'
 import type { Machine } from './kernel/machine.ts'
 import { defineNoun, mergeEvents } from './kernel/noun.ts'
-import { abilities, abilityGroups, everyFamily, eventSpecs, grants, holdsAbility, machines, nouns } from './registry.ts'
+import { abilities, abilityGroups, everyFamily, eventSpecs, grants, holdsAbility, machines, nouns, stateAfter } from './registry.ts'
 
 const names = nouns.map(({ noun }) => noun as string)
 
@@ -21,6 +21,25 @@ describe('kinds of events', () => {
     // What keeps a root in order is the root itself, not yet another noun.
     for (const other of Object.values(eventSpecs)) if (other.subject === root) expect(other.root).toBe(root)
     expect(says).toMatch(/^[A-Z].+\.$/)
+  })
+
+  it.each(Object.keys(eventSpecs) as (keyof typeof eventSpecs)[])(
+    '%s leaves its subject in a state of its machine, or moves nothing',
+    (kind) => {
+      const state = stateAfter(kind)
+      if (state === null) return
+      const { initial, states } = (machines as Record<string, Machine>)[eventSpecs[kind].subject]!
+      expect(state === initial || Object.values(states).some(({ to }) => Object.hasOwn(to, state))).toBe(true)
+    },
+  )
+
+  it('say where they lead when their name is no state', () => {
+    expect([stateAfter('item.released'), stateAfter('order.apply_failed'), stateAfter('order.applied')]).toEqual([
+      'queued',
+      'submitted',
+      'applied',
+    ])
+    expect([stateAfter('order.stale'), stateAfter('key.created')]).toEqual([null, null])
   })
 
   // Not derived: what is archived first must not change by a slip in one row.

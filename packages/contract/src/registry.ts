@@ -24,6 +24,14 @@ export function allowedFrom(noun: MachineNoun, state: string): string[] {
 /** Every kind of event that the record can hold: what it says, how long it is kept, whose it is and what it is kept in order with. */
 export type EventKind = KindsOf<AnyNoun>
 export const eventSpecs: Readonly<Record<EventKind, EventSpec>> = mergeEvents(nouns)
+/** The state in which an event leaves its subject: that of its name, unless the kind says another; null when it moves nothing. */
+export function stateAfter(kind: EventKind): string | null {
+  const { subject, leaves_in }: EventSpec = eventSpecs[kind]
+  const states = (machines as Readonly<Record<string, Machine>>)[subject]?.states ?? {}
+  const name = kind.slice(subject.length + 1)
+  return leaves_in ?? (Object.hasOwn(states, name) ? name : null)
+}
+
 export const eventPriority = (kind: EventKind): EventPriority => eventSpecs[kind].priority
 
 export type Ability = AbilitiesOf<AnyNoun>

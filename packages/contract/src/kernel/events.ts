@@ -11,9 +11,11 @@ export interface EventSpec {
   readonly subject: string
   /** The noun whose id keeps events in order: the subject itself, or the one that it is a part of. */
   readonly root: string
+  /** The state in which the event leaves its subject, where it has another name than the event; see `stateAfter`. */
+  readonly leaves_in?: string
 }
 
-type Entry = Pick<EventSpec, 'says' | 'priority'>
+type Entry = Pick<EventSpec, 'says' | 'priority' | 'leaves_in'>
 
 /** `{ proposed: … }` of `order` becomes the kind `order.proposed`. */
 export function defineEvents<const Noun extends string, const Entries extends Readonly<Record<string, Entry>>>(
@@ -21,6 +23,6 @@ export function defineEvents<const Noun extends string, const Entries extends Re
   entries: Entries,
   { root = noun }: { readonly root?: string } = {},
 ): { readonly [Name in keyof Entries & string as `${Noun}.${Name}`]: EventSpec } {
-  const specs = Object.entries(entries).map(([name, { says, priority }]) => [`${noun}.${name}`, { says, priority, subject: noun, root }])
+  const specs = Object.entries(entries).map(([name, entry]) => [`${noun}.${name}`, { ...entry, subject: noun, root }])
   return Object.fromEntries(specs) as { readonly [Name in keyof Entries & string as `${Noun}.${Name}`]: EventSpec }
 }
