@@ -1487,7 +1487,7 @@ end $function$;
 
 CREATE OR REPLACE PROCEDURE wm.tenant_table(IN p_table text, IN p_app text DEFAULT 'select, insert, update'::text, IN p_system text DEFAULT 'select'::text)
  LANGUAGE plpgsql
- SET search_path TO 'pg_catalog'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $procedure$
 declare
   v_table regclass := to_regclass(format('wm.%I', p_table));

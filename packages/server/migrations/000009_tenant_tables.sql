@@ -5,7 +5,7 @@
 -- Row security on and forced; wm_app reads and writes one tenant's rows only, wm_system all; then the grants, as after `grant`.
 -- Nobody may delete unless the call says so. For the owner in a migration: no security definer, and nobody else may call it.
 create procedure wm.tenant_table(p_table text, p_app text default 'select, insert, update', p_system text default 'select')
-  language plpgsql set search_path = pg_catalog
+  language plpgsql set search_path = pg_catalog, pg_temp
   as $$
 declare
   v_table regclass := to_regclass(format('wm.%I', p_table));

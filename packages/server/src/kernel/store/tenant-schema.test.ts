@@ -144,7 +144,7 @@ describe('wm.tenant_table', () => {
         select p.prosecdef, p.proconfig, array_agg(r.rolname::text) filter (where has_function_privilege(r.oid, p.oid, 'execute')) as callers
           from pg_proc p cross join pg_roles r
          where p.oid = 'wm.tenant_table(text, text, text)'::regprocedure and not r.rolsuper group by p.oid`),
-    ).toEqual([{ prosecdef: false, proconfig: ['search_path=pg_catalog'], callers: null }])
+    ).toEqual([{ prosecdef: false, proconfig: ['search_path=pg_catalog, pg_temp'], callers: null }])
   })
 })
 
