@@ -19,7 +19,7 @@ import { renderMetrics } from './generate/metrics.ts'
 import { renderOpenApi } from './generate/openapi.ts'
 import { renderOperations } from './generate/operations.ts'
 import { dumpSchema } from './generate/schema-dump.ts'
-import { renderSdkTypes } from './generate/sdk-types.ts'
+import { renderSdkClient, renderSdkTypes } from './generate/sdk-types.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const server = path.join(root, 'packages/server')
@@ -36,6 +36,7 @@ const files: Record<string, () => string | Promise<string>> = {
   'docs/http-api.md': () => renderHttpApi(operations, path.join(server, 'src')),
   'docs/openapi.json': () => renderOpenApi(operations),
   'packages/sdk/src/generated/api.ts': async () => renderSdkTypes(await renderOpenApi(operations)),
+  'packages/sdk/src/generated/client.ts': async () => renderSdkClient(await renderOpenApi(operations)),
   'packages/server/src/cli/generated/operations.ts': () => renderOperationTable(operations),
   'docs/cli.md': () => renderCliDocs(readOperationTable(operations)),
   'packages/server/schema.sql': () => withFreshDatabase(dumpSchema),

@@ -9,7 +9,7 @@ import { startTestServer, until, type TestServer } from '../../server/testing/te
 import { startTcpProxy, type TcpProxy } from '../testing/tcp-proxy.ts'
 import { createClient } from './client.ts'
 import { isWorkError, WorkManagerConnectionError, WorkManagerError } from './errors.ts'
-import { routes, type WorkManagerClient } from './generated/api.ts'
+import { routes, type WorkManagerClient } from './generated/client.ts'
 
 let server: TestServer
 let proxy: TcpProxy

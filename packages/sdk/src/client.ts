@@ -1,6 +1,6 @@
 /** The typed client: one method per operation, made from the generated table of routes. Only fetch, AbortSignal and crypto are needed. */
 import type { CallOptions, KeyedCallOptions, RetryPolicy } from './call-options.ts'
-import { basePath, routes, type Route, type WorkManagerClient } from './generated/api.ts'
+import { basePath, routes, type Route, type WorkManagerClient } from './generated/client.ts'
 import { retryBounds, waitBeforeRepeat } from './retry.ts'
 import { pause } from './pause.ts'
 import { sendOnce, type Transport } from './send.ts'

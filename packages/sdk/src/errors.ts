@@ -1,5 +1,5 @@
 /** What a call can reject with: a refusal of the server, or the lack of an answer. */
-import type { ErrorCode } from './generated/api.ts'
+import type { ErrorCode } from './generated/client.ts'
 
 export interface FieldError {
   /** Dotted path of what is wrong. */

@@ -18,4 +18,5 @@ export type {
 } from './agent/handler.ts'
 export { PermanentError, PolicyError, TransientError, type FailureClass, type FailureDetails } from './agent/failures.ts'
 export { LeaseLostError } from './agent/lease-keeper.ts'
-export type * from './generated/api.ts'
+export type { InputOf, OperationName, OutputOf } from './operation-types.ts'
+export type * from './generated/client.ts'

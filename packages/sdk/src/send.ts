@@ -1,6 +1,6 @@
 /** One attempt of one call: a request out, an answer or an error back. Knows nothing of repeats. */
 import { WorkManagerConnectionError, WorkManagerError } from './errors.ts'
-import type { Route } from './generated/api.ts'
+import type { Route } from './generated/client.ts'
 
 export interface Transport {
   readonly base: string

@@ -1,6 +1,6 @@
 /** Why an item could not be done, in the words that the server plans its next attempt with. */
 import { WorkManagerConnectionError, WorkManagerError } from '../errors.ts'
-import type { FailItemInput } from '../generated/api.ts'
+import type { FailItemInput } from '../generated/client.ts'
 
 export type FailureClass = FailItemInput['class']
 

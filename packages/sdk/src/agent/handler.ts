@@ -1,6 +1,6 @@
 /** What the author of an agent writes: a handler, and what it may give back. */
 import type { FieldError, WorkManagerError } from '../errors.ts'
-import type { LeasedItem, SubmitItemInput, SubmitPartInput, SubmitPartOutput } from '../generated/api.ts'
+import type { LeasedItem, SubmitItemInput, SubmitPartInput, SubmitPartOutput } from '../generated/client.ts'
 
 /** The item as it was checked out. After a refused hand-in, `last_error` says why. */
 export interface WorkItem<Input = unknown> extends Omit<LeasedItem, 'input'> {
