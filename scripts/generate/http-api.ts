@@ -1,11 +1,11 @@
 /** docs/http-api.md: the conventions (http-api-conventions.md beside this file), then every operation from the OpenAPI document, with recorded answers. */
 import { readFile } from 'node:fs/promises'
+import { abilities, abilityGroups } from '@work-manager/contract'
 import samples from '../../packages/server/src/doors/http/generated/sample-answers.json' with { type: 'json' }
 import { buildOpenApi } from '../../packages/server/src/doors/http/openapi.ts'
-import { operationSections, sectionOf } from '../../packages/server/src/doors/http/operation-sections.ts'
 import { schemaWords, type SchemaNode } from '../../packages/server/src/doors/http/schema-words.ts'
 import type { Operation } from '../../packages/server/src/kernel/operations/operation.ts'
-import { readRefusals } from './operations.ts'
+import { refusalsOf } from '../../packages/server/src/kernel/operations/refusals.ts'
 
 interface Input {
   readonly name: string
@@ -38,7 +38,8 @@ function inputsOf({ parameters, requestBody }: Described): Input[] {
   ]
 }
 
-function describe(operation: Operation, described: Described, refusals: readonly string[]): string[] {
+function describe(operation: Operation, described: Described): string[] {
+  const refusals = refusalsOf(operation)
   const { name, summary, http, ability, peopleOnly, idempotency } = operation
   const { request, status, answer } = samples[name as keyof typeof samples] as {
     request: { method: string; path: string; body?: unknown }
@@ -84,8 +85,7 @@ function describe(operation: Operation, described: Described, refusals: readonly
 /** `null or string` keeps its description inside. */
 const descriptionWithin = (schema: SchemaNode): string => schema.anyOf?.find((one) => one.description !== undefined)?.description ?? ''
 
-export async function renderHttpApi(operations: readonly Operation[], directory: string): Promise<string> {
-  const refusals = readRefusals(directory, new Set(operations.map(({ name }) => name)))
+export async function renderHttpApi(operations: readonly Operation[]): Promise<string> {
   const { paths } = buildOpenApi(operations, { version: '0' }) as unknown as { paths: Record<string, Record<string, Described>> }
   const conventions = await readFile(new URL('http-api-conventions.md', import.meta.url), 'utf8')
   const lines = [
@@ -95,17 +95,11 @@ export async function renderHttpApi(operations: readonly Operation[], directory:
     '',
     'The answers below are recorded from a real server; ids, times and secrets are replaced, and lists of objects show their first entry only.',
   ]
-  for (const section of operationSections) {
-    const own = operations.filter((operation) => sectionOf(operation) === section)
+  for (const section of abilityGroups) {
+    const own = operations.filter((operation) => abilities[operation.ability].group === section)
     lines.push('', `## ${section}`, '', own.map(({ name, http }) => `[\`${http.method} ${braces(http.path)}\`](#${name})`).join(' · '))
     for (const operation of own)
-      lines.push(
-        ...describe(
-          operation,
-          paths[braces(operation.http.path)]![operation.http.method.toLowerCase()]!,
-          refusals.get(operation.name) ?? [],
-        ),
-      )
+      lines.push(...describe(operation, paths[braces(operation.http.path)]![operation.http.method.toLowerCase()]!))
   }
   return `${lines.join('\n')}\n`
 }

@@ -18,7 +18,7 @@ import type { EmbeddedPostgres } from './embedded/index.ts'
 import { guardLog } from './log/guard-log.ts'
 import { createRedactor } from './log/redactor.ts'
 import { type MetricsPort, openMetricsPort } from './metrics/metrics-port.ts'
-import { measured } from './kernel/operations/measured-operations.ts'
+import { measured, type UnlistedRefusal } from './kernel/operations/measured-operations.ts'
 import { createOperationRunner, type OperationRunner } from './kernel/operations/run-operation.ts'
 import type { Tools } from './systems.ts'
 import type { Generator } from './work/generators/define-generator.ts'
@@ -38,6 +38,8 @@ export interface WorkManagerOptions {
   readonly log?: Logger
   /** In one of several worker processes: what it shares with the others. The process that started them keeps the embedded database. */
   readonly siblings?: Siblings
+  /** Told of every refusal that its operation does not list; logged otherwise. */
+  readonly onUnlistedRefusal?: UnlistedRefusal
 }
 
 export interface Siblings {
@@ -115,7 +117,9 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
     opened.add(() => background.sequencer!.runOnce())
     opened.add(() => Promise.all(Object.values(background).map((service) => service.stop())))
     const keys = createKeyAdmin(tools)
-    const run = measured(metrics, createOperationRunner(tools, { idempotencyHeader: config.idempotency.header }))
+    const unlisted: UnlistedRefusal = (operation, code) => log.error({ operation, code }, 'a refusal that the operation does not list')
+    const runner = createOperationRunner(tools, { idempotencyHeader: config.idempotency.header })
+    const run = measured(metrics, runner, options.onUnlistedRefusal ?? unlisted)
     const app = createDoors(config, { run, authenticator, system: database.system, redis, metrics, log, storage, isDraining })
     opened.add(() => closeDoors(app, config.server.drain_seconds))
     embedded?.onExit((why) => log.fatal({ component: 'embedded' }, `the embedded database is gone: ${why}`))

@@ -1,14 +1,19 @@
 /** Everything that Work Manager can do: the product's table of contents. A new verb is one file and one line here. */
 import type { LedgerTools } from './ledger/tools.ts'
 import type { WorkTools } from './work/tools.ts'
-import { createKey, listKeys, revokeKey, rotateKey } from './access/keys.ts'
+import { createKey } from './access/create-key.ts'
+import { listKeys } from './access/list-keys.ts'
+import { revokeKey } from './access/revoke-key.ts'
+import { rotateKey } from './access/rotate-key.ts'
 import { extendLeases } from './work/leases/extend-leases.ts'
 import { getStatus } from './work/status/get-status.ts'
 import { listPauses } from './work/pauses/list-pauses.ts'
-import { pauseOperation } from './work/pauses/pause.ts'
+import { pause } from './work/pauses/pause.ts'
 import { listPublishers } from './ledger/publishers/list-publishers.ts'
 import { movePublisherCursor } from './ledger/publishers/move-publisher-cursor.ts'
-import { discardParkedMessageOperation, listParkedMessages, retryParkedMessages } from './ledger/publishers/parked-messages.ts'
+import { discardParkedMessage } from './ledger/publishers/discard-parked-message.ts'
+import { listParkedMessages } from './ledger/publishers/list-parked-messages.ts'
+import { retryParkedMessages } from './ledger/publishers/retry-parked-messages.ts'
 import { purgeIdempotencyKeys } from './housekeeping/purge-idempotency-keys.ts'
 import { reclaimLeases } from './work/leases/reclaim-leases.ts'
 import { resume } from './work/pauses/resume.ts'
@@ -18,7 +23,8 @@ import { runMaintenance } from './work/maintenance/run-maintenance.ts'
 import type { Operation } from './kernel/operations/operation.ts'
 import { approveOrder } from './work/approvals/approve-order.ts'
 import { cancelOrder } from './work/orders/cancel-order.ts'
-import { checkoutItem, checkoutOrderItem } from './work/leases/checkout-item.ts'
+import { checkoutItem } from './work/leases/checkout-item.ts'
+import { checkoutOrderItem } from './work/leases/checkout-order-item.ts'
 import { explainOrder } from './work/orders/explain-order.ts'
 import { exportLedger } from './ledger/export-ledger.ts'
 import { failItem } from './work/items/fail-item.ts'
@@ -26,7 +32,8 @@ import { finalizeItem } from './work/parts/finalize-item.ts'
 import { getItem } from './work/items/get-item.ts'
 import { getOrder } from './work/orders/get-order.ts'
 import { heartbeatItem } from './work/leases/heartbeat-item.ts'
-import { listEventsOperation, listProvenance } from './ledger/list-events.ts'
+import { listEvents } from './ledger/list-events.ts'
+import { listProvenance } from './ledger/list-provenance.ts'
 import { listItems } from './work/items/list-items.ts'
 import { listOrderTypes } from './work/order-types/list-order-types.ts'
 import { listOrders } from './work/orders/list-orders.ts'
@@ -77,7 +84,7 @@ export const operations: readonly Operation[] = [
   getItemLogs,
   getOrderLogs,
   getOrderTimeline,
-  listEventsOperation,
+  listEvents,
   listProvenance,
   listRecords,
   exportLedger,
@@ -90,7 +97,7 @@ export const operations: readonly Operation[] = [
   revokeLeases,
   extendLeases,
   reclaimLeases,
-  pauseOperation,
+  pause,
   resume,
   listPauses,
   runGenerators,
@@ -100,5 +107,5 @@ export const operations: readonly Operation[] = [
   movePublisherCursor,
   listParkedMessages,
   retryParkedMessages,
-  discardParkedMessageOperation,
+  discardParkedMessage,
 ]

@@ -107,10 +107,13 @@ export async function startTestServer(
     rate_limits: { ...defaults.rate_limits, enabled: false, ...given.rate_limits },
     background: { enabled: options.background ?? true },
   }
+  /** Refusals that their operations do not list: nobody who reads the references would expect them. */
+  const unlisted = new Set<string>()
   const manager = await openWorkManager(config, {
     types: options.types ?? [],
     generators: options.generators ?? [],
     log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
+    onUnlistedRefusal: (operation, code) => unlisted.add(`${operation}: ${code}`),
   })
   const url = await manager.listen()
   return {
@@ -131,6 +134,7 @@ export async function startTestServer(
     async stop() {
       await manager.stop()
       if (!options.database) await database.drop()
+      if (unlisted.size > 0) throw new Error(`refusals that are not in \`refuses\` of their operation: ${[...unlisted].join(', ')}`)
     },
   }
 }

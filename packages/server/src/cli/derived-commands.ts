@@ -1,12 +1,11 @@
 /**
- * Commands that nobody wrote by hand: `call <operation>` for every operation, and the friendly names of command-names.ts. Arguments and
+ * Commands that nobody wrote by hand: `call <operation>` for every operation, and the friendly name that it carries. Arguments and
  * options come from the members of the operation's input.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { showAnswer } from './answer-view.ts'
 import { callOperation, type Input, inputFile, jsonValue, optionOf } from './call-operation.ts'
 import { usageError } from './cli-error.ts'
-import { commandNames } from './command-names.ts'
 import type { Context } from './context.ts'
 import type { CommandOperation, Member } from './operation-table.ts'
 
@@ -104,8 +103,8 @@ export function addCall(program: Command, context: Context, table: readonly Comm
 /** The friendly names of operations that have no command of their own making. */
 export function addDerived(program: Command, context: Context, table: readonly CommandOperation[]): void {
   for (const operation of table) {
-    const entry = commandNames[operation.name]
-    if (entry === undefined || entry.byHand === true) continue
+    const { command: entry } = operation
+    if (entry.byHand === true) continue
     if (entry.short !== undefined) deriveCommand(program.command(entry.short), context, operation, entry)
     const words = entry.words.split(' ')
     let parent = program

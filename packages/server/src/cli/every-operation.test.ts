@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { Command } from 'commander'
 import { operations } from '../systems.ts'
-import { commandNames, knownOldSpellings, withNewSpelling } from './command-names.ts'
+import { knownOldSpellings, withNewSpelling } from './old-spellings.ts'
 import { Context } from './context.ts'
 import { operationTable } from './generated/operations.ts'
 import { readOperationTable } from './operation-table.ts'
@@ -23,16 +23,9 @@ it('the generated table is what the operations say', () => {
   expect(operationTable, 'run: npm run generate').toEqual(JSON.parse(JSON.stringify(readOperationTable(operations))))
 })
 
-it.each(operations.map(({ name }) => name))('%s has a command, and one under call', (name) => {
-  const entry = commandNames[name]
-  expect(entry, `add a line for ${name} to command-names.ts`).toBeDefined()
-  expect(find(entry!.words), entry!.words).toBeDefined()
+it.each(operations)('$name has a command, and one under call', ({ name, command }) => {
+  expect(find(command.words), command.words).toBeDefined()
   expect(find(`call ${name}`)).toBeDefined()
-})
-
-it('no name stands for an operation that is not there', () => {
-  const known = operations.map(({ name }) => name)
-  expect(Object.keys(commandNames).filter((name) => !known.includes(name))).toEqual([])
 })
 
 it.each(operationTable.map((operation) => ({ operation, name: operation.name })))(
@@ -46,7 +39,12 @@ it.each(operationTable.map((operation) => ({ operation, name: operation.name }))
 
 it('a member whose option the program already has is refused when the program is built', () => {
   const clash = [
-    { ...operationTable[0]!, name: 'clash', members: [{ name: 'url', kind: 'text', required: false, inPath: false, description: '' }] },
+    {
+      ...operationTable[0]!,
+      name: 'clash',
+      command: { words: 'clash' },
+      members: [{ name: 'url', kind: 'text', required: false, inPath: false, description: '' }],
+    },
   ] as const
   expect(() => buildProgram(context, '0', clash)).toThrow('--url')
 })

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Context } from './context.ts'
 import { exitCodes } from './cli-error.ts'
-import { withNewSpelling } from './command-names.ts'
+import { withNewSpelling } from './old-spellings.ts'
 import { explain } from './explain.ts'
 import { operationTable } from './generated/operations.ts'
 import { Output } from './output.ts'

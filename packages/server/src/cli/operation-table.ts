@@ -2,7 +2,7 @@
  * What the command line knows about the operations: names, routes and members, read from their schemas. It is kept as generated text
  * (generated/operations.ts), so that a command does not load the whole server to learn its own options.
  */
-import type { Operation } from '../kernel/operations/operation.ts'
+import type { CommandName, Operation } from '../kernel/operations/operation.ts'
 
 export type MemberKind = 'text' | 'integer' | 'number' | 'boolean' | 'json'
 
@@ -24,6 +24,7 @@ export interface CommandOperation {
   readonly ability: string
   readonly peopleOnly: boolean
   readonly waits: boolean
+  readonly command: CommandName
   readonly members: readonly Member[]
 }
 
@@ -46,7 +47,7 @@ function kindOf(node: Node): { kind: MemberKind; choices?: readonly string[] } {
 
 /** The table of a list of operations. */
 export function readOperationTable(operations: readonly Operation[]): CommandOperation[] {
-  return operations.map(({ name, summary, http, ability, peopleOnly, waits, input }) => {
+  return operations.map(({ name, summary, http, ability, peopleOnly, waits, command, input }) => {
     const schema = input as unknown as { properties: Record<string, Node>; required?: readonly string[] }
     const inPath = http.path.split('/').flatMap((step) => (step.startsWith(':') ? [step.slice(1)] : []))
     const members = Object.entries(schema.properties).map(([member, node]): Member => ({
@@ -58,7 +59,17 @@ export function readOperationTable(operations: readonly Operation[]): CommandOpe
     }))
     // Arguments stand in the order of the path.
     members.sort((a, b) => Number(b.inPath) - Number(a.inPath) || (a.inPath ? inPath.indexOf(a.name) - inPath.indexOf(b.name) : 0))
-    return { name, summary, method: http.method, path: http.path, ability, peopleOnly: peopleOnly === true, waits: waits === true, members }
+    return {
+      name,
+      summary,
+      method: http.method,
+      path: http.path,
+      ability,
+      peopleOnly: peopleOnly === true,
+      waits: waits === true,
+      command,
+      members,
+    }
   })
 }
 

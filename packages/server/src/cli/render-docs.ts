@@ -1,7 +1,7 @@
 /** docs/cli.md, from the program itself: every command with its arguments and options, the exit codes, the old spellings. */
 import type { Command } from 'commander'
 import { exitCodes, exitMeanings } from './cli-error.ts'
-import { commandNames, knownOldSpellings } from './command-names.ts'
+import { knownOldSpellings } from './old-spellings.ts'
 import { Context } from './context.ts'
 import type { CommandOperation } from './operation-table.ts'
 import { Output } from './output.ts'
@@ -49,7 +49,7 @@ export function renderCliDocs(table: readonly CommandOperation[]): string {
     '| Operation | Command |',
     '|---|---|',
   )
-  for (const { name } of table) lines.push(`| [${code(name)}](operations.md) | ${code(`work-manager ${commandNames[name]!.words}`)} |`)
+  for (const { name, command } of table) lines.push(`| [${code(name)}](operations.md) | ${code(`work-manager ${command.words}`)} |`)
   lines.push('', '## Commands')
   for (const command of commandsOf(program)) if (command !== call && command.parent !== call) lines.push('', ...section(command))
   lines.push(

@@ -6,7 +6,7 @@ import { defineOperation } from '../kernel/operations/operation.ts'
 
 const batch = 100_000
 
-/** Younger keys are in use by retries; keys of generated work are never deleted. Refuses with: agents_cannot_decide. */
+/** Younger keys are in use by retries; keys of generated work are never deleted. */
 export const purgeIdempotencyKeys = defineOperation({
   name: 'purge_idempotency_keys',
   summary: 'Delete idempotency keys of the tenant older than an age, before their time is over; a repeat with such a key is a new request.',
@@ -14,6 +14,9 @@ export const purgeIdempotencyKeys = defineOperation({
   ability: 'admin:maintenance',
   peopleOnly: true,
   idempotency: 'none',
+  refuses: [],
+  command: { words: 'ops purge-keys', byHand: true },
+  tool: 'administration is not an agent’s work',
   input: Type.Object({
     older_than_seconds: Type.Integer({
       minimum: 3600,

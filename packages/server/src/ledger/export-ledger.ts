@@ -16,6 +16,9 @@ export const exportLedger = defineOperation({
   http: { method: 'GET', path: '/ledger', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: [],
+  command: { words: 'ledger export', byHand: true },
+  tool: 'for auditors; far too large for an answer to a model',
   input: Type.Object({
     after: Type.Optional(
       Type.Integer({

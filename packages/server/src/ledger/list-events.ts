@@ -1,21 +1,21 @@
 import { eventSpecs } from '@work-manager/contract'
 import Type from 'typebox'
-import { listEvents } from '../kernel/store/events.ts'
-import { renderProvenance } from '../kernel/store/provenance.ts'
 import { decodeCursor, positionPattern } from '../kernel/operations/cursor.ts'
 import { cursor, limit } from '../kernel/operations/inputs.ts'
-import { defineOperation } from './tools.ts'
+import { listEvents as findEvents } from '../kernel/store/events.ts'
 import { eventPage, eventsOutput } from './event-page.ts'
+import { text } from './inputs.ts'
+import { defineOperation } from './tools.ts'
 
-const text = (description: string) => Type.Optional(Type.String({ maxLength: 255, description }))
-
-/** Refuses with: cursor_invalid. */
-export const listEventsOperation = defineOperation({
+export const listEvents = defineOperation({
   name: 'list_events',
   summary: 'Search the record by agent, model, address, request, principal or kind; newest first.',
   http: { method: 'GET', path: '/events', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: ['cursor_invalid'],
+  command: { words: 'events' },
+  tool: 'for auditors and programs; agents read work.logs',
   input: Type.Object({
     kind: Type.Optional(Type.Enum(Object.keys(eventSpecs), { description: 'Such as item.submitted.' })),
     principal: text('The credential, such as agent:auditor-1.'),
@@ -39,31 +39,6 @@ export const listEventsOperation = defineOperation({
       ...(input.ip && { ip: input.ip }),
       ...(input.request_id && { requestId: input.request_id }),
     }
-    return context.read(async (q) => eventPage(tenantId, 'events', await listEvents(q, filter, size + 1, before), size))
+    return context.read(async (q) => eventPage(tenantId, 'events', await findEvents(q, filter, size + 1, before), size))
   },
-})
-
-export const listProvenance = defineOperation({
-  name: 'list_provenance',
-  summary: 'List where calls came from: agents, models, runtimes, addresses.',
-  http: { method: 'GET', path: '/provenance', success: 200 },
-  ability: 'work:view',
-  idempotency: 'none',
-  input: Type.Object({
-    id: Type.Optional(Type.String({ format: 'uuid' })),
-    agent_id: text('Agent id.'),
-    model_name: text('Model.'),
-    ip: text('Address.'),
-    limit,
-  }),
-  output: Type.Object({ provenance: Type.Array(Type.Unknown()) }),
-  handler: (context, input) =>
-    context.read(async (q) => {
-      const rows = await renderProvenance(
-        q,
-        { id: input.id, agentId: input.agent_id, modelName: input.model_name, ip: input.ip },
-        input.limit ?? 50,
-      )
-      return { status: 200, json: `{"provenance":[${rows.join(',')}]}` }
-    }),
 })

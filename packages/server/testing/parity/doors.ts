@@ -3,10 +3,8 @@ import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { commandNames } from '../../src/cli/command-names.ts'
 import { operationTable } from '../../src/cli/generated/operations.ts'
 import { type ConnectedClient, connect, ways } from '../../src/doors/mcp/fixtures/clients.ts'
-import { toolTable } from '../../src/doors/mcp/tool-table.ts'
 import { operations } from '../../src/systems.ts'
 import { createCaller } from '../test-server.ts'
 
@@ -68,8 +66,9 @@ function httpDoor(url: string): Door {
 
 /** The arguments of the tool that stands for an operation; ids of the path end in `_id`. */
 export function toolCall({ operation, input, idempotencyKey }: Call): { name: string; args: Record<string, unknown> } | undefined {
-  const [name] = Object.entries(toolTable).find(([, tool]) => tool.operations.includes(operation)) ?? []
-  if (name === undefined) return undefined
+  const { tool } = operations.find((one) => one.name === operation)!
+  if (typeof tool === 'string') return undefined
+  const { name } = tool
   const inPath = commandOf(operation).members.filter((member) => member.inPath)
   const args = Object.fromEntries(
     Object.entries(input).map(([member, value]) => [inPath.some((one) => one.name === member) ? `${member}_id` : member, value]),
@@ -122,8 +121,7 @@ function sdkDoor(url: string, sdk: Sdk): Door {
 
 /** The command as a person would type it. */
 export function commandLine({ operation, input, idempotencyKey }: Call): string[] {
-  const { members } = commandOf(operation)
-  const entry = commandNames[operation]!
+  const { members, command: entry } = commandOf(operation)
   const isArgument = (name: string) => members.some((one) => one.name === name && one.inPath) || (entry.arguments ?? []).includes(name)
   const positional = [...members.filter((one) => one.inPath).map((one) => one.name), ...(entry.arguments ?? [])]
   const options = Object.entries(input).filter(([name]) => !isArgument(name))

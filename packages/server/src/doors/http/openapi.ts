@@ -1,9 +1,8 @@
 /** The OpenAPI 3.1 document, derived from the list of operations: the same list always gives the same bytes. */
-import { errorCatalogue, ProblemShape } from '@work-manager/contract'
+import { abilities, abilityGroups, errorCatalogue, ProblemShape } from '@work-manager/contract'
 import type { Operation } from '../../kernel/operations/operation.ts'
 import { paramsOf } from '../../kernel/operations/request-source.ts'
 import { SchemaComponents, type JsonSchema } from './openapi-schemas.ts'
-import { operationSections, sectionOf } from './operation-sections.ts'
 
 interface OpenApiOptions {
   readonly version: string
@@ -46,7 +45,7 @@ export function buildOpenApi(operations: readonly Operation[], options: OpenApiO
     info: { title: 'Work Manager', version: options.version, description: 'The work-order control plane for AI agents.' },
     servers: (options.mounts ?? ['/api/work']).map((url) => ({ url })),
     security: [{ bearer: [] }],
-    tags: operationSections.map((name) => ({ name })),
+    tags: abilityGroups.map((name) => ({ name })),
     paths,
     components: {
       schemas: components.schemas(),
@@ -81,7 +80,7 @@ function describe(operation: Operation, components: SchemaComponents): Json {
   ]
   return {
     operationId: operation.name,
-    tags: [sectionOf(operation)],
+    tags: [abilities[operation.ability].group],
     summary: operation.summary,
     description: notes.join(' '),
     parameters: [

@@ -9,7 +9,7 @@ import { startStory, type Story } from '../../../testing/story.ts'
 import { operations } from '../../systems.ts'
 import { agentClients, clientNames, type ClientName } from '../../cli/mcp/agent-clients.ts'
 import { withEntry } from '../../cli/mcp/config-text.ts'
-import { toolTable } from './tool-table.ts'
+import { buildTools } from './tools.ts'
 
 const bin = fileURLToPath(new URL('../../../bin/work-manager.mjs', import.meta.url))
 const text = await readFile(new URL('../../../../../docs/agents.md', import.meta.url), 'utf8')
@@ -40,7 +40,10 @@ it('lists the tools with their routes', () => {
     const { method, path: route } = operations.find((operation) => operation.name === name)!.http
     return `${method} ${route.replace(/:(\w+)/g, '{$1}')}`
   }
-  const table = Object.entries(toolTable).map(([name, entry]) => [name, entry.operations.map(routeOf).toSorted()])
+  const table = buildTools(operations).map((tool) => [
+    tool.name,
+    tool.operations.map(({ operation }) => routeOf(operation.name)).toSorted(),
+  ])
   expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(table))
 })
 

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { operations } from '../../systems.ts'
 import { startStory, type Story } from '../../../testing/story.ts'
 import { type ConnectedClient, connect, ways } from './fixtures/clients.ts'
-import { notTools, toolTable } from './tool-table.ts'
+import type { McpTool } from '../../kernel/operations/operation.ts'
+import { buildTools } from './tools.ts'
 
 let story: Story
 beforeAll(async () => {
@@ -12,28 +13,44 @@ beforeAll(async () => {
 afterAll(() => story.server.stop())
 
 const agentTools = [
-  'work.types',
   'work.propose',
-  'work.list',
-  'work.get',
-  'work.why',
   'work.checkout',
   'work.heartbeat',
   'work.submit',
   'work.submit_part',
-  'work.list_parts',
   'work.finalize',
   'work.release',
   'work.fail',
+  'work.types',
+  'work.list',
+  'work.get',
+  'work.why',
+  'work.list_parts',
   'work.logs',
 ]
 const payload = { messages: ['hi'] }
 const key = () => randomUUID()
 
-it('every operation is a tool, or says why it is none', () => {
-  const tools = Object.values(toolTable).flatMap((entry) => entry.operations)
-  const resources = Object.keys(notTools)
-  expect([...tools, ...resources].toSorted()).toEqual(operations.map((operation) => operation.name).toSorted())
+it('a tool of several operations takes the most exact one first, and says what it does as a whole', () => {
+  const shared = buildTools(operations).filter((tool) => tool.operations.length > 1)
+  expect(Object.fromEntries(shared.map((tool) => [tool.name, tool.operations.map(({ operation }) => operation.name)]))).toEqual({
+    'work.checkout': ['checkout_order_item', 'checkout_item'],
+    'work.logs': ['get_item_logs', 'get_order_logs'],
+  })
+  for (const { listed } of shared)
+    expect(listed.description).toMatch(/^(Take the most urgent ready item of any order|Read the events of an item or of an order)/)
+})
+
+it('tools that cannot be told apart are refused when they are built', () => {
+  const [one, other] = operations.filter(({ tool }) => typeof tool !== 'string')
+  expect(() => buildTools([one!, { ...other!, tool: { ...(one!.tool as McpTool) } }])).toThrow('two tools have the name')
+  const tool = { name: 'work.both', title: 'Both' }
+  expect(() =>
+    buildTools([
+      { ...one!, tool },
+      { ...other!, tool },
+    ]),
+  ).toThrow('needs a summary')
 })
 
 describe.each(ways)('a client of %s over %s', (era, transport) => {
@@ -59,7 +76,7 @@ describe.each(ways)('a client of %s over %s', (era, transport) => {
   it('sees the tools of its credential, in one order, with schemas and true annotations', async () => {
     const tools = await agent.tools()
     expect(tools.map((tool) => tool.name)).toEqual(agentTools)
-    expect((await person.tools()).map((tool) => tool.name)).toEqual([...agentTools, 'work.approve', 'work.reject'])
+    expect((await person.tools()).map((tool) => tool.name).toSorted()).toEqual([...agentTools, 'work.approve', 'work.reject'].toSorted())
     for (const tool of tools)
       expect([tool.inputSchema.additionalProperties, tool.outputSchema.type, tool.description!.length > 10], tool.name).toEqual([
         false,

@@ -2,9 +2,8 @@
 import { holdsAbility, ProblemShape } from '@work-manager/contract'
 import type { Tool as ListedTool } from '@modelcontextprotocol/server'
 import type { Principal } from '../../kernel/principal.ts'
-import type { Operation } from '../../kernel/operations/operation.ts'
+import type { McpTool, Operation } from '../../kernel/operations/operation.ts'
 import { paramsOf, requestSource } from '../../kernel/operations/request-source.ts'
-import { toolTable } from './tool-table.ts'
 
 export interface ToolOperation {
   readonly operation: Operation
@@ -76,19 +75,26 @@ function outputSchema({ operation }: ToolOperation): NonNullable<ListedTool['out
   return { type: 'object', anyOf: [plain(operation.output), { ...plain(ProblemShape), description: 'A refusal (isError).' }] }
 }
 
-/** Builds every tool that the table names. Refuses with: an Error when the table names an operation that does not exist. */
+/** The operations of each tool, in the order in which they are looked at: those with more ids first, then by name. */
+function sharers(operations: readonly Operation[]): Map<McpTool, ToolOperation[]> {
+  const found = new Map<McpTool, ToolOperation[]>()
+  for (const operation of operations)
+    if (typeof operation.tool !== 'string') found.set(operation.tool, [...(found.get(operation.tool) ?? []), toolOperation(operation)])
+  for (const own of found.values()) own.sort((a, b) => b.ids.length - a.ids.length || (a.operation.name < b.operation.name ? -1 : 1))
+  return found
+}
+
+/**
+ * Builds every tool that the operations name, in their order. Refuses with: an Error when two tools have one name, or when a tool of
+ * several operations does not say what it does.
+ */
 export function buildTools(operations: readonly Operation[]): readonly Tool[] {
-  return Object.entries(toolTable).map(([name, { title, operations: names, advice, effects }]) => {
-    const own = names.map((wanted) => {
-      const found = operations.find((operation) => operation.name === wanted)
-      if (!found) throw new Error(`the tool ${name} stands for the operation ${wanted}, which does not exist`)
-      return toolOperation(found)
-    })
+  const tools = [...sharers(operations)].map(([{ name, title, summary, advice, effects }, own]) => {
     const main = own.at(-1)!.operation
+    if (summary === undefined && own.length > 1) throw new Error(`the tool ${name} stands for several operations; it needs a summary`)
+    const does = summary ?? main.summary
     const writes = main.http.method !== 'GET'
     const takesKey = main.idempotency !== 'none'
-    const summary =
-      own.length === 1 || main.name.startsWith('checkout') ? main.summary : 'Read the events of an item or of an order, newest first.'
     return {
       name,
       operations: own,
@@ -97,7 +103,7 @@ export function buildTools(operations: readonly Operation[]): readonly Tool[] {
       listed: {
         name,
         title,
-        description: advice === undefined ? summary : `${summary} ${advice}`,
+        description: advice === undefined ? does : `${does} ${advice}`,
         inputSchema: inputSchema(own, takesKey, main.idempotency === 'required'),
         outputSchema: outputSchema(own.at(-1)!),
         annotations: {
@@ -111,6 +117,9 @@ export function buildTools(operations: readonly Operation[]): readonly Tool[] {
       },
     }
   })
+  const twice = tools.find(({ name }, n) => tools.findIndex((one) => one.name === name) !== n)
+  if (twice) throw new Error(`two tools have the name ${twice.name}; operations that share a tool name one constant`)
+  return tools
 }
 
 /** True when the credential may call it: what `tools/list` shows. */

@@ -1,6 +1,7 @@
 /** How long operations take and how they end, at whatever door: measured around the one runner that every door uses. */
 import { errorCatalogue, type ErrorCode, WorkError } from '@work-manager/contract'
 import type { Metrics } from '../../metrics/metrics.ts'
+import { mayRefuseWith } from './refusals.ts'
 import type { OperationRequest, OperationRunner } from './run-operation.ts'
 
 /**
@@ -19,7 +20,10 @@ const asksToWait = ({ input }: OperationRequest): boolean => Number(input['wait'
 /** The trace id inside a checked traceparent: `00-<trace id>-…`. */
 const traceOf = ({ traceparent }: OperationRequest): string | null => traceparent?.slice(3, 35) ?? null
 
-export function measured(metrics: Metrics, run: OperationRunner): OperationRunner {
+/** Told when an operation refuses with a code that neither it nor any reference names. */
+export type UnlistedRefusal = (operation: string, code: ErrorCode) => void
+
+export function measured(metrics: Metrics, run: OperationRunner, unlisted: UnlistedRefusal): OperationRunner {
   return async (operation, request) => {
     const startedAt = performance.now()
     let outcome: Outcome = 'ok'
@@ -30,6 +34,7 @@ export function measured(metrics: Metrics, run: OperationRunner): OperationRunne
     } catch (error) {
       const code = error instanceof WorkError ? error.code : 'internal'
       outcome = outcomeOf(code)
+      if (!mayRefuseWith(operation, code)) unlisted(operation.name, code)
       unread = code === 'rate_limited'
       metrics.increment('refusals_total', { code })
       throw error

@@ -1,8 +1,9 @@
 /**
- * What an operation is: one verb, defined once; every door (HTTP, CLI, MCP, SDK) is derived from the list in index.ts.
+ * What an operation is: one verb, defined once; every door (HTTP, CLI, MCP, SDK) and every reference is derived from
+ * the list in systems.ts. It carries all that they need: no door has a table of its own.
  * Input is one flat object: path parameters by name, query parameters (GET) or body members, checked before the handler runs.
  */
-import type { Ability } from '@work-manager/contract'
+import type { Ability, ErrorCode } from '@work-manager/contract'
 import type { Static, TObject, TSchema } from 'typebox'
 import type { Principal, Provenance } from '../principal.ts'
 import type { RateRule } from '../../rate-limits/rate-limits.ts'
@@ -57,8 +58,39 @@ export interface OperationContext<T extends KernelTools = KernelTools> {
   write(work: (tx: Tx) => Promise<Reply | Refused>, options?: { answerLater?: boolean }): Promise<Reply>
 }
 
+export interface CommandName {
+  readonly words: string
+  /** One more name, without the noun, for what is asked all day. */
+  readonly short?: string
+  /** Written in cli/commands, because it asks, loops or shows more than one operation; the others are derived. */
+  readonly byHand?: true
+  /** Members that are arguments besides those of the path. */
+  readonly arguments?: readonly string[]
+  readonly example?: string
+}
+
+/**
+ * Its tool on MCP. Operations that name the same one share it (one constant): of several, the first one whose ids are given is called,
+ * those with more ids first, then by name; the last one otherwise.
+ */
+export interface McpTool {
+  readonly name: string
+  readonly title: string
+  /** What it does, where it stands for several operations; of one, the operation says it. */
+  readonly summary?: string
+  /** What an agent should know beside the summary. */
+  readonly advice?: string
+  /** What it does to the world, as clients show it to people. Hints only: the server judges by itself. */
+  readonly effects?: {
+    /** Takes something away or ends it. */
+    readonly destructive?: true
+    /** Reaches beyond this server: applying may change anything. */
+    readonly openWorld?: true
+  }
+}
+
 export interface Operation<I extends TObject = TObject, O extends TSchema = TSchema, T extends KernelTools = KernelTools> {
-  /** snake_case verb and noun, such as `propose_order`; the MCP tool and the CLI command come from it. */
+  /** snake_case verb and noun, such as `propose_order`; its file has the same name. */
   readonly name: string
   readonly summary: string
   /** Paths are relative to the mount (`/api/work`); `:name` segments are input members. Aliases answer the same. */
@@ -73,6 +105,11 @@ export interface Operation<I extends TObject = TObject, O extends TSchema = TSch
   readonly waits?: boolean
   /** The handler reserves the key and keeps the answer in its own statement (the hot path). */
   readonly keepsOwnKeys?: boolean
+  /** What its handler refuses with, besides what any request can get (refusals.ts). The tests see to it that nothing is missing. */
+  readonly refuses: readonly ErrorCode[]
+  readonly command: CommandName
+  /** Or why it is none. */
+  readonly tool: McpTool | string
   readonly input: I
   readonly output: O
   handler(context: OperationContext<T>, input: Static<I>): Promise<Reply>

@@ -21,6 +21,9 @@ export const listPublishers = defineOperation({
   http: { method: 'GET', path: '/publishers', success: 200 },
   ability: 'admin:publishers',
   idempotency: 'none',
+  refuses: [],
+  command: { words: 'publishers list' },
+  tool: 'for operators',
   input: Type.Object({}),
   output: Type.Object({
     publishers: Type.Array(

@@ -6,11 +6,10 @@ import { lockCursor, moveCursor, viewPublishers } from './admin.store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
 import { reason } from '../../kernel/operations/inputs.ts'
 import { defineOperation } from '../tools.ts'
-import { publisherName } from './parked-messages.ts'
+import { publisherName } from './parked.ts'
 
 const place = (description: string) => Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description })
 
-/** Refuses with: agents_cannot_decide, not_found (no such publisher), validation_failed (beyond the record). */
 export const movePublisherCursor = defineOperation({
   name: 'move_publisher_cursor',
   summary: 'Rewind a publisher, so that facts are published again, or skip facts that nobody wants any more.',
@@ -18,6 +17,11 @@ export const movePublisherCursor = defineOperation({
   ability: 'admin:publishers',
   peopleOnly: true,
   idempotency: 'accepted',
+  // not_found: no such publisher.
+  // validation_failed: beyond the record.
+  refuses: ['not_found', 'validation_failed'],
+  command: { words: 'publishers move', arguments: ['seq'], example: 'nats 4711 --reason "The stream was lost; publish again from here"' },
+  tool: 'administration is not an agent’s work',
   input: Type.Object({
     publisher: publisherName,
     seq: place('The last fact that counts as published: 0 publishes everything again, head of list_publishers skips all that waits.'),

@@ -42,10 +42,6 @@ async function awaitApplied(context: WorkContext, id: string): Promise<Reply> {
   }
 }
 
-/**
- * Refuses with: not_found, not_ready_for_approval, illegal_state_transition, content_changed, digest_required, agents_cannot_decide,
- * separation_of_duties, apply_failed.
- */
 export const approveOrder = defineOperation({
   name: 'approve_order',
   summary: 'Approve exactly what is there (or the digest you name); it is applied once, and the answer carries the diff.',
@@ -54,6 +50,17 @@ export const approveOrder = defineOperation({
   peopleOnly: true,
   waits: true,
   idempotency: 'required',
+  refuses: [
+    'not_found',
+    'not_ready_for_approval',
+    'illegal_state_transition',
+    'content_changed',
+    'digest_required',
+    'separation_of_duties',
+    'apply_failed',
+  ],
+  command: { words: 'orders approve', byHand: true },
+  tool: { name: 'work.approve', title: 'Approve and apply', effects: { destructive: true, openWorld: true } },
   input: Type.Object({
     order: orderId,
     digest: Type.Optional(

@@ -12,7 +12,6 @@ import { orderId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { followOrder, traceparentOf } from '../../kernel/operations/traces.ts'
 
-/** Refuses with: not_found, illegal_state_transition, validation_failed (an item that is not part of the order), agents_cannot_decide. */
 export const rejectOrder = defineOperation({
   name: 'reject_order',
   summary: 'Reject an order, or send chosen items back to be done again with what is wrong.',
@@ -20,6 +19,10 @@ export const rejectOrder = defineOperation({
   ability: 'work:reject',
   peopleOnly: true,
   idempotency: 'required',
+  // validation_failed: an item that is not part of the order.
+  refuses: ['not_found', 'illegal_state_transition', 'validation_failed'],
+  command: { words: 'orders reject', byHand: true },
+  tool: { name: 'work.reject', title: 'Reject or send back', effects: { destructive: true } },
   input: Type.Object({
     order: orderId,
     errors: Type.Array(FieldErrorShape, {

@@ -22,7 +22,6 @@ function wanted(context: WorkContext, name: string | undefined): readonly Genera
   })
 }
 
-/** Refuses with: not_found (a generator that is not there), agents_cannot_decide. */
 export const runGenerators = defineOperation({
   name: 'run_generators',
   summary: 'Run the generators of the tenant that are due, or one by name whether it is due or not.',
@@ -31,6 +30,10 @@ export const runGenerators = defineOperation({
   peopleOnly: true,
   waits: true,
   idempotency: 'none',
+  // not_found: a generator that is not there.
+  refuses: ['not_found'],
+  command: { words: 'generate', byHand: true },
+  tool: 'administration is not an agent’s work',
   input: Type.Object({
     generator: Type.Optional(Type.String({ minLength: 1, maxLength: 120, description: 'Only this one, due or not.' })),
     dry_run: Type.Optional(Type.Boolean({ description: 'Only say what each would propose, due or not.' })),

@@ -11,8 +11,8 @@ import { defineOperation } from '../tools.ts'
 import { reopenIdleOrder } from '../orders/order-flow.ts'
 import { getType } from '../orders/planning.ts'
 import { getItemBrief, lockHeldItem } from './verification.ts'
+import { leaseRefusals } from '../leases/refusals.ts'
 
-/** Refuses with: not_found and the lease refusals. */
 export const failItem = defineOperation({
   name: 'fail_item',
   summary: 'Say that the item could not be done, and of what kind the failure is; it is retried later or set aside.',
@@ -20,6 +20,12 @@ export const failItem = defineOperation({
   ability: 'work:submit',
   rate: 'shed_last',
   idempotency: 'accepted',
+  refuses: ['not_found', ...leaseRefusals],
+  command: {
+    words: 'items fail',
+    example: `01890a5d-ac96-774b-bcce-b302099a8057 --class transient --error '{"code":"site_down","message":"It answers 503."}'`,
+  },
+  tool: { name: 'work.fail', title: 'Say that it cannot be done', effects: { destructive: true } },
   input: Type.Object({
     item: itemId,
     lease_token: leaseToken,

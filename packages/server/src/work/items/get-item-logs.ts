@@ -2,19 +2,30 @@ import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { decodeCursor, positionPattern } from '../../kernel/operations/cursor.ts'
 import { cursor, limit } from '../../kernel/operations/inputs.ts'
+import type { McpTool } from '../../kernel/operations/operation.ts'
 import { listItemTimeline } from '../../kernel/store/events.ts'
 import { eventPage, eventsOutput } from '../../ledger/event-page.ts'
 import { itemId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { findItemBrief } from './store.ts'
 
-/** Refuses with: not_found, cursor_invalid. */
+/** One tool for the log of an item and that of an order. */
+export const logsTool: McpTool = {
+  name: 'work.logs',
+  title: 'Read the record',
+  summary: 'Read the events of an item or of an order, newest first.',
+  advice: 'Give item_id or order_id.',
+}
+
 export const getItemLogs = defineOperation({
   name: 'get_item_logs',
   summary: 'Read the events of an item and the order-level events of its order, newest first.',
   http: { method: 'GET', path: '/items/:item/logs', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: ['not_found', 'cursor_invalid'],
+  command: { words: 'items logs' },
+  tool: logsTool,
   input: Type.Object({ item: itemId, limit, cursor }),
   output: eventsOutput,
   handler(context, input) {

@@ -5,13 +5,16 @@ import { decodeCursor, encodeCursor, uuidPattern } from '../../kernel/operations
 import { cursor, limit } from '../../kernel/operations/inputs.ts'
 import { defineOperation } from '../tools.ts'
 
-/** Refuses with: cursor_invalid. An unknown order gives an empty list, like an order without items. */
+/** An unknown order gives an empty list, like an order without items. */
 export const listItems = defineOperation({
   name: 'list_items',
   summary: 'List items across orders: by order, state, type, or the agent that holds them.',
   http: { method: 'GET', path: '/items', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: ['cursor_invalid'],
+  command: { words: 'items list', byHand: true },
+  tool: 'work.get carries the items; one item is the resource work://items/{item_id}',
   input: Type.Object({
     order: Type.Optional(Type.String({ format: 'uuid', description: 'Only items of this order, in plan order.' })),
     state: Type.Optional(Type.Enum(itemStates)),

@@ -9,8 +9,8 @@ import { itemId, leaseToken } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { returnItem } from './return-item.ts'
 import { getItemBrief, lockHeldItem } from './verification.ts'
+import { leaseRefusals } from '../leases/refusals.ts'
 
-/** Refuses with: not_found and the lease refusals. */
 export const releaseItem = defineOperation({
   name: 'release_item',
   summary: 'Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up.',
@@ -18,6 +18,9 @@ export const releaseItem = defineOperation({
   ability: 'work:submit',
   rate: 'shed_last',
   idempotency: 'accepted',
+  refuses: ['not_found', ...leaseRefusals],
+  command: { words: 'items release' },
+  tool: { name: 'work.release', title: 'Give an item back' },
   input: Type.Object({ item: itemId, lease_token: leaseToken }),
   output: Type.Object({ item: ItemShape }),
   async handler(context, input) {

@@ -11,7 +11,6 @@ import { defineOperation } from '../tools.ts'
 import { isRevivable, requeue } from '../orders/requeueing.ts'
 import { getItemBrief } from './verification.ts'
 
-/** Refuses with: not_found, illegal_state_transition. */
 export const requeueItem = defineOperation({
   name: 'requeue_item',
   summary: 'Bring one failed, rejected or dead-lettered item back to the queue, with a reason; its order comes back with it.',
@@ -19,6 +18,9 @@ export const requeueItem = defineOperation({
   ability: 'work:requeue',
   peopleOnly: true,
   idempotency: 'accepted',
+  refuses: ['not_found', 'illegal_state_transition'],
+  command: { words: 'items requeue', example: '01890a5d-ac96-774b-bcce-b302099a8057 --reason "The site is up again"' },
+  tool: 'a person’s decision, over HTTP and the command line',
   input: Type.Object({ item: itemId, reason }),
   output: Type.Object({ item: ItemShape }),
   async handler(context, input) {

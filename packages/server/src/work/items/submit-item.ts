@@ -11,6 +11,7 @@ import { defineOperation, type WorkContext } from '../tools.ts'
 import { traceparentOf } from '../../kernel/operations/traces.ts'
 import { lostLease } from '../leases/lost-lease.ts'
 import { getItemBrief, judge, refuseSubmission } from './verification.ts'
+import { leaseRefusals } from '../leases/refusals.ts'
 
 /** The hot path's answer as a reply or a refusal; wakes whoever waits for a full order. */
 async function replyOf(context: WorkContext, answer: SubmitAnswer, item: string, token: string | undefined): Promise<Reply> {
@@ -33,7 +34,6 @@ async function replyOf(context: WorkContext, answer: SubmitAnswer, item: string,
   }
 }
 
-/** Refuses with: not_found, verification_failed, the lease refusals, already_submitted, paused, idempotency_mismatch, idempotency_in_progress. */
 export const submitItem = defineOperation({
   name: 'submit_item',
   summary: 'Hand in the result of an item, with evidence; it is verified before it is accepted.',
@@ -42,6 +42,13 @@ export const submitItem = defineOperation({
   rate: 'shed_last',
   idempotency: 'required',
   keepsOwnKeys: true,
+  refuses: ['not_found', 'verification_failed', ...leaseRefusals, 'idempotency_mismatch', 'idempotency_in_progress'],
+  command: { words: 'items submit', example: '01890a5d-ac96-774b-bcce-b302099a8057 --lease-token wl.1.1.… --result @result.json' },
+  tool: {
+    name: 'work.submit',
+    title: 'Hand in a result',
+    advice: 'verification_failed: correct what errors names and submit again under the same lease, with a new idempotency_key.',
+  },
   input: Type.Object({
     item: itemId,
     lease_token: leaseToken,

@@ -5,10 +5,7 @@ import { actorOf } from '../../kernel/operations/actor.ts'
 import { defineOperation } from '../tools.ts'
 import { filterOf, leaseOutput, mostLeases, selection, shown } from './lease-selection.ts'
 
-/**
- * Only live leases: what has run out is lost, whoever wishes. A later heartbeat does not take the added time away.
- * Refuses with: validation_failed (nothing selects), agents_cannot_decide.
- */
+/** Only live leases: what has run out is lost, whoever wishes. A later heartbeat does not take the added time away. */
 export const extendLeases = defineOperation({
   name: 'extend_leases',
   summary: 'Give live leases of others more time, with a reason; none gets shorter by it.',
@@ -16,6 +13,10 @@ export const extendLeases = defineOperation({
   ability: 'admin:leases',
   peopleOnly: true,
   idempotency: 'accepted',
+  // validation_failed: nothing selects.
+  refuses: ['validation_failed'],
+  command: { words: 'lease extend', byHand: true },
+  tool: 'administration is not an agent’s work; an agent sends heartbeats',
   input: Type.Object({
     ...selection,
     ttl_seconds: Type.Integer({ minimum: 1, maximum: 86_400, description: 'They last at least this long from now.' }),

@@ -6,8 +6,8 @@ import { itemId, leaseToken } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { lostLease } from './lost-lease.ts'
 import { getItemBrief } from '../items/verification.ts'
+import { leaseRefusals } from './refusals.ts'
 
-/** Refuses with: not_found, lease_lost, lease_expired, lease_error, lease_token_required, already_submitted, paused. */
 export const heartbeatItem = defineOperation({
   name: 'heartbeat_item',
   summary: 'Extend the lease on an item.',
@@ -15,6 +15,13 @@ export const heartbeatItem = defineOperation({
   ability: 'work:heartbeat',
   rate: 'shed_last',
   idempotency: 'none',
+  refuses: ['not_found', ...leaseRefusals],
+  command: { words: 'items heartbeat' },
+  tool: {
+    name: 'work.heartbeat',
+    title: 'Keep the lease',
+    advice: 'Call it every heartbeat_every_seconds while you work. lease_lost or lease_expired: stop working on the item.',
+  },
   input: Type.Object({ item: itemId, lease_token: leaseToken }),
   output: Type.Object({ lease_expires_at: Type.String({ format: 'date-time' }) }),
   async handler(context, input) {

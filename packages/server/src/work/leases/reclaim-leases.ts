@@ -8,7 +8,7 @@ import { leaseOutput, mostLeases, selection, shown } from './lease-selection.ts'
 
 const { agent, order, type, dry_run, reason } = selection
 
-/** What the lease reclaimer does, now: items go back to the queue, or fail when their attempts are used up. Refuses with: agents_cannot_decide. */
+/** What the lease reclaimer does, now: items go back to the queue, or fail when their attempts are used up. */
 export const reclaimLeases = defineOperation({
   name: 'reclaim_leases',
   summary: 'Take leases back that have run out, without waiting for the server to do it.',
@@ -16,6 +16,9 @@ export const reclaimLeases = defineOperation({
   ability: 'admin:leases',
   peopleOnly: true,
   idempotency: 'none',
+  refuses: [],
+  command: { words: 'lease reclaim', byHand: true },
+  tool: 'administration is not an agent’s work',
   input: Type.Object({ agent, order, type, dry_run, reason: Type.Optional(reason) }),
   output: leaseOutput,
   async handler(context, input) {

@@ -6,7 +6,6 @@ import { defineOperation } from '../tools.ts'
 import { endLeases } from './end-leases.ts'
 import { filterOf, leaseOutput, mostLeases, selection, shown } from './lease-selection.ts'
 
-/** Refuses with: validation_failed (nothing selects), agents_cannot_decide. */
 export const revokeLeases = defineOperation({
   name: 'revoke_leases',
   summary: 'End leases of others, with a reason; the items are ready for the next agent at once, and the holders’ tokens are dead.',
@@ -14,6 +13,10 @@ export const revokeLeases = defineOperation({
   ability: 'admin:leases',
   peopleOnly: true,
   idempotency: 'accepted',
+  // validation_failed: nothing selects.
+  refuses: ['validation_failed'],
+  command: { words: 'lease release', byHand: true },
+  tool: 'administration is not an agent’s work',
   input: Type.Object(selection),
   output: leaseOutput,
   async handler(context, input) {

@@ -26,7 +26,7 @@ async function sweep<T>(context: WorkContext, find: (q: Queryable) => Promise<T[
   }
 }
 
-/** The finders look across tenants for the background services; read as the caller's tenant they see only its own rows. Refuses with: agents_cannot_decide. */
+/** The finders look across tenants for the background services; read as the caller's tenant they see only its own rows. */
 export const runMaintenance = defineOperation({
   name: 'run_maintenance',
   summary: 'Do the housekeeping of the tenant once, without waiting for the server: all of it, or what is named.',
@@ -35,6 +35,9 @@ export const runMaintenance = defineOperation({
   peopleOnly: true,
   waits: true,
   idempotency: 'none',
+  refuses: [],
+  command: { words: 'maintain', byHand: true },
+  tool: 'administration is not an agent’s work',
   input: Type.Object({
     reclaim_leases: Type.Optional(Type.Boolean({ description: 'Take back leases that have run out.' })),
     dead_letter: Type.Optional(Type.Boolean({ description: 'Set aside what failed for good.' })),

@@ -7,6 +7,9 @@ export const listOrderTypes = defineOperation({
   http: { method: 'GET', path: '/types', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: [],
+  command: { words: 'types list', byHand: true },
+  tool: { name: 'work.types', title: 'Order types', advice: 'Look here first: it says what a payload and a result must look like.' },
   input: Type.Object({ type: Type.Optional(Type.String({ maxLength: 120, description: 'Only this type.' })) }),
   output: Type.Object({
     types: Type.Array(

@@ -12,13 +12,16 @@ import { followOrder } from '../../kernel/operations/traces.ts'
 
 const cancellable = sourcesOf(itemMachine, 'cancelled')
 
-/** Refuses with: not_found, illegal_state_transition (never once it was applied, nor when it is set aside). */
 export const cancelOrder = defineOperation({
   name: 'cancel_order',
   summary: 'Withdraw an order before it is applied; every lease on its items ends at once.',
   http: { method: 'POST', path: '/orders/:order/cancel', success: 200 },
   ability: 'work:cancel',
   idempotency: 'accepted',
+  // illegal_state_transition: never once it was applied, nor when it is set aside.
+  refuses: ['not_found', 'illegal_state_transition'],
+  command: { words: 'orders cancel', example: '01890a5d-ac96-774b-bcce-b302099a8057 --reason "The customer changed their mind"' },
+  tool: 'a person’s or program’s decision, over HTTP and the command line',
   input: Type.Object({ order: orderId, reason }),
   output: Type.Object({ order: OrderShape }),
   handler: (context, input) =>

@@ -63,13 +63,19 @@ async function explain(tools: WorkTools, q: Queryable, id: string): Promise<Type
   }
 }
 
-/** Refuses with: not_found. */
 export const explainOrder = defineOperation({
   name: 'explain_order',
   summary: 'Say in one sentence what an order waits for, and whose move it is.',
   http: { method: 'GET', path: '/orders/:order/why', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: ['not_found'],
+  command: { words: 'orders why', short: 'why' },
+  tool: {
+    name: 'work.why',
+    title: 'Why does it not move?',
+    advice: 'With wait: answers when the order is settled, or after that many seconds; clients that know tasks get one.',
+  },
   input: Type.Object({
     order: orderId,
     wait: Type.Optional(

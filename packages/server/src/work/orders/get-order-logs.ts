@@ -6,15 +6,18 @@ import { listEvents } from '../../kernel/store/events.ts'
 import { eventPage, eventsOutput } from '../../ledger/event-page.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
+import { logsTool } from '../items/get-item-logs.ts'
 import { findOrder } from './store.ts'
 
-/** Refuses with: not_found, cursor_invalid. */
 export const getOrderLogs = defineOperation({
   name: 'get_order_logs',
   summary: 'Read every event of an order and its items, newest first.',
   http: { method: 'GET', path: '/orders/:order/logs', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: ['not_found', 'cursor_invalid'],
+  command: { words: 'orders logs' },
+  tool: logsTool,
   input: Type.Object({ order: orderId, limit, cursor }),
   output: eventsOutput,
   handler(context, input) {

@@ -6,13 +6,15 @@ import { orderId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { findOrder } from './store.ts'
 
-/** Refuses with: not_found, cursor_invalid. */
 export const getOrderTimeline = defineOperation({
   name: 'get_order_timeline',
   summary: 'Read the life of an order in the order it happened; `after` resumes behind a ledger number.',
   http: { method: 'GET', path: '/orders/:order/timeline', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: ['not_found', 'cursor_invalid'],
+  command: { words: 'orders timeline' },
+  tool: 'the resource work://orders/{order_id}/timeline',
   input: Type.Object({
     order: orderId,
     limit,

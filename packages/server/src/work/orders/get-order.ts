@@ -11,13 +11,15 @@ import { loadDecisionContent } from '../approvals/decision-content.ts'
 /** Of a longer order only this many items are in the answer; GET /items?order=… has them all. */
 const mostItems = 1000
 
-/** Refuses with: not_found. */
 export const getOrder = defineOperation({
   name: 'get_order',
   summary: 'Read one order with its items, its latest events, its effects and the digest that an approval names.',
   http: { method: 'GET', path: '/orders/:order', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: ['not_found'],
+  command: { words: 'orders show', byHand: true },
+  tool: { name: 'work.get', title: 'Read an order' },
   input: Type.Object({ order: orderId }),
   output: Type.Object({ order: OrderShape }),
   handler: (context, input) =>

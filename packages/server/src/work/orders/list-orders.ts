@@ -148,13 +148,15 @@ function pageObject(
   }
 }
 
-/** Refuses with: invalid_filter, cursor_invalid. */
 export const listOrders = defineOperation({
   name: 'list_orders',
   summary: 'List orders with filters, sorts, includes and sparse fields; by page or by cursor.',
   http: { method: 'GET', path: '/orders', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: ['invalid_filter', 'cursor_invalid'],
+  command: { words: 'orders list', byHand: true },
+  tool: { name: 'work.list', title: 'List orders' },
   input,
   output: Type.Object({ data: Type.Array(sparseOrder) }, { additionalProperties: true }),
   async handler(context, given) {

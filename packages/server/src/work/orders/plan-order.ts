@@ -10,13 +10,15 @@ import { defineOperation } from '../tools.ts'
 import { followOrder } from '../../kernel/operations/traces.ts'
 import { getType, planOrder as planItemsOf } from './planning.ts'
 
-/** Refuses with: not_found, already_planned, illegal_state_transition, empty_plan, plan_failed. */
 export const planOrder = defineOperation({
   name: 'plan_order',
   summary: 'Plan an order that was proposed with defer_planning.',
   http: { method: 'POST', path: '/orders/:order/plan', success: 200 },
   ability: 'work:propose',
   idempotency: 'accepted',
+  refuses: ['not_found', 'already_planned', 'illegal_state_transition', 'empty_plan', 'plan_failed'],
+  command: { words: 'orders plan' },
+  tool: 'work.propose plans at once; planning later is for programs',
   input: Type.Object({ order: orderId }),
   output: Type.Object({ order: OrderShape, items_count: Type.Integer() }),
   async handler(context, input) {

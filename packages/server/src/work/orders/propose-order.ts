@@ -13,7 +13,6 @@ import { defineOperation } from '../tools.ts'
 import { traceparentOf } from '../../kernel/operations/traces.ts'
 import { assertPayload, getType, planOrder } from './planning.ts'
 
-/** Refuses with: order_type_not_found, payload_invalid, empty_plan, plan_failed, paused. */
 export const proposeOrder = defineOperation({
   name: 'propose_order',
   summary: 'Propose a typed order; it is planned into items at once.',
@@ -21,6 +20,9 @@ export const proposeOrder = defineOperation({
   ability: 'work:propose',
   rate: 'by_type',
   idempotency: 'required',
+  refuses: ['order_type_not_found', 'payload_invalid', 'empty_plan', 'plan_failed', 'paused'],
+  command: { words: 'orders propose', arguments: ['type'], example: `example.echo --payload '{"messages":["hello"]}' --priority 10` },
+  tool: { name: 'work.propose', title: 'Propose an order' },
   input: Type.Object({
     type: Type.String({ minLength: 1, maxLength: 120, description: 'A registered order type (GET /types).' }),
     payload: document('What is wanted, in the shape that the type asks for.'),

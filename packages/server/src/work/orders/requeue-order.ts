@@ -10,7 +10,6 @@ import { defineOperation } from '../tools.ts'
 import { followOrder } from '../../kernel/operations/traces.ts'
 import { isRevivable, requeue } from './requeueing.ts'
 
-/** Refuses with: not_found, illegal_state_transition. */
 export const requeueOrder = defineOperation({
   name: 'requeue_order',
   summary: 'Bring a failed, rejected or dead-lettered order back to the queue, with a reason.',
@@ -18,6 +17,9 @@ export const requeueOrder = defineOperation({
   ability: 'work:requeue',
   peopleOnly: true,
   idempotency: 'accepted',
+  refuses: ['not_found', 'illegal_state_transition'],
+  command: { words: 'orders requeue', byHand: true },
+  tool: 'a person’s decision, over HTTP and the command line',
   input: Type.Object({ order: orderId, reason }),
   output: Type.Object({ order: OrderShape }),
   async handler(context, input) {

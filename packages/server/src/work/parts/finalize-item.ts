@@ -13,12 +13,12 @@ import { getType } from '../orders/planning.ts'
 import { traceparentOf } from '../../kernel/operations/traces.ts'
 import { lostLease } from '../leases/lost-lease.ts'
 import { getItemBrief, judge, refuseSubmission } from '../items/verification.ts'
+import { leaseRefusals } from '../leases/refusals.ts'
 
 const sameParts = (a: readonly ValidPart[], b: readonly ValidPart[]): boolean =>
   a.length === b.length &&
   a.every((part, n) => part.part_key === b[n]!.part_key && part.seq === b[n]!.seq && part.checksum === b[n]!.checksum)
 
-/** Refuses with: not_found, parts_not_supported, parts_missing, verification_failed, busy (parts changed meanwhile), the lease refusals. */
 export const finalizeItem = defineOperation({
   name: 'finalize_item',
   summary: 'Assemble the validated parts of an item into its result and hand it in.',
@@ -26,6 +26,10 @@ export const finalizeItem = defineOperation({
   ability: 'work:submit',
   rate: 'shed_last',
   idempotency: 'required',
+  // busy: parts changed meanwhile.
+  refuses: ['not_found', 'parts_not_supported', 'parts_missing', 'verification_failed', 'busy', ...leaseRefusals],
+  command: { words: 'items finalize' },
+  tool: { name: 'work.finalize', title: 'Assemble the parts' },
   input: Type.Object({
     item: itemId,
     lease_token: leaseToken,

@@ -5,13 +5,15 @@ import { readPartsState, renderParts } from './store.ts'
 import { itemId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 
-/** Refuses with: not_found. */
 export const listParts = defineOperation({
   name: 'list_parts',
   summary: 'List the parts of an item, every revision.',
   http: { method: 'GET', path: '/items/:item/parts', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: ['not_found'],
+  command: { words: 'items parts' },
+  tool: { name: 'work.list_parts', title: 'List parts' },
   input: Type.Object({
     item: itemId,
     part_key: Type.Optional(Type.String({ maxLength: 120 })),

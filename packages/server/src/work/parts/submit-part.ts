@@ -15,8 +15,8 @@ import { defineOperation } from '../tools.ts'
 import { beginOrder } from '../orders/order-flow.ts'
 import { getType } from '../orders/planning.ts'
 import { getItemBrief, lockHeldItem, verified } from '../items/verification.ts'
+import { leaseRefusals } from '../leases/refusals.ts'
 
-/** Refuses with: not_found, parts_not_supported, verification_failed, part_too_large, too_many_parts, the lease refusals. */
 export const submitPart = defineOperation({
   name: 'submit_part',
   summary: 'Hand in one part of a large result; parts are checked one by one and assembled by finalize.',
@@ -24,6 +24,13 @@ export const submitPart = defineOperation({
   ability: 'work:submit',
   rate: 'shed_last',
   idempotency: 'required',
+  refuses: ['not_found', 'parts_not_supported', 'verification_failed', 'part_too_large', 'too_many_parts', ...leaseRefusals],
+  command: {
+    words: 'items part',
+    arguments: ['part_key'],
+    example: '01890a5d-ac96-774b-bcce-b302099a8057 chapter-1 --lease-token wl.1.1.… --payload @chapter-1.json',
+  },
+  tool: { name: 'work.submit_part', title: 'Hand in a part', advice: 'For results too large for one call; work.finalize assembles them.' },
   input: Type.Object({
     item: itemId,
     lease_token: leaseToken,

@@ -3,7 +3,6 @@ import { listPauses as list } from './store.ts'
 import { defineOperation } from '../tools.ts'
 import { pauseShape } from './pause-target.ts'
 
-/** Refuses with: agents_cannot_decide. */
 export const listPauses = defineOperation({
   name: 'list_pauses',
   summary: 'What is paused now, since when, by whom and why.',
@@ -11,6 +10,9 @@ export const listPauses = defineOperation({
   ability: 'admin:pause',
   peopleOnly: true,
   idempotency: 'none',
+  refuses: [],
+  command: { words: 'pauses', byHand: true },
+  tool: 'for operators; an agent that is paused is told so',
   input: Type.Object({}),
   output: Type.Object({ pauses: Type.Array(pauseShape) }),
   async handler(context) {

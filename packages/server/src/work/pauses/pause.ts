@@ -9,8 +9,7 @@ import { enforcePause } from './pausing.ts'
 import { getType } from '../orders/planning.ts'
 import { pauseShape, target, targetOf } from './pause-target.ts'
 
-/** Refuses with: validation_failed (not exactly one target), order_type_not_found, agents_cannot_decide. */
-export const pauseOperation = defineOperation({
+export const pause = defineOperation({
   name: 'pause',
   summary:
     'Stop an agent, an order type or the whole tenant until a person resumes it: leases end, nothing more is leased, applied or sent to the outside.',
@@ -19,6 +18,10 @@ export const pauseOperation = defineOperation({
   peopleOnly: true,
   // Said twice it is in force once, and ends whatever the first time did not get to.
   idempotency: 'none',
+  // validation_failed: not exactly one target.
+  refuses: ['validation_failed', 'order_type_not_found'],
+  command: { words: 'pause', byHand: true },
+  tool: 'a person’s decision, over HTTP and the command line',
   input: Type.Object({ ...target, reason }),
   output: Type.Object({
     pause: pauseShape,
@@ -34,12 +37,12 @@ export const pauseOperation = defineOperation({
     if (aim.scope === 'type' && !tools.types.has(aim.subject) && !(await context.read((q) => hasOrdersOfType(q, aim.subject))))
       getType(tools, aim.subject)
     const actor = actorOf(context)
-    let pause: PauseRow | undefined
+    let set: PauseRow | undefined
     await context.write(async (tx) => {
       await lockPauses(tx)
       const at = await tx.clock()
       const put = await putPause(tx, aim, { reason: input.reason, principal: principal.name }, at)
-      pause = { ...aim, reason: input.reason, principal: principal.name, paused_at: put.pausedAt }
+      set = { ...aim, reason: input.reason, principal: principal.name, paused_at: put.pausedAt }
       await appendEvents(tx, actor, at, [
         {
           kind: 'pause.set',
@@ -52,6 +55,6 @@ export const pauseOperation = defineOperation({
       return { status: 200, body: null }
     })
     const { leasesEnded, effectsRunning } = await enforcePause(tools, principal.tenantId, aim, actor, `Paused: ${input.reason}`)
-    return { status: 200, body: { pause, leases_ended: leasesEnded, effects_running: effectsRunning } }
+    return { status: 200, body: { pause: set, leases_ended: leasesEnded, effects_running: effectsRunning } }
   },
 })

@@ -8,7 +8,6 @@ import { reason } from '../../kernel/operations/inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { pauseShape, target, targetOf } from './pause-target.ts'
 
-/** Refuses with: validation_failed (not exactly one target), not_found (not paused), agents_cannot_decide. */
 export const resume = defineOperation({
   name: 'resume',
   summary: 'Lift a pause; work goes on at once.',
@@ -16,6 +15,11 @@ export const resume = defineOperation({
   ability: 'admin:pause',
   peopleOnly: true,
   idempotency: 'accepted',
+  // validation_failed: not exactly one target.
+  // not_found: not paused.
+  refuses: ['validation_failed', 'not_found'],
+  command: { words: 'resume', byHand: true },
+  tool: 'a person’s decision, over HTTP and the command line',
   input: Type.Object({ ...target, reason }),
   output: Type.Object({ lifted: pauseShape }),
   async handler(context, input) {

@@ -4,13 +4,15 @@ import { decodeCursor, encodeCursor } from '../../kernel/operations/cursor.ts'
 import { cursor, limit } from '../../kernel/operations/inputs.ts'
 import { defineOperation } from '../tools.ts'
 
-/** Refuses with: cursor_invalid. */
 export const listRecords = defineOperation({
   name: 'list_records',
   summary: 'Read what applied orders wrote into a collection of the document table.',
   http: { method: 'GET', path: '/records/:collection', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: ['cursor_invalid'],
+  command: { words: 'records' },
+  tool: 'for programs that use what was applied',
   input: Type.Object({ collection: Type.String({ minLength: 1, maxLength: 120 }), limit, cursor }),
   output: Type.Object({ data: Type.Array(Type.Unknown()), next_cursor: Type.Union([Type.Null(), Type.String()]) }),
   handler(context, input) {

@@ -17,6 +17,9 @@ export const getStatus = defineOperation({
   http: { method: 'GET', path: '/status', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
+  refuses: [],
+  command: { words: 'ops check', byHand: true },
+  tool: 'for operators; agents ask work.why about one order',
   input: Type.Object({}),
   output: Type.Object({
     timestamp: Type.String({ format: 'date-time', description: 'By the clock of the database.' }),

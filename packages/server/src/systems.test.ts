@@ -1,0 +1,38 @@
+/** The list of operations itself: what every verb must bring, whatever it does. */
+import { readFileSync } from 'node:fs'
+import { glob } from 'node:fs/promises'
+import { errorCatalogue } from '@work-manager/contract'
+import { describe, expect, it } from 'vitest'
+import { operations } from './systems.ts'
+
+const root = new URL('.', import.meta.url).pathname
+const kebab = (name: string): string => name.replaceAll('_', '-')
+const camel = (name: string): string => name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
+
+/** Operation → the file that defines it. */
+const files = new Map<string, string>()
+for await (const file of glob('**/*.ts', { cwd: root }))
+  if (!file.endsWith('.test.ts') && !file.startsWith('kernel/'))
+    for (const [, constant, name] of readFileSync(`${root}${file}`, 'utf8').matchAll(
+      /export const (\w+) = defineOperation\(\{\s*name: '(\w+)'/g,
+    )) {
+      expect(constant, `${file}: the constant of ${name}`).toBe(camel(name!))
+      files.set(name!, file)
+    }
+
+it('every operation that is defined is in the list, once', () => {
+  const listed = operations.map(({ name }) => name)
+  expect(listed.toSorted()).toEqual([...files.keys()].toSorted())
+  expect(new Set(listed).size).toBe(listed.length)
+})
+
+describe.each(operations)('$name', ({ name, refuses }) => {
+  it('is a file of its name', () => {
+    expect(files.get(name)?.split('/').at(-1)).toBe(`${kebab(name)}.ts`)
+  })
+
+  it('refuses with codes that the catalogue has, each once', () => {
+    for (const code of refuses) expect(Object.keys(errorCatalogue)).toContain(code)
+    expect(new Set(refuses).size).toBe(refuses.length)
+  })
+})
