@@ -42,7 +42,8 @@ describe('kinds of events', () => {
     expect([stateAfter('order.stale'), stateAfter('key.created')]).toEqual([null, null])
   })
 
-  // Not derived: what is archived first must not change by a slip in one row.
+  // Not derived: what is archived first must not change by a slip in one row. Younger nouns have their list in a test beside them.
+  const listed = 'order item effect generator pause key tenant publisher idempotency'.split(' ')
   it.each([
     [
       0,
@@ -56,7 +57,9 @@ describe('kinds of events', () => {
     ],
     [3, 'item.heartbeat item.in_progress order.in_progress'],
   ])('P%i are exactly the agreed ones', (priority, kinds) => {
-    const found = Object.entries(eventSpecs).flatMap(([kind, spec]) => (spec.priority === priority ? [kind] : []))
+    const found = Object.entries(eventSpecs).flatMap(([kind, spec]) =>
+      spec.priority === priority && listed.includes(spec.subject) ? [kind] : [],
+    )
     expect(found.toSorted()).toEqual(kinds.split(/\s+/))
   })
 })
