@@ -25,6 +25,7 @@ export default defineOrderType({
 let cwd: string
 let server: ChildProcess
 let log = ''
+let errors = ''
 let url = ''
 const run = (...args: string[]): Promise<Ended> => runCli(args, { cwd })
 
@@ -61,7 +62,10 @@ beforeAll(async () => {
       if (ready) resolve(ready[1] as string)
     }
     server.stdout?.on('data', hear)
-    server.stderr?.on('data', hear)
+    server.stderr?.on('data', (chunk: Buffer) => {
+      errors += chunk.toString()
+      hear(chunk)
+    })
     server.on('exit', (code) => reject(new Error(`the server ended with ${code}: ${log}`)))
   })
 })
@@ -207,6 +211,15 @@ test('Ctrl-C stops it in good order', async () => {
   server.kill('SIGINT')
   expect(await ended).toBe(0)
   expect((await run('orders')).code).toBe(7)
+})
+
+test('on stderr a server says where it is and that it stops, and no library warns of anything', () => {
+  expect(errors.split('\n').filter((line) => line !== '')).toEqual([
+    `Work Manager is ready at ${url}`,
+    expect.stringMatching(/^ {2}database {2}embedded PostgreSQL in /),
+    '  stop      Ctrl-C',
+    expect.stringMatching(/^Stopping: /),
+  ])
 })
 
 test('without a server, everything is paused in the database itself', async () => {

@@ -80,7 +80,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const onError = (error: Error) => {
     if (!closing) options.onError(error)
   }
-  const pool = (role: string, max: number, session = sessionTimeouts) => {
+  const pool = (role: string, max: number, session = sessionTimeouts, onConnect?: (client: pg.ClientBase) => Promise<unknown>) => {
     const made = new pg.Pool({
       connectionString: options.url,
       max,
@@ -89,6 +89,9 @@ export function openDatabase(options: DatabaseOptions): Database {
       idleTimeoutMillis: 30_000,
       types,
       application_name: `work-manager ${role}`,
+      // The pool waits for the promise before it hands the client out; its types do not say so.
+      // oxlint-disable-next-line typescript/no-misused-promises
+      ...(onConnect && { onConnect }),
     })
     made.on('error', onError)
     made.on('connect', (client) => client.on('error', onError))
@@ -101,9 +104,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   // As many turns as connections: the pool's own queue, which knows no tenants, stays empty.
   const turns = createFairQueue(appMax, waitForConnectionMs)
   const systemPool = pool('wm_system', systemMax)
-  const hotPool = pool('wm_app', hotMax, hotSessionOptions)
-  // Sent before the session is handed out, so it runs before anything else.
-  hotPool.on('connect', (client) => void client.query(settleHotSession).catch(onError))
+  const hotPool = pool('wm_app', hotMax, hotSessionOptions, (client) => client.query(settleHotSession))
 
   /** Runs `work` between `begin` and commit on one client; a client that failed in an unclear way is not given back to the pool. */
   async function once<T>(from: pg.Pool, begin: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
