@@ -87,7 +87,7 @@ export default {
       severity: 'error',
       from: {
         path: `^${src}/`,
-        pathNot: [tests, 'orders/(list-orders|order-query)', '/(store|[^/]+\\.store)\\.ts$', `^${src}/kernel/store/`],
+        pathNot: [tests, '/(store|[^/]+\\.store)\\.ts$', `^${src}/kernel/store/`],
       },
       to: { path: 'node_modules/sql-template-tag/' },
     },

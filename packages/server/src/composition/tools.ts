@@ -4,6 +4,7 @@ import { anonymizedIp } from '../addresses/ip-address.ts'
 import { openCache } from '../cache/index.ts'
 import type { Config } from '../config/index.ts'
 import { createHotPath } from '../work/hot-path/hot-path.ts'
+import { createItemBriefs } from '../work/items/item-briefs.ts'
 import type { LeaseHints } from '../work/lease-hints/lease-hints.ts'
 import { createRedisLeaseHints } from '../work/lease-hints/redis-lease-hints.ts'
 import type { MetricsDriver } from '../metrics/metrics.ts'
@@ -64,6 +65,7 @@ export async function createTools(config: Config, parts: Parts): Promise<{ tools
       metrics,
     }),
     epoch,
+    briefs: createItemBriefs(),
     isDraining,
     hotPath: createHotPath({
       connection: database.hot,

@@ -3,6 +3,7 @@ import { type OperationContext, operationsWith } from '../kernel/operations/oper
 import type { Backoff } from '../kernel/retry.ts'
 import type { KernelSettings, KernelTools } from '../kernel/tools.ts'
 import type { HotPath } from './hot-path/hot-path.ts'
+import type { ItemBriefs } from './items/item-briefs.ts'
 import type { LeaseLimits } from './leases/decide-limits.ts'
 import type { OrderTypeRegistry } from './order-types/registry.ts'
 
@@ -31,6 +32,7 @@ export interface WorkTools extends KernelTools {
   readonly settings: WorkSettings
   readonly types: OrderTypeRegistry
   readonly hotPath: HotPath
+  readonly briefs: ItemBriefs
   /** Cluster epoch: part of every lease token; a restore raises it, which kills all older tokens. */
   readonly epoch: number
 }

@@ -1,5 +1,6 @@
 /** Arguments of a tool → input of an operation. Spellings are translated here; whether the input is right is judged by the operation. */
 import { type FieldError, nearestName, WorkError } from '@work-manager/contract'
+import { checkedKey } from '../../kernel/operations/idempotency-key.ts'
 import { keyArgument, type Tool, type ToolOperation } from './tools.ts'
 
 export interface TranslatedCall {
@@ -95,9 +96,5 @@ function missingId(tool: Tool, id: string): FieldError {
 
 function readKey(tool: Tool, value: unknown): string | undefined {
   if (!tool.takesKey || value === undefined || value === null) return undefined
-  if (typeof value !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(value))
-    throw new WorkError('idempotency_key_malformed', {
-      detail: `${keyArgument} must be a string of 1–255 printable ASCII characters without spaces, such as a UUID.`,
-    })
-  return value
+  return checkedKey(value, keyArgument)
 }

@@ -2,11 +2,10 @@
  * The page behind `review_url`, for the person whom an agent sends there: how this order is decided. It reads nothing and needs no key,
  * so it shows nothing of the order; who may look and decide proves it with a key, at the terminal or over HTTP.
  */
+import { uuidPattern } from '../../kernel/uuid.ts'
 import { hash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { WorkError } from '@work-manager/contract'
-
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 const style = `
 :root{--text:#1c2330;--soft:#5a6577;--ground:#fff;--panel:#f5f7fa}
@@ -24,7 +23,7 @@ export function addReviewPage(app: FastifyInstance, mounts: readonly string[]): 
   for (const mount of mounts) {
     app.get<{ Params: { order: string } }>(`${mount}/orders/:order/review`, (request, reply) => {
       const order = request.params.order.toLowerCase()
-      if (!uuid.test(order)) throw new WorkError('id_malformed')
+      if (!uuidPattern.test(order)) throw new WorkError('id_malformed')
       reply
         .headers({
           'content-type': 'text/html; charset=utf-8',

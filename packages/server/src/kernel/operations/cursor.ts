@@ -30,5 +30,4 @@ export function decodeCursor(
 
 /** Eighteen digits: more may not fit the database's bigint. */
 export const positionPattern = /^\d{1,18}$/
-export const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 export const instantPattern = { test: (text: string) => /^.{10}T.{8}\.\d{6}Z$/.test(text) && isCalendarTime(text) }

@@ -1,4 +1,5 @@
 /** The shape of an operation's input: small coercions that the wire needs, then the schema; what is wrong is told per member. */
+import { isUuid } from '../uuid.ts'
 import { type FieldError, nearestName, WorkError } from '@work-manager/contract'
 import type { TObject } from 'typebox'
 import { compileSchema, type Validator } from '../schemas/schema-validator.ts'
@@ -41,8 +42,6 @@ function compile(operation: Operation): Compiled {
   return made
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
 /** Bodies are scanned when they are parsed; paths and query strings can smuggle U+0000 in as %00, which no text column takes. */
 function assertStorable(value: unknown, name: string): void {
   if (typeof value === 'string' && value.includes('\u0000'))
@@ -69,7 +68,7 @@ export async function readInput(operation: Operation, raw: Record<string, unknow
   for (const name of operation.http.method === 'GET' ? Object.keys(input) : params) assertStorable(input[name], name)
   for (const name of ids) {
     const value = input[name]
-    if (typeof value !== 'string' || !uuid.test(value))
+    if (typeof value !== 'string' || !isUuid(value))
       throw new WorkError('id_malformed', { detail: `'${String(value).slice(0, 64)}' is not an id.` })
     input[name] = value.toLowerCase()
   }

@@ -8,6 +8,7 @@ import { LRUCache } from 'lru-cache'
 import { insertProvenance } from '../store/provenance.ts'
 import { attributesOf, genAiAgent, genAiTool } from '../../tracing/attributes.ts'
 import { OperationTrace } from '../../tracing/operation-trace.ts'
+import { checkedKey } from './idempotency-key.ts'
 import { readInput } from './input.ts'
 import type { IdempotencyKey, Operation } from './operation.ts'
 import { type OperationAnswer, OperationCall, type OperationRequest } from './operation-call.ts'
@@ -32,11 +33,10 @@ function readKey(operation: Operation, request: OperationRequest, headerName: st
     if (operation.idempotency === 'accepted') return null
     throw new WorkError('idempotency_key_required', { extra: { header: headerName } })
   }
-  if (!/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(key))
-    throw new WorkError('idempotency_key_malformed', {
-      detail: `The key has ${key.length} characters or holds something else than printable ASCII.`,
-    })
-  return { keyHash: sha256(key), fingerprint: sha256(`${request.fingerprintSource}\n${fingerprinted(request.input)}`) }
+  return {
+    keyHash: sha256(checkedKey(key, headerName)),
+    fingerprint: sha256(`${request.fingerprintSource}\n${fingerprinted(request.input)}`),
+  }
 }
 
 export interface OperationRunner {

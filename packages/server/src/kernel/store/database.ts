@@ -2,13 +2,12 @@
  * The pools behind `Db`, `SystemDb` and the hot path. Every connection takes on a role that owns nothing; the tenant is set
  * inside each transaction. Timeouts are set on the session, so that a paused process loses its locks instead of keeping them.
  */
+import { uuidPattern } from '../uuid.ts'
 import pg from 'pg'
 import type { Sql } from 'sql-template-tag'
 import { createFairQueue } from './fair-queue.ts'
 import type { Db, Instant, Queryable, SystemDb, Tx } from './tx.ts'
 import { asWorkError, isRetryable } from './pg-errors.ts'
-
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 export interface DatabaseOptions {
   readonly url: string

@@ -1,9 +1,6 @@
 /** Fast and in order: many keys at once, of each key one message at a time. */
-import { held, type Message, type Outcome, PublishError } from './publisher.ts'
+import { asPublishError, held, type Message, type Outcome } from './publisher.ts'
 import { withinLimit } from './time-limit.ts'
-
-const asPublishError = (error: unknown): PublishError =>
-  error instanceof PublishError ? error : new PublishError('failed', 'the receiver did not take it', { cause: error })
 
 /** Sends one wave, within the limit; whatever goes wrong with it as a whole is the outcome of each of its messages. */
 async function sent(

@@ -79,3 +79,7 @@ export interface PublisherSettings {
   readonly sns: { readonly topicArn: string }
   readonly aws: { readonly region: string | undefined; readonly endpoint: string | undefined }
 }
+
+/** Whatever a driver throws, as the error that says what is known: that the receiver did not take it. */
+export const asPublishError = (error: unknown): PublishError =>
+  error instanceof PublishError ? error : new PublishError('failed', 'the receiver did not take it', { cause: error })

@@ -20,7 +20,7 @@ import {
 import type { SystemDb } from '../../kernel/store/tx.ts'
 import { toMessage } from './cloud-event.ts'
 import { judgeBatch, type Sent } from './judge-batch.ts'
-import { type Message, type Outcome, PublishError, type Publisher } from './publisher.ts'
+import { asPublishError, type Message, type Outcome, PublishError, type Publisher } from './publisher.ts'
 import { withinLimit } from './time-limit.ts'
 
 export interface RelaySettings {
@@ -217,9 +217,6 @@ export function createRelay(
     },
   }
 }
-
-const asPublishError = (error: unknown): PublishError =>
-  error instanceof PublishError ? error : new PublishError('failed', 'the receiver did not take it', { cause: error })
 
 /** For the log of whoever runs the server: the words of the client library. */
 function reasonOf(error: PublishError): string | undefined {

@@ -26,7 +26,7 @@ import { attributesOf } from '../../tracing/attributes.ts'
 import { traceIdOf } from '../../tracing/traceparent.ts'
 import type { Span } from '../../tracing/tracing.ts'
 import type { ServiceDefinition } from '../../kernel/service.ts'
-import { TookTooLong, within } from '../order-types/time-limit.ts'
+import { TookTooLong, within } from '../../kernel/time-limit.ts'
 
 const batch = 20
 const service = 'applier'

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startTestServer, type TestServer } from '../../../testing/test-server.ts'
 import { startStory, type Story } from '../../../testing/story.ts'
 import { defineOrderType } from '../order-types/define-order-type.ts'
-import { within } from '../order-types/time-limit.ts'
+import { within } from '../../kernel/time-limit.ts'
 
 /** What an outside receiver saw, and how it answers; a test sets the answer. */
 const calls: Array<{ name: string; key: string; input: unknown }> = []

@@ -1,5 +1,6 @@
 /** Outside effects: declared in the applying transaction, carried out after it, with receipts. */
 import sql from 'sql-template-tag'
+import type { DeliveryOutcome } from '../../kernel/delivery.ts'
 import { inFairOrder } from '../../kernel/store/fair-order.ts'
 import { notPaused } from '../pauses/store.ts'
 import type { Instant, Queryable, Tx } from '../../kernel/store/tx.ts'
@@ -123,14 +124,7 @@ export async function markLostEffect(tx: Tx, id: string): Promise<boolean> {
 }
 
 /** Guarded end of an attempt: only the attempt that took the effect may finish it. */
-export async function finishEffect(
-  tx: Tx,
-  effect: { id: string; attempts: number },
-  outcome:
-    | { state: 'delivered'; receipt: unknown }
-    | { state: 'pending'; error: unknown; retryInSeconds: number }
-    | { state: 'unknown'; error: unknown },
-): Promise<boolean> {
+export async function finishEffect(tx: Tx, effect: { id: string; attempts: number }, outcome: DeliveryOutcome): Promise<boolean> {
   const receipt = outcome.state === 'delivered' ? JSON.stringify(outcome.receipt ?? null) : null
   const error = outcome.state === 'delivered' ? null : JSON.stringify(outcome.error)
   const delay = outcome.state === 'pending' ? outcome.retryInSeconds : 0

@@ -1,17 +1,16 @@
 /** Running one generator for one tenant, and proposing what it found: the same on schedule and when a person asks. */
 import { createHash } from 'node:crypto'
-import { uuidv7 } from 'uuidv7'
 import type { Generator } from './define-generator.ts'
 import type { ProposedOrder } from '../order-types/order-type.ts'
-import { within } from '../order-types/time-limit.ts'
+import { within } from '../../kernel/time-limit.ts'
 import { topics } from '../../kernel/signals/work-signal.ts'
 import { appendEvents, systemActor } from '../../kernel/store/events.ts'
 import { findAnswer, keepAnswer, reserveKey } from '../../kernel/store/idempotency.ts'
-import { insertItems } from '../items/store.ts'
-import { insertOrder } from '../orders/store.ts'
+import { newOrderId, writeProposal } from '../orders/proposing.ts'
 import { attributesOf } from '../../tracing/attributes.ts'
 import { traceIdOf } from '../../tracing/traceparent.ts'
 import type { WorkTools } from '../tools.ts'
+import { claimGeneratorRun, noteGeneratorRun } from './store.ts'
 import { assertPayload, getType, planOrder } from '../orders/planning.ts'
 
 const actor = systemActor('scheduler')
@@ -40,42 +39,38 @@ async function propose(tools: WorkTools, tenantId: string, generator: string, fo
       if (!(await reserveKey(tx, scope)) || (await findAnswer(tx, scope))) return false
       await keepAnswer(tx, scope, { fingerprint: keyHash, status: 201, body: '{}', ttlSeconds: keyTtlSeconds })
     }
-    const at = await tx.clock()
     // What a generator finds begins a trace of its own, as what a person proposes does.
     const span = tools.tracing.start('propose_order', { attributes: attributesOf({ orderType: type.type }) })
-    const order = { id: uuidv7(), type: type.type, priority: found.priority ?? 0, traceparent: span.traceparent }
-    await insertOrder(
+    const id = newOrderId()
+    await writeProposal(
       tx,
+      tools,
+      { ...systemActor('scheduler', traceIdOf(span.traceparent)), actorId: 'scheduler' },
       {
-        ...order,
-        typeVersion: type.version,
-        requestedByType: 'system',
-        requestedById: 'scheduler',
-        principal: actor.principal,
+        id,
+        type,
         payload: found.payload,
         meta: found.meta ?? null,
-        acceptanceConfig: type.validators.payload.jsonSchema,
-        onItemFailure: type.onItemFailure,
-        itemsTotal: items.length,
-      },
-      at,
-    )
-    await insertItems(tx, order, items, at, tools.settings.ageingSeconds)
-    await appendEvents(tx, systemActor('scheduler', traceIdOf(span.traceparent)), at, [
-      {
-        kind: 'order.proposed',
-        orderId: order.id,
-        orderType: type.type,
-        payload: found.payload,
+        priority: found.priority ?? 0,
+        items,
+        traceparent: span.traceparent,
         message: `Found by generator ${generator}`,
       },
-      { kind: 'order.planned', orderId: order.id, orderType: type.type, payload: { item_count: items.length } },
-    ])
-    span.set(attributesOf({ orderId: order.id }))
+    )
+    span.set(attributesOf({ orderId: id }))
     span.end()
     return true
   })
 }
+
+/** What the generator finds for the tenant now. Refuses with: TookTooLong, and whatever the generator throws; ends when `abort` does. */
+export const findOrders = (generator: Generator, tenantSlug: string, abort?: AbortSignal): Promise<readonly ProposedOrder[]> =>
+  within(
+    `the generator '${generator.name}'`,
+    timeoutMs,
+    (signal) => generator.generate({ tenant: tenantSlug, now: new Date(), signal }),
+    abort,
+  )
 
 /** Runs one generator for one tenant now. A broken find is an outcome and an event; the other finds are still proposed. */
 export async function runGenerator(
@@ -88,7 +83,7 @@ export async function runGenerator(
   let proposed = 0
   let error: string | null = null
   try {
-    found = await within('generate', timeoutMs, (signal) => generator.generate({ tenant: tenant.slug, now: new Date(), signal }))
+    found = await findOrders(generator, tenant.slug)
     for (const one of options.dryRun ? [] : found) {
       try {
         if (await propose(tools, tenant.id, generator.name, one)) proposed++
@@ -110,4 +105,26 @@ export async function runGenerator(
   if (proposed > 0) tools.signal.wake(topics.ready(tenant.id))
   tools.signal.wake(topics.facts)
   return { generator: generator.name, tenant: tenant.slug, found: found.length, proposed, error, orders: found }
+}
+
+/** A time that never comes, for a schedule that has ended. */
+const never = new Date(8.64e15 / 2)
+
+/**
+ * Runs the generator when it is due (`evenIfNotDue`: now) and notes the outcome; null when it is not due. Claimed before it runs: two
+ * processes never run the same due time, and a crash skips one run instead of repeating it.
+ */
+export async function runWhenDue(
+  tools: WorkTools,
+  generator: Generator,
+  tenant: { id: string; slug: string },
+  options: { evenIfNotDue?: boolean } = {},
+): Promise<GeneratorOutcome | null> {
+  const now = new Date()
+  const claim = { tenantId: tenant.id, generator: generator.name, now, next: generator.nextRun(now) ?? never }
+  if (!options.evenIfNotDue && !(await tools.db.transaction(tenant.id, (tx) => claimGeneratorRun(tx, claim)))) return null
+  const outcome = await runGenerator(tools, generator, tenant)
+  const { proposed, error } = outcome
+  await tools.db.transaction(tenant.id, (tx) => noteGeneratorRun(tx, { tenantId: tenant.id, generator: generator.name, proposed, error }))
+  return outcome
 }

@@ -1,11 +1,10 @@
 import { nearestName, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import type { Generator } from './define-generator.ts'
-import { claimGeneratorRun, noteGeneratorRun } from './store.ts'
 import { defineOperation, type WorkContext } from '../tools.ts'
-import { runGenerator } from './run-generator.ts'
+import { runGenerator, runWhenDue } from './run-generator.ts'
 
-const never = new Date(8.64e15 / 2)
+const notDue = { found: 0, proposed: 0, error: null, orders: [] }
 
 /** The generators of this tenant, or the one that was named. Refuses with: not_found. */
 function wanted(context: WorkContext, name: string | undefined): readonly Generator[] {
@@ -62,23 +61,17 @@ export const runGenerators = defineOperation({
     const tenant = { id: principal.tenantId, slug: principal.tenantSlug }
     const runs = []
     for (const generator of wanted(context, input.generator)) {
-      const now = new Date()
-      const next = generator.nextRun(now)
-      const claim = { tenantId: tenant.id, generator: generator.name, now, next: next ?? never }
-      const ran = dryRun || input.generator !== undefined || (await tools.db.transaction(tenant.id, (tx) => claimGeneratorRun(tx, claim)))
-      const outcome = ran ? await runGenerator(tools, generator, tenant, { dryRun }) : { found: 0, proposed: 0, error: null, orders: [] }
-      if (ran && !dryRun)
-        await tools.db.transaction(tenant.id, (tx) =>
-          noteGeneratorRun(tx, { tenantId: tenant.id, generator: generator.name, proposed: outcome.proposed, error: outcome.error }),
-        )
-      const { found, proposed, error, orders } = outcome
+      const outcome = dryRun
+        ? await runGenerator(tools, generator, tenant, { dryRun })
+        : await runWhenDue(tools, generator, tenant, { evenIfNotDue: input.generator !== undefined })
+      const { found, proposed, error, orders } = outcome ?? notDue
       runs.push({
         generator: generator.name,
-        ran,
+        ran: outcome !== null,
         found,
         proposed,
         error,
-        next_run: next?.toISOString() ?? null,
+        next_run: generator.nextRun(new Date())?.toISOString() ?? null,
         ...(dryRun ? { orders } : {}),
       })
     }

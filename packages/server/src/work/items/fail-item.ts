@@ -10,7 +10,8 @@ import { itemId, leaseToken } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { reopenIdleOrder } from '../orders/order-flow.ts'
 import { getType } from '../orders/planning.ts'
-import { getItemBrief, lockHeldItem } from './verification.ts'
+import { getItemBrief } from './item-brief.ts'
+import { lockHeldItem } from './held-item.ts'
 import { leaseRefusals } from '../leases/refusals.ts'
 
 export const failItem = defineOperation({

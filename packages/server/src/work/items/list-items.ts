@@ -1,7 +1,8 @@
+import { uuidPattern } from '../../kernel/uuid.ts'
 import { ItemShape, itemStates } from '@work-manager/contract'
 import Type from 'typebox'
 import { pageItems } from './store.ts'
-import { decodeCursor, encodeCursor, uuidPattern } from '../../kernel/operations/cursor.ts'
+import { decodeCursor, encodeCursor } from '../../kernel/operations/cursor.ts'
 import { cursor, limit } from '../../kernel/operations/inputs.ts'
 import { defineOperation } from '../tools.ts'
 

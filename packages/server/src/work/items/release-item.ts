@@ -8,7 +8,8 @@ import { actorOf } from '../../kernel/operations/actor.ts'
 import { itemId, leaseToken } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { returnItem } from './return-item.ts'
-import { getItemBrief, lockHeldItem } from './verification.ts'
+import { getItemBrief } from './item-brief.ts'
+import { lockHeldItem } from './held-item.ts'
 import { leaseRefusals } from '../leases/refusals.ts'
 
 export const releaseItem = defineOperation({

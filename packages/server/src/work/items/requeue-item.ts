@@ -9,7 +9,7 @@ import { reason } from '../../kernel/operations/inputs.ts'
 import { itemId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { isRevivable, requeue } from '../orders/requeueing.ts'
-import { getItemBrief } from './verification.ts'
+import { getItemBrief } from './item-brief.ts'
 
 export const requeueItem = defineOperation({
   name: 'requeue_item',

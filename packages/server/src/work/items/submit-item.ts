@@ -10,7 +10,8 @@ import type { Reply } from '../../kernel/operations/operation.ts'
 import { defineOperation, type WorkContext } from '../tools.ts'
 import { traceparentOf } from '../../kernel/operations/traces.ts'
 import { lostLease } from '../leases/lost-lease.ts'
-import { getItemBrief, judge, refuseSubmission } from './verification.ts'
+import { getItemBrief } from './item-brief.ts'
+import { judge, refuseSubmission } from './judging.ts'
 import { leaseRefusals } from '../leases/refusals.ts'
 
 /** The hot path's answer as a reply or a refusal; wakes whoever waits for a full order. */

@@ -9,7 +9,6 @@ import { askerOf } from './asker.ts'
 import type { McpTool, Reply } from '../../kernel/operations/operation.ts'
 import type { WorkContext } from '../tools.ts'
 import { traceLease } from './trace-lease.ts'
-import { rememberLeased } from '../items/verification.ts'
 
 export const wait = Type.Optional(
   Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds to wait for an item before giving up (long poll).' }),
@@ -66,7 +65,7 @@ export async function checkout(context: WorkContext, wanted: Wanted, waitSeconds
     const answer = await tools.hotPath.checkout(request)
     if (answer.kind === 'leased') {
       const json = context.trace ? traceLease(context.trace, answer.json) : answer.json
-      rememberLeased(principal.tenantId, { ...answer, json })
+      tools.briefs.rememberLeased(principal.tenantId, { ...answer, json })
       // Whoever names no type finds out which it is with the item: it counts, and the next one who names the type feels it.
       if (wanted.type === null && tools.rateLimits.countsTypes)
         tools.rateLimits.countLeased(principal, (JSON.parse(json) as { type: string }).type)

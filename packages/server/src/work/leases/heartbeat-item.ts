@@ -5,7 +5,7 @@ import { askerOf, claimOf } from './asker.ts'
 import { itemId, leaseToken } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { lostLease } from './lost-lease.ts'
-import { getItemBrief } from '../items/verification.ts'
+import { getItemBrief } from '../items/item-brief.ts'
 import { leaseRefusals } from './refusals.ts'
 
 export const heartbeatItem = defineOperation({

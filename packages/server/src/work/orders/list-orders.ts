@@ -1,13 +1,13 @@
+import { uuidPattern } from '../../kernel/uuid.ts'
 import { EventShape, ItemShape, OrderShape, WorkError } from '@work-manager/contract'
-import sql, { type Sql } from 'sql-template-tag'
 import Type, { type Static } from 'typebox'
 import { listEvents } from '../../kernel/store/events.ts'
 import { renderEffects } from '../effects/store.ts'
 import { renderItemsOfOrders } from '../items/store.ts'
-import { countOrders, pageOrders } from './store.ts'
+import { countOrders, pageOrders } from './list-orders.store.ts'
 import type { Queryable } from '../../kernel/store/tx.ts'
 import { readCounted } from '../../kernel/operations/counted.ts'
-import { decodeCursor, encodeCursor, instantPattern, uuidPattern } from '../../kernel/operations/cursor.ts'
+import { decodeCursor, encodeCursor, instantPattern } from '../../kernel/operations/cursor.ts'
 import { defineOperation, type WorkContext } from '../tools.ts'
 import { filterNames, type Include, pick, plainFilters, readFields, readFilters, readIncludes, readSort } from './order-query.ts'
 
@@ -164,10 +164,10 @@ export const listOrders = defineOperation({
     const aliases = Object.fromEntries(
       plainFilters.flatMap((name) => (given[name] !== undefined && given.filter?.[name] === undefined ? [[name, given[name]]] : [])),
     )
-    const wheres: Sql[] = readFilters({ ...aliases, ...given.filter })
-    const { orderBy, byCount } = readSort(given.sort)
+    const conditions = readFilters({ ...aliases, ...given.filter })
+    const sort = readSort(given.sort)
     const includes = readIncludes(given.include)
-    if (byCount) includes.add('itemsCount')
+    if (sort.some(({ by }) => by === 'items_count')) includes.add('itemsCount')
     const fields = readFields(given.fields ?? {})
     const size = pageSize(context, given)
     const counts = {
@@ -184,22 +184,21 @@ export const listOrders = defineOperation({
           instantPattern,
           uuidPattern,
         ]) as [string, string, string]
-        wheres.push(
-          sql`(o.priority < ${Number(priority)} or (o.priority = ${Number(priority)} and (o.created_at, o.id) > (${at}::timestamptz, ${id}::uuid)))`,
-        )
+        conditions.push({ on: 'position', priority: Number(priority), createdAt: at, id })
       }
       return context.read(async (q) => {
-        const rows = await pageOrders(q, { wheres, orderBy, limit: size + 1, offset: 0, ...counts })
+        const rows = await pageOrders(q, principal.tenantId, { conditions, sort, limit: size + 1, offset: 0, ...counts })
         const last = rows.length > size ? (JSON.parse(rows[size - 1]!.json) as { priority: number; created_at: string; id: string }) : null
         const next = last ? encodeCursor(principal.tenantId, 'orders', [last.priority, last.created_at, last.id]) : null
         return { status: 200, body: { data: await dress(q, rows.slice(0, size), includes, fields), per_page: size, next_cursor: next } }
       })
     }
     const number = given.page?.number === undefined ? 1 : whole('page[number]', given.page.number, 1, 1_000_000)
-    const filters = JSON.stringify(wheres.map((where) => [where.text, where.values]))
-    const { total } = await readCounted(context, 'order_total', filters, (q) => countOrders(q, wheres))
+    const { total } = await readCounted(context, 'order_total', JSON.stringify(conditions), (q) =>
+      countOrders(q, principal.tenantId, conditions),
+    )
     return context.read(async (q) => {
-      const rows = await pageOrders(q, { wheres, orderBy, limit: size, offset: (number - 1) * size, ...counts })
+      const rows = await pageOrders(q, principal.tenantId, { conditions, sort, limit: size, offset: (number - 1) * size, ...counts })
       return {
         status: 200,
         body: pageObject(`${tools.settings.baseUrl}/orders`, given, { number, size, total }, await dress(q, rows, includes, fields)),

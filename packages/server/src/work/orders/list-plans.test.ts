@@ -3,7 +3,7 @@ import pg from 'pg'
 import type { Sql } from 'sql-template-tag'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../testing/test-database.ts'
-import { pageOrders } from './store.ts'
+import { pageOrders } from './list-orders.store.ts'
 import type { Queryable } from '../../kernel/store/tx.ts'
 import { readFilters, readSort } from './order-query.ts'
 
@@ -31,8 +31,8 @@ it.each([
       return [] as Row[]
     },
   }
-  const { orderBy } = readSort(sort)
-  await pageOrders(explaining, { wheres: readFilters(filters), orderBy, limit: 50, offset: 0, countItems: false, countEvents: false })
+  const page = { conditions: readFilters(filters), sort: readSort(sort), limit: 50, offset: 0, countItems: false, countEvents: false }
+  await pageOrders(explaining, '01890a5d-ac96-774b-bcce-b302099a8057', page)
   expect(plans).toHaveLength(1)
   expect(plans[0]).toMatch(/"Node Type":"Index( Only)? Scan".*"Index Name":"orders_(list|state)_idx"/)
   expect(plans[0]).not.toContain('"Sort"')

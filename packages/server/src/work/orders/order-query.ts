@@ -1,8 +1,7 @@
 /** The query language of GET /orders: filters, sorts, includes, sparse fields, page; refused by name when it is not known. */
+import { isUuid } from '../../kernel/uuid.ts'
 import { itemStates, nearestName, orderStates, WorkError } from '@work-manager/contract'
-import sql, { join, raw, type Sql } from 'sql-template-tag'
 import { isCalendarTime } from '../../kernel/operations/calendar-time.ts'
-import { uuidPattern } from '../../kernel/operations/cursor.ts'
 
 const refuse = (detail: string, near?: string): never => {
   throw new WorkError('invalid_filter', { detail: near ? `${detail} Did you mean '${near}'?` : detail })
@@ -17,23 +16,47 @@ function oneOf(name: string, values: string[], known: readonly string[]): string
   return values
 }
 
-const operators: Record<string, string> = { '>=': '>=', '<=': '<=', '<>': '<>', '>': '>', '<': '<', '=': '=' }
-/** `>50`, `>=2026-01-01T00:00:00Z`, a comma list is ANDed. Columns and operators come from fixed lists. */
-function compare(column: string, kind: 'integer' | 'time', value: unknown): Sql {
-  const terms = list(value).map((text) => {
+/** A condition on orders, read and checked; `list-orders.store.ts` makes SQL of it. */
+export type OrderCondition =
+  | { readonly on: 'id' | 'state' | 'type' | 'requested_by_type' | 'requested_by_id' | 'items.state'; readonly anyOf: readonly string[] }
+  | { readonly on: 'priority'; readonly operator: Operator; readonly operand: number }
+  | { readonly on: TimeColumn; readonly operator: Operator; readonly operand: string }
+  /** Contains one of the readings: `"42"` and 42 both match what was stored as 42 or "42". */
+  | { readonly on: 'meta'; readonly containsAnyOf: readonly string[] }
+  | { readonly on: 'has_available_items' }
+  /** Behind the last row of the page before, in the default order. */
+  | { readonly on: 'position'; readonly priority: number; readonly createdAt: string; readonly id: string }
+
+const operators = ['>=', '<=', '<>', '>', '<', '='] as const
+export type Operator = (typeof operators)[number]
+export type TimeColumn = 'created_at' | 'last_transitioned_at' | 'applied_at' | 'completed_at'
+
+/** `>50`, `>=2026-01-01T00:00:00Z`; a comma list is ANDed. */
+function terms(name: string, value: unknown): Array<{ operator: Operator; operand: string }> {
+  const read = list(value).map((text) => {
     const [, operator = '=', operand = ''] = /^(>=|<=|<>|>|<|=)?(.*)$/s.exec(text)!
-    if (kind === 'integer' && !/^-?\d{1,9}$/.test(operand))
-      refuse(`filter[${column}] takes an integer with an optional operator (${Object.keys(operators).join(' ')}), such as >50.`)
-    if (kind === 'time' && !isCalendarTime(operand))
-      refuse(`filter[${column}] takes a time with an optional operator, such as >=2026-01-31T00:00:00Z.`)
-    const typed = kind === 'integer' ? sql`${Number(operand)}::integer` : sql`${operand}::timestamptz`
-    return sql`${raw(`o.${column} ${operators[operator]}`)} ${typed}`
+    return { operator: operator as Operator, operand }
   })
-  return terms.length === 0 ? refuse(`filter[${column}] is empty.`) : join(terms, ' and ')
+  return read.length === 0 ? refuse(`filter[${name}] is empty.`) : read
 }
 
-/** `key:value`, a JSON object, or plain containment; `"42"` and 42 both match what was stored as 42 or "42". */
-function metaContains(value: unknown): Sql {
+const byPriority = (value: unknown): OrderCondition[] =>
+  terms('priority', value).map(({ operator, operand }) => {
+    if (!/^-?\d{1,9}$/.test(operand))
+      refuse(`filter[priority] takes an integer with an optional operator (${operators.join(' ')}), such as >50.`)
+    return { on: 'priority', operator, operand: Number(operand) }
+  })
+
+const byTime =
+  (on: TimeColumn) =>
+  (value: unknown): OrderCondition[] =>
+    terms(on, value).map(({ operator, operand }) => {
+      if (!isCalendarTime(operand)) refuse(`filter[${on}] takes a time with an optional operator, such as >=2026-01-31T00:00:00Z.`)
+      return { on, operator, operand }
+    })
+
+/** `key:value`, a JSON object, or plain containment. */
+function byMeta(value: unknown): OrderCondition[] {
   const text = String(value)
   if (text.startsWith('{')) {
     let wanted = ''
@@ -44,7 +67,7 @@ function metaContains(value: unknown): Sql {
     }
     // jsonb holds neither of the two, however they are escaped.
     if (/\\u(?:0000|d[89a-f])/i.test(wanted)) refuse('filter[meta] looks for U+0000 or an unpaired surrogate, which nothing holds.')
-    return sql`o.meta @> ${wanted}::jsonb`
+    return [{ on: 'meta', containsAnyOf: [wanted] }]
   }
   const colon = text.indexOf(':')
   if (colon < 1) refuse('filter[meta] takes key:value or a JSON object.')
@@ -53,79 +76,66 @@ function metaContains(value: unknown): Sql {
   const readings: unknown[] = [plain]
   if (plain !== '' && !Number.isNaN(Number(plain))) readings.push(Number(plain))
   if (plain === 'true' || plain === 'false') readings.push(plain === 'true')
-  return sql`(${join(
-    readings.map((one) => sql`o.meta @> ${JSON.stringify({ [key]: one })}::jsonb`),
-    ' or ',
-  )})`
+  return [{ on: 'meta', containsAnyOf: readings.map((one) => JSON.stringify({ [key]: one })) }]
 }
 
-const filters: Record<string, (value: unknown) => Sql | null> = {
-  id: (value) => {
-    const ids = list(value)
-    for (const id of ids) if (!uuidPattern.test(id.toLowerCase())) refuse(`filter[id] takes UUIDs; '${id.slice(0, 64)}' is not one.`)
-    return sql`o.id = any(${ids}::uuid[])`
-  },
-  state: (value) => sql`o.state = any(${oneOf('filter[state]', list(value), orderStates)})`,
-  type: (value) => sql`o.type = any(${list(value)})`,
-  requested_by_type: (value) => sql`o.requested_by_type = any(${list(value)})`,
-  requested_by_id: (value) => sql`o.requested_by_id = any(${list(value)})`,
-  'items.state': (value) =>
-    sql`exists (select from wm.items i where i.tenant_id = o.tenant_id and i.order_id = o.id and i.state = any(${oneOf('filter[items.state]', list(value), itemStates)}))`,
-  priority: (value) => compare('priority', 'integer', value),
-  created_at: (value) => compare('created_at', 'time', value),
-  last_transitioned_at: (value) => compare('last_transitioned_at', 'time', value),
-  applied_at: (value) => compare('applied_at', 'time', value),
-  completed_at: (value) => compare('completed_at', 'time', value),
-  meta: metaContains,
+function byId(value: unknown): OrderCondition[] {
+  const ids = list(value)
+  for (const id of ids) if (!isUuid(id)) refuse(`filter[id] takes UUIDs; '${id.slice(0, 64)}' is not one.`)
+  return [{ on: 'id', anyOf: ids }]
+}
+
+const filters: Record<string, (value: unknown) => OrderCondition[]> = {
+  id: byId,
+  state: (value) => [{ on: 'state', anyOf: oneOf('filter[state]', list(value), orderStates) }],
+  type: (value) => [{ on: 'type', anyOf: list(value) }],
+  requested_by_type: (value) => [{ on: 'requested_by_type', anyOf: list(value) }],
+  requested_by_id: (value) => [{ on: 'requested_by_id', anyOf: list(value) }],
+  'items.state': (value) => [{ on: 'items.state', anyOf: oneOf('filter[items.state]', list(value), itemStates) }],
+  priority: byPriority,
+  created_at: byTime('created_at'),
+  last_transitioned_at: byTime('last_transitioned_at'),
+  applied_at: byTime('applied_at'),
+  completed_at: byTime('completed_at'),
+  meta: byMeta,
   has_available_items: (value) =>
-    value === false || value === 'false' || value === 0 || value === '0'
-      ? null
-      : sql`exists (select from wm.items i where i.tenant_id = o.tenant_id and i.order_id = o.id and i.state = 'queued')`,
+    value === false || value === 'false' || value === 0 || value === '0' ? [] : [{ on: 'has_available_items' }],
 }
 export const filterNames = Object.keys(filters)
 /** Filters that also work without the brackets, as the predecessor's clients send them. */
 export const plainFilters = ['state', 'type', 'id', 'requested_by_type', 'requested_by_id'] as const
 
-export function readFilters(given: Record<string, unknown>): Sql[] {
+export function readFilters(given: Record<string, unknown>): OrderCondition[] {
   return Object.entries(given).flatMap(([name, value]) => {
-    const build = Object.hasOwn(filters, name) ? filters[name] : undefined
-    if (!build)
+    const read = Object.hasOwn(filters, name) ? filters[name] : undefined
+    if (!read)
       return refuse(
         `Requested filter(s) \`${name.slice(0, 64)}\` are not allowed. Allowed filter(s) are \`${filterNames.join(', ')}\`.`,
         nearestName(name, filterNames),
       )
-    const where = build(value)
-    return where ? [where] : []
+    return read(value)
   })
 }
 
-const sorts: Record<string, Sql> = {
-  priority: sql`o.priority`,
-  created_at: sql`o.created_at`,
-  last_transitioned_at: sql`o.last_transitioned_at`,
-  applied_at: sql`o.applied_at`,
-  completed_at: sql`o.completed_at`,
-  items_count: sql`o.items_total`,
+export const sortNames = ['priority', 'created_at', 'last_transitioned_at', 'applied_at', 'completed_at', 'items_count'] as const
+export interface SortTerm {
+  readonly by: (typeof sortNames)[number]
+  readonly descending: boolean
 }
-export const sortNames = Object.keys(sorts)
-/** Said for no other column: an index in the order of the list serves only those who ask for exactly its order. */
-const mayBeEmpty: ReadonlySet<string> = new Set(['applied_at', 'completed_at'])
 
-/** Sort terms with the id as a unique tiebreaker, so that pages never overlap. */
-export function readSort(given: string | undefined): { orderBy: Sql[]; byCount: boolean } {
+/** Sort terms as asked; the store adds the id as a unique tiebreaker, so that pages never overlap. */
+export function readSort(given: string | undefined): SortTerm[] {
   const names = given === undefined ? ['-priority', 'created_at'] : list(given)
-  const orderBy = names.map((term) => {
+  return names.map((term) => {
     const name = term.replace(/^-/, '')
-    const column = Object.hasOwn(sorts, name) ? sorts[name] : undefined
-    if (!column)
+    const by = sortNames.find((known) => known === name)
+    if (!by)
       return refuse(
         `Requested sort(s) \`${name.slice(0, 64)}\` is not allowed. Allowed sort(s) are \`${sortNames.join(', ')}\`.`,
         nearestName(name, sortNames),
       )
-    if (!mayBeEmpty.has(name)) return term.startsWith('-') ? sql`${column} desc` : sql`${column}`
-    return term.startsWith('-') ? sql`${column} desc nulls last` : sql`${column} asc nulls last`
+    return { by, descending: term.startsWith('-') }
   })
-  return { orderBy: [...orderBy, sql`o.id`], byCount: names.some((name) => name.replace(/^-/, '') === 'items_count') }
 }
 
 export const includeNames = ['items', 'events', 'effects', 'itemsCount', 'itemsExists', 'eventsCount', 'eventsExists'] as const

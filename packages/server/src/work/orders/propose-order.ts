@@ -1,10 +1,8 @@
 import { OrderShape } from '@work-manager/contract'
 import Type from 'typebox'
-import { uuidv7 } from 'uuidv7'
 import { pausedRefusal } from '../pauses/decide.ts'
-import { appendEvents } from '../../kernel/store/events.ts'
-import { insertItems } from '../items/store.ts'
-import { insertOrder, renderOrder } from './store.ts'
+import { newOrderId, writeProposal } from './proposing.ts'
+import { renderOrder } from './store.ts'
 import { shareAgentPause } from '../pauses/store.ts'
 import { topics } from '../../kernel/signals/work-signal.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
@@ -41,37 +39,22 @@ export const proposeOrder = defineOperation({
     await assertPayload(type, input.payload)
     const meta = (input.meta ?? null) as Record<string, unknown> | null
     const items = input.defer_planning ? [] : await planOrder(tools, type, { payload: input.payload, meta })
-    const order = { id: uuidv7(), type: type.type, priority: input.priority ?? 0, traceparent: traceparentOf(context) }
-    context.trace?.describe({ orderId: order.id, orderType: type.type })
-    const actor = actorOf(context)
+    const id = newOrderId()
+    context.trace?.describe({ orderId: id, orderType: type.type })
+    const proposal = {
+      id,
+      type,
+      payload: input.payload,
+      meta,
+      priority: input.priority ?? 0,
+      items,
+      traceparent: traceparentOf(context),
+    }
     const reply = await context.write(async (tx) => {
       const pause = await shareAgentPause(tx, context.provenance.agentId, principal.name)
       if (pause) throw pausedRefusal(pause)
-      const at = await tx.clock()
-      await insertOrder(
-        tx,
-        {
-          ...order,
-          typeVersion: type.version,
-          requestedByType: actor.actorType,
-          requestedById: actor.actorId,
-          principal: principal.name,
-          payload: input.payload,
-          meta,
-          acceptanceConfig: type.validators.payload.jsonSchema,
-          onItemFailure: type.onItemFailure,
-          itemsTotal: items.length,
-        },
-        at,
-      )
-      if (items.length > 0) await insertItems(tx, order, items, at, tools.settings.ageingSeconds)
-      await appendEvents(tx, actor, at, [
-        { kind: 'order.proposed', orderId: order.id, orderType: type.type, payload: input.payload },
-        ...(items.length > 0
-          ? [{ kind: 'order.planned' as const, orderId: order.id, orderType: type.type, payload: { item_count: items.length } }]
-          : []),
-      ])
-      return { status: 201, json: `{"order":${await renderOrder(tx, order.id)},"items_count":${items.length}}` }
+      await writeProposal(tx, tools, actorOf(context), proposal)
+      return { status: 201, json: `{"order":${await renderOrder(tx, id)},"items_count":${items.length}}` }
     })
     tools.signal.wake(topics.ready(principal.tenantId))
     return reply

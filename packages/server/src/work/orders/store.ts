@@ -1,6 +1,6 @@
 /** Orders: reading, locking, guarded moves. */
 import type { Next, orderMachine, OrderState } from '@work-manager/contract'
-import sql, { empty, join, type Sql } from 'sql-template-tag'
+import sql, { join, type Sql } from 'sql-template-tag'
 import { inFairOrder } from '../../kernel/store/fair-order.ts'
 import { MoveMissed } from '../../kernel/store/guarded-moves.ts'
 import { notPaused } from '../pauses/store.ts'
@@ -140,36 +140,6 @@ export async function renderOrder(q: Queryable, id: string): Promise<string | un
     'render_order',
   )
   return row?.json
-}
-
-/** How many orders match, with the snapshot in which they were counted (see kernel/store/snapshots.ts). */
-export async function countOrders(q: Queryable, wheres: readonly Sql[]): Promise<{ total: number; snapshot: string }> {
-  const where = join([sql`o.tenant_id = wm.current_tenant()`, ...wheres], ' and ')
-  const [row] = await q.query<{ total: number; snapshot: string }>(
-    sql`select count(*)::int as total, pg_current_snapshot()::text as snapshot from wm.orders o where ${where}`,
-  )
-  return row!
-}
-
-/** One page of orders by ready-made conditions and sort terms (see work/orders/order-query.ts), with counts where asked. */
-export async function pageOrders(
-  q: Queryable,
-  query: {
-    wheres: readonly Sql[]
-    orderBy: readonly Sql[]
-    limit: number
-    offset: number
-    countItems: boolean
-    countEvents: boolean
-  },
-): Promise<Array<{ id: string; json: string; items_count?: number; events_count?: number }>> {
-  const where = join([sql`o.tenant_id = wm.current_tenant()`, ...query.wheres], ' and ')
-  const itemsCount = sql`(select count(*)::int from wm.items i where i.tenant_id = o.tenant_id and i.order_id = o.id) as items_count`
-  const eventsCount = sql`(select count(*)::int from wm.events e where e.tenant_id = o.tenant_id and e.order_id = o.id) as events_count`
-  const extra = [...(query.countItems ? [itemsCount] : []), ...(query.countEvents ? [eventsCount] : [])]
-  return q.query(sql`
-    select o.id, wm.order_json(o)::text as json ${extra.length > 0 ? join(extra, ', ', ', ') : empty}
-      from wm.orders o where ${where} order by ${join(query.orderBy)} limit ${query.limit} offset ${query.offset}`)
 }
 
 /** Records how many items the plan made; only on an order that has none. */

@@ -12,7 +12,8 @@ import { defineOperation } from '../tools.ts'
 import { getType } from '../orders/planning.ts'
 import { traceparentOf } from '../../kernel/operations/traces.ts'
 import { lostLease } from '../leases/lost-lease.ts'
-import { getItemBrief, judge, refuseSubmission } from '../items/verification.ts'
+import { getItemBrief } from '../items/item-brief.ts'
+import { judge, refuseSubmission } from '../items/judging.ts'
 import { leaseRefusals } from '../leases/refusals.ts'
 
 const sameParts = (a: readonly ValidPart[], b: readonly ValidPart[]): boolean =>

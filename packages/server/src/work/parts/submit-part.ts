@@ -14,7 +14,9 @@ import { refused } from '../../kernel/operations/operation.ts'
 import { defineOperation } from '../tools.ts'
 import { beginOrder } from '../orders/order-flow.ts'
 import { getType } from '../orders/planning.ts'
-import { getItemBrief, lockHeldItem, verified } from '../items/verification.ts'
+import { getItemBrief } from '../items/item-brief.ts'
+import { lockHeldItem } from '../items/held-item.ts'
+import { verified } from '../items/judging.ts'
 import { leaseRefusals } from '../leases/refusals.ts'
 
 export const submitPart = defineOperation({

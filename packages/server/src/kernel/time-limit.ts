@@ -7,11 +7,23 @@ export class TookTooLong extends Error {
   }
 }
 
-/** Refuses with: TookTooLong, and whatever `run` throws. */
-export async function within<T>(what: string, limitMs: number, run: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
+/** Refuses with: TookTooLong, the reason of `abort` once it is aborted, and whatever `run` throws. */
+export async function within<T>(
+  what: string,
+  limitMs: number,
+  run: (signal: AbortSignal) => T | Promise<T>,
+  abort?: AbortSignal,
+): Promise<T> {
+  abort?.throwIfAborted()
   const limit = new AbortController()
+  let giveUp: (() => void) | undefined
   let timer: NodeJS.Timeout | undefined
   const expiry = new Promise<never>((_, fail) => {
+    giveUp = () => {
+      fail(abort!.reason as Error)
+      limit.abort(abort!.reason)
+    }
+    abort?.addEventListener('abort', giveUp, { once: true })
     timer = setTimeout(() => {
       const error = new TookTooLong(what, limitMs)
       fail(error)
@@ -22,5 +34,6 @@ export async function within<T>(what: string, limitMs: number, run: (signal: Abo
     return await Promise.race([run(limit.signal), expiry])
   } finally {
     clearTimeout(timer)
+    if (giveUp) abort?.removeEventListener('abort', giveUp)
   }
 }
