@@ -4,18 +4,24 @@
 Input: one or more pages of `GET /api/work/ledger?after=<seq>&limit=1000`, in order, as files or on standard input (one JSON
 document after the other). Follow `next_after` until it is null. A page is
 
-    {"format": "wm1", "tenant_id": "<uuid>",
-     "entries": [{"seq": 1, "prev_hash": "<hex>", "hash": "<hex>",
-                  "event": {"id", "order_id", "item_id", "kind", "decided_at", "actor_type", "actor_id", "principal",
-                            "payload", "diff", "message"} or null}],
+    {"format": "wm2", "tenant_id": "<uuid>",
+     "entries": [{"seq": 1, "hash_version": 2, "prev_hash": "<hex>", "hash": "<hex>",
+                  "event": {"id", "kind", "decided_at", "subject_type", "subject_id", … "payload", "diff", "message"}}],
      "head": {"seq": 42, "hash": "<hex>"} or null, "next_after": <seq> or null}
 
-`payload` and `diff` are strings with the stored JSON text: hashes hang on its bytes. Every hash is
+`payload` and `diff` are strings with the stored JSON text, `seconds` is one too: hashes hang on their bytes. Every hash is
 
-    SHA-256("wm1" + netstrings of: prev_hash, tenant_id, order_id, item_id, seq, id, kind, decided_at, actor_type, actor_id,
+    SHA-256("wm2" + netstrings of: prev_hash, tenant_id, seq, id, kind, decided_at, subject_type, subject_id, root_id, label,
+            actor_type, actor_id, principal, request_id, trace_id, provenance_id, correlation_id, causation_id, session_key,
+            priority, reason, seconds, SHA-256(payload), SHA-256(diff), message)
+
+and of entries with hash_version 1, from before that format:
+
+    SHA-256("wm1" + netstrings of: prev_hash, tenant_id, order, item, seq, id, kind, decided_at, actor_type, actor_id,
             principal, SHA-256(payload), SHA-256(diff), message)
 
-where a netstring is `<number of bytes>:<text>,`, an absent member is the empty text, and hashes are lower-case hexadecimal.
+where order is root_id, item is subject_id if subject_type is `item` (order_id and item_id in exports of format wm1); a chain
+goes on from version 1 to 2 and never back. A netstring is `<number of bytes>:<text>,`, an absent member is the empty text, and hashes are lower-case hexadecimal.
 
     curl -H "Authorization: Bearer $KEY" "$URL/api/work/ledger?limit=1000" | python3 verify-ledger.py
     python3 verify-ledger.py page-1.json page-2.json --head 42:<hash noted earlier>
@@ -40,16 +46,28 @@ def netstring(text):
     return f"{len(text.encode('utf-8'))}:{text},"
 
 
-def entry_hash(tenant, prev_hash, seq, event):
-    members = [prev_hash, tenant, event["order_id"], event["item_id"], seq, event["id"], event["kind"], event["decided_at"],
-               event["actor_type"], event["actor_id"], event["principal"],
-               sha256(event["payload"] or ""), sha256(event["diff"] or ""), event["message"]]
-    return sha256("wm1" + "".join(netstring(member) for member in members))
+def entry_hash(tenant, prev_hash, entry):
+    event, version = entry["event"], entry.get("hash_version", 1)
+    said = [sha256(event["payload"] or ""), sha256(event["diff"] or ""), event["message"]]
+    by = [event["actor_type"], event["actor_id"], event["principal"]]
+    what = [entry["seq"], event["id"], event["kind"], event["decided_at"]]
+    if version == 1:
+        order = event["root_id"] if "root_id" in event else event["order_id"]
+        item = event["item_id"] if "subject_type" not in event else event["subject_id"] if event["subject_type"] == "item" else None
+        members = [prev_hash, tenant, order, item, *what, *by, *said]
+    elif version == 2:
+        about = [event[name] for name in ("subject_type", "subject_id", "root_id", "label")]
+        story = [event[name] for name in ("request_id", "trace_id", "provenance_id", "correlation_id", "causation_id", "session_key",
+                                          "priority", "reason", "seconds")]
+        members = [prev_hash, tenant, *what, *about, *by, *story, *said]
+    else:
+        raise ValueError(f"unknown hash_version {version!r}")
+    return sha256(f"wm{version}" + "".join(netstring(member) for member in members))
 
 
 def verify(pages, noted):
     """What is wrong with the chain, as one sentence; None when it holds."""
-    tenant, seq, last = pages[0]["tenant_id"], 0, GENESIS
+    tenant, seq, last, version = pages[0]["tenant_id"], 0, GENESIS, 1
     for entry in (entry for page in pages for entry in page["entries"]):
         if entry["seq"] != seq + 1:
             return f"entry {seq + 1}: missing; {seq} is followed by {entry['seq']}"
@@ -57,9 +75,12 @@ def verify(pages, noted):
         if entry["prev_hash"] != last:
             return f"entry {seq}: does not continue the one before it"
         if entry["event"] is None:
-            return f"entry {seq}: the fact behind it is gone"
-        if entry_hash(tenant, last, seq, entry["event"]) != entry["hash"]:
-            return f"entry {seq}: the fact is not the one that was hashed ({entry['event']['kind']} {entry['event']['id']})"
+            return f"entry {seq}: the event behind it is gone"
+        if entry.get("hash_version", 1) < version:
+            return f"entry {seq}: is hashed by an older rule than the one before it"
+        version = entry.get("hash_version", 1)
+        if entry_hash(tenant, last, entry) != entry["hash"]:
+            return f"entry {seq}: the event is not the one that was hashed ({entry['event']['kind']} {entry['event']['id']})"
         last = entry["hash"]
         if noted and noted[0] == seq and noted[1] != last:
             return f"entry {seq}: not the chain whose head was noted"
@@ -78,7 +99,7 @@ def read_pages(texts):
         text = text.strip()
         while text:
             page, end = decoder.raw_decode(text)
-            if page["format"] != "wm1":
+            if page["format"] not in ("wm1", "wm2"):
                 raise ValueError(f"unknown format {page['format']!r}")
             yield page
             text = text[end:].lstrip()

@@ -103,7 +103,7 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
     const isDraining = () => draining
     const storage = () => options.siblings?.storage() ?? embedded?.storageState() ?? 'ok'
     const signal = options.siblings?.signal ?? createWorkSignal()
-    const { tools, hints } = await createTools(config, { types, log, database, redis, metrics, tracing, signal, isDraining })
+    const { tools, sequencer, hints } = await createTools(config, { types, log, database, redis, metrics, tracing, signal, isDraining })
     opened.add(() => hints?.stop())
     opened.add(async () => tools.rateLimits.stop())
 
@@ -112,7 +112,7 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
       strangers: tools.rateLimits.strangers,
       count: (outcome) => metrics.increment('cache_requests_total', { kind: 'keys', outcome }),
     })
-    const background = createBackgroundServices(tools, config, authenticator)
+    const background = createBackgroundServices(tools, sequencer, config, authenticator)
     // Facts of the last requests still get their numbers, so that a quiet server leaves a complete record.
     opened.add(() => background.sequencer!.runOnce())
     opened.add(() => Promise.all(Object.values(background).map((service) => service.stop())))

@@ -10,6 +10,7 @@ import type { TestProject } from 'vitest/node'
 import { startEmbeddedPostgres } from '../src/embedded/index.ts'
 import { migrate } from '../src/kernel/store/migrate.ts'
 import { onDatabase } from './database-url.ts'
+import { recordView } from './record-view.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -46,6 +47,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await admin.connect()
   await admin.query(`create database ${template}`)
   await migrate({ adminUrl: onDatabase(server.adminUrl, template), runtimeUrl: onDatabase(server.runtimeUrl, template) })
+  const owner = new pg.Client({ connectionString: onDatabase(server.adminUrl, template) })
+  await owner.connect()
+  await owner.query(recordView)
+  await owner.end()
   project.provide('adminUrl', server.adminUrl)
   project.provide('runtimeUrl', server.runtimeUrl)
   project.provide('templateDatabase', template)

@@ -16,7 +16,7 @@ export async function contradictionsIn(database: TestDatabase, except: readonly 
     ['item', 'items', 'e.item_id = r.id and r.order_id'],
   ] as const) {
     const rows = await database.sql<Lived>(
-      `select r.id, r.state, coalesce((select json_agg(e.kind order by e.position) from wm.events e where ${own} <> all ($1)), '[]') as kinds
+      `select r.id, r.state, coalesce((select json_agg(e.kind order by e.position) from record e where ${own} <> all ($1)), '[]') as kinds
          from wm.${table} r where ${machine === 'order' ? 'r.id' : 'r.order_id'} <> all ($1)`,
       [except],
     )
@@ -42,7 +42,7 @@ export async function contradictionsIn(database: TestDatabase, except: readonly 
         and (o.items_total <> n.total or o.items_submitted <> n.submitted or o.items_dead <> n.dead and o.on_item_failure = 'proceed')
      union all
      select i.id, format('generation %s, grants on record %s', i.generation, g.n) from wm.items i
-       cross join lateral (select count(*) as n from wm.events e where e.item_id = i.id and e.kind = 'item.leased') g
+       cross join lateral (select count(*) as n from record e where e.item_id = i.id and e.kind = 'item.leased') g
       where i.order_id <> all ($1) and i.generation <> g.n
      union all
      select i.id, format('item is %s, %s submissions of number up to %s', i.state, s.n, i.submission_number) from wm.items i

@@ -13,7 +13,7 @@ import { createSequencer } from '../src/ledger/sequencer.ts'
 import type { Metrics } from '../src/metrics/metrics.ts'
 import { nullMetrics } from '../src/metrics/metrics.ts'
 import { type Database, openDatabase } from '../src/kernel/store/database.ts'
-import { appendEvents, type Fact, systemActor } from '../src/kernel/store/events.ts'
+import { appendEvents, type NewEvent, systemActor } from '../src/kernel/store/events.ts'
 import { measureLag } from '../src/ledger/publishers/cursors.store.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
 import { until } from './test-server.ts'
@@ -40,7 +40,7 @@ export interface Stage {
   readonly store: Database
   tenant(): Promise<string>
   /** Commits the facts and gives them their numbers. */
-  write(tenant: string, ...facts: Fact[]): Promise<void>
+  write(tenant: string, ...facts: NewEvent[]): Promise<void>
   relay(publisher: StagePublisher | (() => Publisher), settings?: Partial<RelaySettings>, metrics?: Metrics): Relay
   /** Runs until every fact is over; the bound is for a receiver that never takes them. */
   drain(relay: Relay, name: string): Promise<void>
@@ -50,7 +50,7 @@ export interface Stage {
   /** A process that publishes one batch and never writes it down; resolves when the receiver has it. End it with kill. */
   publisherProcess(publisher: StagePublisher, name: string): Promise<ChildProcess>
   /** Ids and sequences of the tenant's facts, from the ledger itself. */
-  ledger(tenant: string): Promise<Array<{ id: string; seq: number; order_id: string | null; kind: string }>>
+  ledger(tenant: string): Promise<Array<{ id: string; seq: number; order_id: string | null; root_id: string | null; kind: string }>>
   stop(): Promise<void>
 }
 
@@ -128,8 +128,8 @@ export async function openStage(): Promise<Stage> {
     },
     ledger: (tenant) =>
       database.sql(
-        `select e.id, l.seq::int as seq, e.order_id, e.kind from wm.ledger l join wm.events e on e.tenant_id = l.tenant_id and e.position = l.event_position
-          where l.tenant_id = $1 order by l.seq`,
+        `select e.id, e.seq::int as seq, e.order_id, e.root_id, e.kind from record e
+          where e.tenant_id = $1 and e.seq is not null order by e.seq`,
         [tenant],
       ),
     async stop() {
@@ -148,4 +148,10 @@ export async function expireCursorLeases(stage: Stage): Promise<void> {
   )
 }
 
-export const orderFact = (orderId: string, more: Partial<Fact> = {}): Fact => ({ kind: 'order.stale', orderId, message: 'a fact', ...more })
+export const orderFact = (orderId: string, more: Partial<NewEvent> = {}): NewEvent => ({
+  kind: 'order.stale',
+  subjectId: orderId,
+  rootId: orderId,
+  message: 'a fact',
+  ...more,
+})

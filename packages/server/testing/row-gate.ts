@@ -64,7 +64,7 @@ export async function recordOf(database: TestDatabase, orderId: string): Promise
     `select json_build_object(
        'order', (select to_json(o) from wm.orders o where o.id = $1),
        'items', (select json_agg(i order by i.ordinal) from wm.items i where i.order_id = $1),
-       'events', (select json_agg(e.kind order by e.position) from wm.events e where e.order_id = $1),
+       'events', (select json_agg(e.kind order by e.position) from record e where e.order_id = $1),
        'submissions', (select count(*) from wm.submissions s where s.order_id = $1),
        'parts', (select count(*) from wm.parts p where p.order_id = $1),
        'answers', (select count(*) from wm.idempotency)) as record`,

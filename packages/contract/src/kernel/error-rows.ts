@@ -52,6 +52,12 @@ export const serverErrors = {
       title: 'Too many requests.',
       fix: 'Wait as long as Retry-After says and repeat the same request with the same idempotency key. Heartbeats and hand-ins of work that you hold have a reserve of their own.',
     },
+    record_behind: {
+      status: 503,
+      retry: 'later',
+      title: 'The newest events could not be numbered in time, and a record with a gap is not shown.',
+      fix: 'Repeat the request in some seconds. If it lasts, the server log names the tenant and the cause.',
+    },
     busy: { status: 503, retry: 'later', title: 'A lock could not be had in time.', fix: 'Repeat the same request in a second.' },
     draining: { status: 503, retry: 'later', title: 'The server is shutting down.', fix: 'Repeat the request; another process or the next start will take it.' },
     internal: { status: 500, retry: 'later', title: 'Something broke inside the server.', fix: 'Give the request_id to whoever runs the server; its log has the cause.' },

@@ -22,19 +22,30 @@ export interface components {
              * @description Event id.
              */
             readonly id: string;
-            readonly seq: number | null;
+            /** @description Gap-free number in the tenant’s record: the order in which it reads. */
+            readonly seq: number;
             readonly order_id: string | null;
             readonly item_id: string | null;
-            /** @description The predecessor’s word for the fact, such as submitted. */
+            /** @description What it is about: the first word of `kind`. */
+            readonly subject_type: string;
+            readonly subject_id: string | null;
+            readonly root_id: string | null;
+            readonly label: string | null;
+            /** @description The predecessor’s word for the event, such as submitted. */
             readonly event: string;
             /** @description The full name, such as item.submitted. */
             readonly kind: string;
+            /** @description 0: decisions and applied changes … 3: chatter. */
+            readonly priority: number;
             readonly actor_type: ("user" | "agent" | "system") | null;
             readonly actor_id: string | null;
             readonly principal: string | null;
             readonly request_id: string | null;
             readonly trace_id: string | null;
             readonly provenance_id: string | null;
+            readonly correlation_id: string | null;
+            readonly causation_id: string | null;
+            readonly session_key: string | null;
             readonly payload: unknown;
             readonly diff: unknown;
             readonly message: string | null;
@@ -143,28 +154,41 @@ export interface components {
         readonly LedgerEntry: {
             /** @description From 1, without a gap. */
             readonly seq: number;
+            /** @description The rule of this hash: 2, or 1 for events from before the upgrade to it. */
+            readonly hash_version: number;
             /** @description The hash of the entry before; 64 zeros at seq 1. */
             readonly prev_hash: string;
-            /** @description SHA-256 over prev_hash, tenant, seq and the fact. */
+            /** @description SHA-256 over prev_hash, tenant, seq and the event. */
             readonly hash: string;
             readonly event: {
                 /** Format: uuid */
                 readonly id: string;
-                readonly order_id: string | null;
-                readonly item_id: string | null;
                 readonly kind: string;
                 /**
                  * Format: date-time
                  * @description Hashed as this text, with microseconds.
                  */
                 readonly decided_at: string;
+                readonly subject_type: string;
+                readonly subject_id: string | null;
+                readonly root_id: string | null;
+                readonly label: string | null;
                 readonly actor_type: string | null;
                 readonly actor_id: string | null;
                 readonly principal: string | null;
+                readonly request_id: string | null;
+                readonly trace_id: string | null;
+                readonly provenance_id: string | null;
+                readonly correlation_id: string | null;
+                readonly causation_id: string | null;
+                readonly session_key: string | null;
+                readonly priority: number;
+                readonly reason: string | null;
+                readonly seconds: string | null;
                 readonly payload: string | null;
                 readonly diff: string | null;
                 readonly message: string | null;
-            } | null;
+            };
         };
         /** Order */
         readonly Order: {
@@ -1096,19 +1120,30 @@ export interface operations {
                                  * @description Event id.
                                  */
                                 readonly id?: string;
-                                readonly seq?: number | null;
+                                /** @description Gap-free number in the tenant’s record: the order in which it reads. */
+                                readonly seq?: number;
                                 readonly order_id?: string | null;
                                 readonly item_id?: string | null;
-                                /** @description The predecessor’s word for the fact, such as submitted. */
+                                /** @description What it is about: the first word of `kind`. */
+                                readonly subject_type?: string;
+                                readonly subject_id?: string | null;
+                                readonly root_id?: string | null;
+                                readonly label?: string | null;
+                                /** @description The predecessor’s word for the event, such as submitted. */
                                 readonly event?: string;
                                 /** @description The full name, such as item.submitted. */
                                 readonly kind?: string;
+                                /** @description 0: decisions and applied changes … 3: chatter. */
+                                readonly priority?: number;
                                 readonly actor_type?: ("user" | "agent" | "system") | null;
                                 readonly actor_id?: string | null;
                                 readonly principal?: string | null;
                                 readonly request_id?: string | null;
                                 readonly trace_id?: string | null;
                                 readonly provenance_id?: string | null;
+                                readonly correlation_id?: string | null;
+                                readonly causation_id?: string | null;
+                                readonly session_key?: string | null;
                                 readonly payload?: unknown;
                                 readonly diff?: unknown;
                                 readonly message?: string | null;
@@ -1332,7 +1367,7 @@ export interface operations {
             readonly query?: {
                 /** @description Rows per page (default 50). */
                 readonly limit?: number;
-                /** @description Only events with a greater seq. Events get their seq within milliseconds of their commit. */
+                /** @description Only events with a greater seq. */
                 readonly after?: number;
             };
             readonly header?: never;
@@ -1373,6 +1408,8 @@ export interface operations {
                 readonly ip?: string;
                 /** @description X-Request-ID. */
                 readonly request_id?: string;
+                /** @description X-Correlation-ID of the call that proposed it: the whole story. */
+                readonly correlation_id?: string;
                 /** @description Rows per page (default 50). */
                 readonly limit?: number;
                 /** @description next_cursor of the page before. */
@@ -1482,10 +1519,10 @@ export interface operations {
                 content: {
                     readonly "application/json": {
                         /**
-                         * @description How a hash is made: SHA-256 over wm1 and netstrings; migrations/routines/30_sequencer.sql spells it out.
+                         * @description How a hash is made: SHA-256 over wm2 and netstrings; migrations/routines/30_numbering.sql spells it out.
                          * @constant
                          */
-                        readonly format: "wm1";
+                        readonly format: "wm2";
                         /**
                          * Format: uuid
                          * @description Part of every hash.

@@ -68,6 +68,7 @@ export type ErrorCode =
   | 'storage_low'
   | 'database_unavailable'
   | 'rate_limited'
+  | 'record_behind'
   | 'busy'
   | 'draining'
   | 'internal'

@@ -51,12 +51,16 @@ create or replace function wm.part_json(p wm.parts) returns json
     'submitted_by_agent_id', p.submitted_by_agent_id, 'created_at', wm.wire_time(p.created_at))
 $$;
 
-create or replace function wm.event_json(e wm.events, seq bigint) returns json
+-- `order_id` and `item_id` are the predecessor's members: the order that an event belongs to, and the item that it is about.
+create or replace function wm.event_json(e wm.events) returns json
   language sql stable
   as $$
   select json_build_object(
-    'id', e.id, 'seq', seq, 'order_id', e.order_id, 'item_id', e.item_id,
-    'event', split_part(e.kind, '.', 2), 'kind', e.kind, 'actor_type', e.actor_type, 'actor_id', e.actor_id,
+    'id', e.id, 'seq', e.seq, 'order_id', case when e.subject_type in ('order', 'item', 'part', 'effect') then e.root_id end,
+    'item_id', case when e.subject_type = 'item' then e.subject_id end,
+    'subject_type', e.subject_type, 'subject_id', e.subject_id, 'root_id', e.root_id, 'label', e.label,
+    'event', split_part(e.kind, '.', 2), 'kind', e.kind, 'priority', e.priority, 'actor_type', e.actor_type, 'actor_id', e.actor_id,
     'principal', e.principal, 'request_id', e.request_id, 'trace_id', e.trace_id, 'provenance_id', e.provenance_id,
+    'correlation_id', e.correlation_id, 'causation_id', e.causation_id, 'session_key', e.session_key,
     'payload', e.payload, 'diff', e.diff, 'message', e.message, 'created_at', wm.wire_time(e.decided_at))
 $$;

@@ -323,24 +323,27 @@ begin
   ), opened as (
     update wm.orders o set state = 'checked_out', last_transitioned_at = v_now, updated_at = v_now
      where o.tenant_id = p_tenant and o.id = any (v_orders) and o.state || '' = 'queued'
-    returning o.id, o.type
+    returning o.id, o.type, o.correlation_id, o.session_key
   ), facts as (
-    -- One insert, so that positions follow the order in which the facts belong: the item's first.
-    insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
-        provenance_id, priority, payload, decided_at)
-    select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
-        wm.event_priority(f.kind), f.payload, v_now
+    -- One row, in the order in which the events belong: the item's first.
+    insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
+        trace_ids, provenance_ids, correlation_ids, session_keys, payloads)
+    select p_tenant, v_now, array_agg(f.kind), array_agg(f.subject_id), array_agg(f.order_id), array_agg(f.type), array_agg(f.actor),
+        array_agg(f.actor_id), array_agg(f.who), array_agg(f.request), array_agg(f.trace), array_agg(f.prov), array_agg(f.correlation),
+        array_agg(f.session), array_agg(f.payload)
       from (
-        select 1 as place, (g.item).order_id as order_id, (g.item).id as item_id, 'item.leased' as kind, (g.item).order_type as type,
+        select 1 as place, 'item.leased' as kind, (g.item).id as subject_id, (g.item).order_id as order_id, (g.item).order_type as type,
                v_actor[g.n] as actor, v_actor_id[g.n] as actor_id, v_who[g.n] as who, v_request[g.n] as request,
                coalesce(v_trace[g.n], substr((g.item).traceparent, 4, 32)) as trace,
-               v_prov[g.n] as prov,
+               v_prov[g.n] as prov, (g.item).correlation_id as correlation, (g.item).session_key as session,
                json_build_object('lease_expires_at', wm.wire_time((g.item).lease_expires_at), 'generation', (g.item).generation,
-                 'attempt', (g.item).attempts) as payload
+                 'attempt', (g.item).attempts)::text as payload
           from granted g
         union all
-        select 2, o.id, null, 'order.checked_out', o.type, 'system', null, null, null, null, null, null from opened o
-      ) f order by f.place
+        select 2, 'order.checked_out', o.id, o.id, o.type, 'system', null, null, null, null, null, o.correlation_id, o.session_key, null
+          from opened o
+         order by place
+      ) f
   )
   select v_slot[g.n], 'leased', (g.item).id, (g.item).order_id, wm.leased_item_json(g.item, (p_filter ->> 'heartbeat_every')::integer)::text
     from granted g;
@@ -385,7 +388,7 @@ begin
   with before as materialized (
     select a.n, i.id, i.order_id, i.order_type, i.state, i.lease_token, i.leased_by_agent_id, i.leased_by_principal, i.require_token,
            i.lease_expires_at, i.record_heartbeats, greatest(i.lease_expires_at, least(v_now + make_interval(secs => i.lease_ttl_seconds), v_most[a.n])) as until,
-           substr(i.traceparent, 4, 32) as trace, wm.holds_lease(i, v_token[a.n], v_agent[a.n], v_who[a.n], v_now) as ok
+           i.correlation_id, i.session_key, substr(i.traceparent, 4, 32) as trace, wm.holds_lease(i, v_token[a.n], v_agent[a.n], v_who[a.n], v_now) as ok
       from wm.items i cross join lateral (select array_position(v_item, i.id) as n) a
      where i.tenant_id = p_tenant and i.id = any (v_item)
      order by i.id
@@ -399,21 +402,25 @@ begin
     update wm.orders o set state = 'in_progress', last_transitioned_at = v_now, updated_at = v_now
      where o.tenant_id = p_tenant and o.state || '' = 'checked_out'
        and o.id = any ((select array_agg(distinct b.order_id) from before b where b.ok)::uuid[])
-    returning o.id, o.type
+    returning o.id, o.type, o.correlation_id, o.session_key
   ), facts as (
-    insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
-        provenance_id, priority, payload, decided_at)
-    select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
-        wm.event_priority(f.kind), f.payload, v_now
+    insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
+        trace_ids, provenance_ids, correlation_ids, session_keys, payloads)
+    select p_tenant, v_now, array_agg(f.kind), array_agg(f.subject_id), array_agg(f.order_id), array_agg(f.type), array_agg(f.actor),
+        array_agg(f.actor_id), array_agg(f.who), array_agg(f.request), array_agg(f.trace), array_agg(f.prov), array_agg(f.correlation),
+        array_agg(f.session), array_agg(f.payload)
       from (
-        select 1 as place, b.order_id, b.id as item_id, case when b.state = 'leased' then 'item.in_progress' else 'item.heartbeat' end as kind,
+        select 1 as place, case when b.state = 'leased' then 'item.in_progress' else 'item.heartbeat' end as kind, b.id as subject_id, b.order_id,
                b.order_type as type, v_actor[b.n] as actor, v_actor_id[b.n] as actor_id, v_who[b.n] as who, v_request[b.n] as request,
-               coalesce(v_trace[b.n], b.trace) as trace, v_prov[b.n] as prov, json_build_object('lease_expires_at', wm.wire_time(b.until)) as payload
+               coalesce(v_trace[b.n], b.trace) as trace, v_prov[b.n] as prov, b.correlation_id as correlation, b.session_key as session,
+               json_build_object('lease_expires_at', wm.wire_time(b.until))::text as payload
           from before b
          where b.ok and (b.state = 'leased' or b.record_heartbeats)
         union all
-        select 2, o.id, null, 'order.in_progress', o.type, 'system', null, null, null, null, null, null from begun o
-      ) f order by f.place
+        select 2, 'order.in_progress', o.id, o.id, o.type, 'system', null, null, null, null, null, o.correlation_id, o.session_key, null
+          from begun o
+         order by place
+      ) f having count(*) > 0
   )
   select v_slot[b.n], b.ok, case when b.ok then b.until end, b.state, b.lease_token, b.leased_by_agent_id, b.leased_by_principal,
          b.require_token, b.lease_expires_at, v_now
@@ -501,12 +508,14 @@ begin
     with begun as (
       update wm.items i set state = 'in_progress'
        where i.tenant_id = p_tenant and i.id = any (v_begun) and i.state || '' = 'leased'
-      returning i.order_id, i.id, i.order_type, array_position(v_item, i.id) as n
+      returning i.order_id, i.id, i.order_type, i.correlation_id, i.session_key, array_position(v_item, i.id) as n
     )
-    insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
-        provenance_id, priority, decided_at)
-    select p_tenant, b.order_id, b.id, 'item.in_progress', b.order_type, v_actor[b.n], v_actor_id[b.n], v_who[b.n], v_request[b.n],
-        v_trace[b.n], v_prov[b.n], wm.event_priority('item.in_progress'), v_now from begun b;
+    insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
+        trace_ids, provenance_ids, correlation_ids, session_keys)
+    select p_tenant, v_now, array_agg('item.in_progress'::text), array_agg(b.id), array_agg(b.order_id), array_agg(b.order_type), array_agg(v_actor[b.n]),
+        array_agg(v_actor_id[b.n]), array_agg(v_who[b.n]), array_agg(v_request[b.n]), array_agg(v_trace[b.n]), array_agg(v_prov[b.n]),
+        array_agg(b.correlation_id), array_agg(b.session_key)
+      from begun b having count(*) > 0;
   end if;
 
   return query
@@ -515,7 +524,8 @@ begin
        set state = 'submitted', submission_number = i.submission_number + 1, updated_at = v_now, error = null,
            lease_token = null, leased_by_agent_id = null, leased_by_principal = null, lease_expires_at = null
      where i.tenant_id = p_tenant and i.id = any (v_held) and i.state || '' = 'in_progress'
-    returning i as item, i.id, i.order_id, i.order_type, i.submission_number as number, i.generation, array_position(v_item, i.id) as n
+    returning i as item, i.id, i.order_id, i.order_type, i.submission_number as number, i.generation, i.correlation_id, i.session_key,
+              array_position(v_item, i.id) as n
   ), kept as (
     insert into wm.submissions (tenant_id, id, order_id, item_id, number, result, evidence, notes, digest, assembled_parts,
         submitted_by_agent_id, submitted_by_principal, generation, traceparent, decided_at)
@@ -532,23 +542,26 @@ begin
                                          or o.state = 'checked_out'
                                        then v_now else o.last_transitioned_at end
      where o.tenant_id = p_tenant and o.id = any (v_orders)
-    returning o.id, o.type, o.state, o.last_transitioned_at = v_now as moved
+    returning o.id, o.type, o.state, o.correlation_id, o.session_key, o.last_transitioned_at = v_now as moved
   ), facts as (
-    insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
-        provenance_id, priority, payload, message, decided_at)
-    select p_tenant, f.order_id, f.item_id, f.kind, f.type, f.actor, f.actor_id, f.who, f.request, f.trace, f.prov,
-        wm.event_priority(f.kind), f.payload, f.message, v_now
+    insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
+        trace_ids, provenance_ids, correlation_ids, session_keys, payloads, messages)
+    select p_tenant, v_now, array_agg(f.kind), array_agg(f.subject_id), array_agg(f.order_id), array_agg(f.type), array_agg(f.actor),
+        array_agg(f.actor_id), array_agg(f.who), array_agg(f.request), array_agg(f.trace), array_agg(f.prov), array_agg(f.correlation),
+        array_agg(f.session), array_agg(f.payload), array_agg(f.message)
       from (
-        select 1 as place, h.order_id, h.id as item_id, 'item.submitted' as kind, h.order_type as type, v_actor[h.n] as actor,
+        select 1 as place, 'item.submitted' as kind, h.id as subject_id, h.order_id, h.order_type as type, v_actor[h.n] as actor,
                v_actor_id[h.n] as actor_id, v_who[h.n] as who, v_request[h.n] as request, v_trace[h.n] as trace, v_prov[h.n] as prov,
+               h.correlation_id as correlation, h.session_key as session,
                json_build_object('number', h.number, 'digest', v_digest[h.n], 'generation', h.generation,
-                 'assembled_parts', v_parts[h.n]) as payload, null as message
+                 'assembled_parts', v_parts[h.n])::text as payload, null as message
           from handed_in h
         union all
-        select 2, c.id, null, 'order.' || c.state, c.type, 'system', null, null, null, null, null, null,
+        select 2, 'order.' || c.state, c.id, c.id, c.type, 'system', null, null, null, null, null, c.correlation_id, c.session_key, null,
                case when c.state = 'submitted' then 'All items submitted' end
           from counted c where c.moved
-      ) f order by f.place
+         order by place
+      ) f having count(*) > 0
   ), answers as materialized (
     select h.n, h.order_id, c.moved and c.state = 'submitted' as full_now,
            '{"item":' || wm.item_json(h.item, k.submission)::text || ',"state":"submitted","order_state":"' || c.state || '"}' as body

@@ -1,8 +1,8 @@
-/** Making, replacing and ending keys: the one way, whoever asks (an operation, the command line, the first start). Each leaves a fact. */
+/** Making, replacing and ending keys: the one way, whoever asks (an operation, the command line, the first start). Each leaves an event. */
 import { WorkError } from '@work-manager/contract'
 import { uuidv7 } from 'uuidv7'
 import { insertApiKey, lockApiKey, revokeApiKey, type StoredKey } from './store.ts'
-import { type Actor, appendEvents } from '../kernel/store/events.ts'
+import { type Actor, appendEvents, ofItself } from '../kernel/store/events.ts'
 import type { Instant, Tx } from '../kernel/store/tx.ts'
 import { generateKey } from './api-keys.ts'
 
@@ -35,7 +35,7 @@ async function keep(tx: Tx, wanted: KeyWanted, actor: Actor): Promise<IssuedKey 
 export async function issueKey(tx: Tx, wanted: KeyWanted, actor: Actor, at: Instant): Promise<IssuedKey> {
   const { id, key, prefix } = await keep(tx, wanted, actor)
   const payload = { key_id: id, prefix, kind: wanted.kind, principal_id: wanted.principalId, abilities: wanted.abilities }
-  await appendEvents(tx, actor, at, [{ kind: 'key.created', orderId: null, payload }])
+  await appendEvents(tx, actor, at, [{ kind: 'key.created', ...ofItself(id, wanted.name), payload }])
   return { id, key }
 }
 
@@ -59,14 +59,15 @@ export async function replaceKey(
   const { id, key } = await keep(tx, { kind, principalId, name, abilities, expiresAt }, actor)
   await revokeApiKey(tx, tx.tenantId, oldId, { graceSeconds: overlapSeconds, replacedBy: id })
   await appendEvents(tx, actor, at, [
-    { kind: 'key.rotated', orderId: null, payload: { key_id: oldId, replaced_by: id, overlap_seconds: overlapSeconds } },
+    { kind: 'key.rotated', ...ofItself(oldId, name), payload: { key_id: oldId, replaced_by: id, overlap_seconds: overlapSeconds } },
   ])
   return { id, key }
 }
 
 /** Ends a key now. Ending it twice is the same as once. Refuses with: not_found. */
 export async function endKey(tx: Tx, id: string, actor: Actor): Promise<void> {
-  if (!(await lockApiKey(tx, tx.tenantId, id))) throw new WorkError('not_found')
+  const key = await lockApiKey(tx, tx.tenantId, id)
+  if (!key) throw new WorkError('not_found')
   if (await revokeApiKey(tx, tx.tenantId, id, { graceSeconds: 0, replacedBy: null }))
-    await appendEvents(tx, actor, await tx.clock(), [{ kind: 'key.revoked', orderId: null, payload: { key_id: id } }])
+    await appendEvents(tx, actor, await tx.clock(), [{ kind: 'key.revoked', ...ofItself(id, key.name), payload: { key_id: id } }])
 }

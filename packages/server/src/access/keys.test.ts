@@ -14,7 +14,7 @@ const create = (body: object, who = admin) =>
   who.post('/keys', { name: 'k', kind: 'agent', principal_id: 'worker', abilities: ['work:checkout'], ...body })
 const use = (key: string) => createCaller(story.server.url, key, 'x')
 const keyEvents = () =>
-  story.server.database.sql<{ kind: string; payload: any }>(`select kind, payload from wm.events where kind like 'key.%' order by position`)
+  story.server.database.sql<{ kind: string; payload: any }>(`select kind, payload from record where kind like 'key.%' order by position`)
 
 describe('keys that the command line makes', () => {
   it('leave the same facts on the record as those made through the door', async () => {
@@ -23,7 +23,7 @@ describe('keys that the command line makes', () => {
     const next = await keys.rotate('acme', made.id)
     await keys.revoke('acme', next.id)
     const about = (await story.server.database.sql<{ kind: string; principal: string }>(
-      `select kind, principal from wm.events where payload->>'key_id' in ($1, $2) order by position`,
+      `select kind, principal from record where payload->>'key_id' in ($1, $2) order by position`,
       [made.id, next.id],
     )) as unknown[]
     expect(about).toEqual(['key.created', 'key.rotated', 'key.revoked'].map((kind) => ({ kind, principal: 'system:cli' })))

@@ -1,7 +1,7 @@
 /** The background services, by name. A new one is one file and one line here. */
 import type { Authenticator } from '../access/authenticate.ts'
 import type { Config } from '../config/index.ts'
-import { createSequencer } from '../ledger/sequencer.ts'
+import type { Sequencer } from '../ledger/sequencer.ts'
 import type { Tools } from '../systems.ts'
 import { topics } from '../kernel/signals/work-signal.ts'
 import { applier } from '../work/applying/applier.ts'
@@ -21,16 +21,11 @@ import { staleOrderAlert } from '../work/orders/stale-order-alert.ts'
 
 export function createBackgroundServices(
   tools: Tools,
+  sequencing: Pick<Sequencer, 'run'>,
   config: Config,
   authenticator: Pick<Authenticator, 'forgetAll'>,
 ): Record<string, BackgroundService> {
-  const { run } = createSequencer(tools.system, tools.metrics)
-  const numbering: typeof run = async () => {
-    const pass = await run()
-    if (pass.done > 0) tools.signal.wake(topics.numbered)
-    return pass
-  }
-  const sequencer: ServiceDefinition = { name: 'sequencer', everyMs: 50, wakeOn: [topics.facts], run: numbering }
+  const sequencer: ServiceDefinition = { name: 'sequencer', everyMs: 50, wakeOn: [topics.facts], run: sequencing.run }
   const definitions = [
     leaseReclaimer(tools, config.maintenance.reclaim_every_ms),
     retryScheduler(tools),

@@ -15,7 +15,8 @@ import { createRateLimits } from '../rate-limits/rate-limits.ts'
 import { rateLimitSettings } from '../rate-limits/settings.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import { tellReady } from '../kernel/signals/tell-ready.ts'
-import type { WorkSignal } from '../kernel/signals/work-signal.ts'
+import { topics, type WorkSignal } from '../kernel/signals/work-signal.ts'
+import { createSequencer, type Sequencer } from '../ledger/sequencer.ts'
 import { readCluster } from '../kernel/store/cluster.ts'
 import type { Database } from '../kernel/store/database.ts'
 import type { Tracing } from '../tracing/tracing.ts'
@@ -33,15 +34,17 @@ export interface Parts {
 }
 
 /** `hints` are stopped by the caller, before Redis is closed. */
-export async function createTools(config: Config, parts: Parts): Promise<{ tools: Tools; hints: LeaseHints | null }> {
+export async function createTools(config: Config, parts: Parts): Promise<{ tools: Tools; sequencer: Sequencer; hints: LeaseHints | null }> {
   const { types, log, database, redis, metrics, tracing, signal, isDraining } = parts
   const settings = settingsOf(config, types)
   const { epoch, id: clusterId } = await readCluster(database.system)
   const hints = config.lease.backend === 'redis' && redis ? createRedisLeaseHints({ redis, db: database.app, log, metrics }) : null
   if (hints) database.onLeasesChanged((tenantId, itemIds) => hints.changed(tenantId, itemIds))
+  const sequencer = createSequencer(database.system, metrics, { log, onNumbered: () => signal.wake(topics.numbered) })
   const tools: Tools = {
     db: database.app,
     system: database.system,
+    record: sequencer,
     types,
     signal: hints ? tellReady(signal, (tenantId) => hints.readied(tenantId)) : signal,
     settings,
@@ -77,5 +80,5 @@ export async function createTools(config: Config, parts: Parts): Promise<{ tools
       hints,
     }),
   }
-  return { tools, hints }
+  return { tools, sequencer, hints }
 }

@@ -83,9 +83,7 @@ describe('the generator runner', () => {
   })
 
   it('records a generator that throws, and one of which a part is wrong, and goes on', async () => {
-    const failures = (await sql(`select payload from wm.events where kind = 'generator.failed' order by position`)).map(
-      (row) => row.payload,
-    )
+    const failures = (await sql(`select payload from record where kind = 'generator.failed' order by position`)).map((row) => row.payload)
     expect(failures.filter((one) => one.generator === 'broken.one')).toEqual([
       { generator: 'broken.one', error: 'the catalogue is away' },
       { generator: 'broken.one', error: 'the catalogue is away' },
@@ -185,14 +183,10 @@ describe('the sequencer', () => {
     await both('sequencer')
     await story.server.run('sequencer')
     const rows = await sql(
-      `select l.tenant_id, count(*)::int as n, max(l.seq)::int as last, count(distinct l.event_position)::int as facts from wm.ledger l group by 1`,
+      `select e.tenant_id, count(*)::int as n, max(e.seq)::int as last, count(distinct e.seq)::int as facts from wm.events e group by 1`,
     )
     for (const row of rows) expect([row.n, row.facts]).toEqual([row.last, row.last])
-    expect(
-      await sql(
-        `select 1 from wm.events e left join wm.ledger l on l.tenant_id = e.tenant_id and l.event_position = e.position where l.seq is null`,
-      ),
-    ).toEqual([])
+    expect(await sql(`select 1 from wm.intake`)).toEqual([])
   })
 })
 

@@ -38,7 +38,7 @@ export const purgeIdempotencyKeys = defineOperation({
     // The fact first: a deletion that is not on the record would be worse than a record of one that broke off.
     await context.write(async (tx) => {
       await appendEvents(tx, actorOf(context), await tx.clock(), [
-        { kind: 'idempotency.purged', orderId: null, payload: { keys: Math.min(old, batch), older_than_seconds: age } },
+        { kind: 'idempotency.purged', payload: { keys: Math.min(old, batch), older_than_seconds: age } },
       ])
       return { status: 200, body: null }
     })

@@ -17,9 +17,16 @@ export interface KernelSettings {
   readonly baseUrl: string
 }
 
+/** The record's numbers, as its readers need them (ledger/sequencer.ts). */
+export interface RecordNumbers {
+  /** Resolves once the tenant's events up to this row of the intake have their numbers. Refuses with: record_behind. */
+  catchUp(tenantId: string, newest: string): Promise<void>
+}
+
 export interface KernelTools {
   readonly db: Db
   readonly system: SystemDb
+  readonly record: RecordNumbers
   readonly signal: WorkSignal
   readonly settings: KernelSettings
   readonly log: Logger

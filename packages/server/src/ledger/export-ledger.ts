@@ -30,31 +30,41 @@ export const exportLedger = defineOperation({
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: `Entries per page (default ${defaultSize}).` })),
   }),
   output: Type.Object({
-    format: Type.Literal('wm1', {
-      description: 'How a hash is made: SHA-256 over wm1 and netstrings; migrations/routines/30_sequencer.sql spells it out.',
+    format: Type.Literal('wm2', {
+      description: 'How a hash is made: SHA-256 over wm2 and netstrings; migrations/routines/30_numbering.sql spells it out.',
     }),
     tenant_id: Type.String({ format: 'uuid', description: 'Part of every hash.' }),
     entries: Type.Array(
       Type.Object(
         {
           seq: seq('From 1, without a gap.'),
+          hash_version: Type.Integer({ description: 'The rule of this hash: 2, or 1 for events from before the upgrade to it.' }),
           prev_hash: hash('The hash of the entry before; 64 zeros at seq 1.'),
-          hash: hash('SHA-256 over prev_hash, tenant, seq and the fact.'),
-          event: nullable(
-            Type.Object({
-              id: Type.String({ format: 'uuid' }),
-              order_id: text,
-              item_id: text,
-              kind: Type.String(),
-              decided_at: Type.String({ format: 'date-time', description: 'Hashed as this text, with microseconds.' }),
-              actor_type: text,
-              actor_id: text,
-              principal: text,
-              payload: nullable(Type.String({ description: 'JSON as text, byte for byte as it is stored and hashed.' })),
-              diff: nullable(Type.String({ description: 'JSON as text, byte for byte as it is stored and hashed.' })),
-              message: text,
-            }),
-          ),
+          hash: hash('SHA-256 over prev_hash, tenant, seq and the event.'),
+          event: Type.Object({
+            id: Type.String({ format: 'uuid' }),
+            kind: Type.String(),
+            decided_at: Type.String({ format: 'date-time', description: 'Hashed as this text, with microseconds.' }),
+            subject_type: Type.String(),
+            subject_id: text,
+            root_id: text,
+            label: text,
+            actor_type: text,
+            actor_id: text,
+            principal: text,
+            request_id: text,
+            trace_id: text,
+            provenance_id: text,
+            correlation_id: text,
+            causation_id: text,
+            session_key: text,
+            priority: Type.Integer(),
+            reason: text,
+            seconds: nullable(Type.String({ description: 'A number as the text that is hashed.' })),
+            payload: nullable(Type.String({ description: 'JSON as text, byte for byte as it is stored and hashed.' })),
+            diff: nullable(Type.String({ description: 'JSON as text, byte for byte as it is stored and hashed.' })),
+            message: text,
+          }),
         },
         { title: 'LedgerEntry' },
       ),
@@ -66,7 +76,7 @@ export const exportLedger = defineOperation({
   }),
   handler(context, input) {
     const { tenantId } = context.principal
-    return context.read(async (q) => {
+    return context.readRecord(async (q) => {
       const head = (await findLedgerHead(q, tenantId)) ?? null
       const size = input.limit ?? defaultSize
       const entries = head ? await renderLedger(q, tenantId, { after: input.after ?? 0, through: head.seq, limit: size }) : []
@@ -74,7 +84,7 @@ export const exportLedger = defineOperation({
       const next = head && last !== undefined && last < head.seq ? last : null
       return {
         status: 200,
-        json: `{"format":"wm1","tenant_id":"${tenantId}","entries":[${entries.map((entry) => entry.json).join(',')}],"head":${JSON.stringify(head)},"next_after":${next}}`,
+        json: `{"format":"wm2","tenant_id":"${tenantId}","entries":[${entries.map((entry) => entry.json).join(',')}],"head":${JSON.stringify(head)},"next_after":${next}}`,
       }
     })
   },

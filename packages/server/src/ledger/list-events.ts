@@ -23,6 +23,7 @@ export const listEvents = defineOperation({
     model_name: text('X-Model-Name of the caller.'),
     ip: text('Address of the caller (as stored).'),
     request_id: text('X-Request-ID.'),
+    correlation_id: text('X-Correlation-ID of the call that proposed it: the whole story.'),
     limit,
     cursor,
   }),
@@ -30,7 +31,7 @@ export const listEvents = defineOperation({
   handler(context, input) {
     const { tenantId } = context.principal
     const size = input.limit ?? 50
-    const before = input.cursor ? decodeCursor(tenantId, 'events', input.cursor, [positionPattern])[0] : undefined
+    const before = input.cursor ? decodeCursor(tenantId, 'record', input.cursor, [positionPattern])[0] : undefined
     const filter = {
       ...(input.kind && { kind: input.kind }),
       ...(input.principal && { principal: input.principal }),
@@ -38,7 +39,8 @@ export const listEvents = defineOperation({
       ...(input.model_name && { modelName: input.model_name }),
       ...(input.ip && { ip: input.ip }),
       ...(input.request_id && { requestId: input.request_id }),
+      ...(input.correlation_id && { correlationId: input.correlation_id }),
     }
-    return context.read(async (q) => eventPage(tenantId, 'events', await findEvents(q, filter, size + 1, before), size))
+    return context.readRecord(async (q) => eventPage(tenantId, 'record', await findEvents(q, filter, size + 1, before), size))
   },
 })

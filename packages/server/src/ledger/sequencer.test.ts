@@ -1,10 +1,14 @@
 /** Numbers without a gap, whoever is slow, however many write, and whichever sequencer dies. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../testing/test-database.ts'
 import { until } from '../../testing/test-server.ts'
 import { type Database, openDatabase } from '../kernel/store/database.ts'
+import { findNewestIntake } from '../kernel/store/event-count.ts'
 import { appendEvents, systemActor } from '../kernel/store/events.ts'
 import { createSequencer } from './sequencer.ts'
 import { nullMetrics } from '../metrics/metrics.ts'
@@ -37,15 +41,12 @@ const write = (db: Database, tenant: string, message: string, count = 1) =>
       tx,
       actor,
       await tx.clock(),
-      Array.from({ length: count }, () => ({ kind: 'order.stale' as const, orderId: null, message })),
+      Array.from({ length: count }, () => ({ kind: 'order.stale' as const, message })),
     ),
   )
 
 const numbered = (tenant: string) =>
-  test.sql<{ seq: number; message: string }>(
-    `select l.seq::int as seq, e.message from wm.ledger l join wm.events e on e.tenant_id = l.tenant_id and e.position = l.event_position where l.tenant_id = $1 order by l.seq`,
-    [tenant],
-  )
+  test.sql<{ seq: number; message: string }>(`select seq::int as seq, message from wm.events where tenant_id = $1 order by seq`, [tenant])
 async function expectWhole(tenant: string, facts: number): Promise<void> {
   expect((await numbered(tenant)).map((row) => row.seq)).toEqual(Array.from({ length: facts }, (_, n) => n + 1))
   expect(await verifyLedger(one.system, tenant)).toMatchObject({ ok: true, entries: facts })
@@ -62,7 +63,6 @@ async function withGate(work: (client: pg.Client) => Promise<void>): Promise<voi
     await client.end()
   }
 }
-const fast = (db: Database) => createSequencer(db.system, nullMetrics, () => 0)
 
 describe('a slow transaction', () => {
   it('is not skipped, and delays only itself', async () => {
@@ -70,12 +70,12 @@ describe('a slow transaction', () => {
     await withGate(async (slow) => {
       await slow.query('begin')
       await slow.query(
-        `insert into wm.events (tenant_id, kind, priority, message, decided_at) values ('${tenant}', 'order.stale', 2, 'slow', clock_timestamp())`,
+        `insert into wm.intake (tenant_id, kinds, messages, decided_at) values ('${tenant}', '{order.stale}', '{slow}', clock_timestamp())`,
       )
-      // Both ways of looking, each with work to do, pass it while it is open.
+      // Passes go by it while it is open.
       for (const look of [
         () => createSequencer(one.system, nullMetrics).sweep(),
-        () => fast(one).run(),
+        () => createSequencer(one.system, nullMetrics).run(),
         () => createSequencer(one.system, nullMetrics).sweep(),
       ]) {
         for (let n = 0; n < 40; n++) await write(one, n % 2 === 0 ? tenant : neighbour, 'quick')
@@ -84,7 +84,7 @@ describe('a slow transaction', () => {
       expect((await numbered(tenant)).map((row) => row.message)).toEqual(Array.from({ length: 60 }, () => 'quick'))
       expect(await numbered(neighbour)).toHaveLength(60)
       await write(one, tenant, 'after the look')
-      await fast(one).run()
+      await createSequencer(one.system, nullMetrics).run()
       await slow.query('commit')
     })
     await createSequencer(one.system, nullMetrics).sweep()
@@ -98,7 +98,7 @@ describe('a slow transaction', () => {
     await withGate(async (slow) => {
       await slow.query('begin')
       await slow.query(
-        `insert into wm.events (tenant_id, kind, priority, message, decided_at) values ('${tenant}', 'order.stale', 2, 'never', clock_timestamp())`,
+        `insert into wm.intake (tenant_id, kinds, messages, decided_at) values ('${tenant}', '{order.stale}', '{never}', clock_timestamp())`,
       )
       await write(one, tenant, 'before')
       await createSequencer(one.system, nullMetrics).sweep()
@@ -138,14 +138,129 @@ describe('many at once', () => {
   })
 })
 
+/** Numbering of the tenant fails from here on, as if a row of it could not be read. */
+async function poison(tenant: string): Promise<() => Promise<void>> {
+  const name = `poison_${tenant.replaceAll('-', '_')}`
+  await test.sql(`create function public.${name}() returns trigger language plpgsql as $$ begin raise exception 'poisoned'; end $$`)
+  await test.sql(
+    `create trigger ${name} before insert on wm.events for each row when (new.tenant_id = '${tenant}') execute function public.${name}()`,
+  )
+  return async () => {
+    await test.sql(`drop trigger ${name} on wm.events; drop function public.${name}()`)
+  }
+}
+
+describe('a tenant whose events cannot be numbered', () => {
+  it('is named, tried again later and later, and delays nobody else', async () => {
+    const [sick, well] = tenants
+    const said: Array<Record<string, unknown>> = []
+    const counted: string[] = []
+    let now = 0
+    const sequencer = createSequencer(
+      one.system,
+      { ...nullMetrics, increment: (name) => void counted.push(name) },
+      {
+        log: { error: (line: object) => void said.push(line as Record<string, unknown>) },
+        now: () => now,
+      },
+    )
+    const heal = await poison(sick)
+    try {
+      for (let n = 0; n < 3; n++) for (const tenant of tenants) await write(one, tenant, `event ${n}`)
+      expect(await sequencer.sweep()).toBe(3)
+      expect(await numbered(well)).toHaveLength(3)
+      expect(said).toEqual([expect.objectContaining({ tenantId: sick, code: 'P0001', reason: 'poisoned', failures: 1 })])
+      expect(counted).toContain('numbering_failures_total')
+
+      await write(one, well, 'goes on')
+      expect(await sequencer.sweep()).toBe(1)
+      expect(said, 'not tried before its time').toHaveLength(1)
+      now = 1000
+      await sequencer.sweep()
+      now = 2500
+      await sequencer.sweep()
+      expect(
+        said.map(({ failures }) => failures),
+        'after a second, then after two',
+      ).toEqual([1, 2])
+    } finally {
+      await heal()
+    }
+    now = 10_000
+    expect(await sequencer.sweep()).toBe(3)
+    await expectWhole(sick, 3)
+    await expectWhole(well, 4)
+  })
+
+  it('gets no page of its record with a gap: its readers are told, others read on', async () => {
+    const [sick, well] = tenants
+    const sequencer = createSequencer(one.system, nullMetrics)
+    for (const tenant of tenants) await write(one, tenant, 'written')
+    const newest = async (tenant: string) => (await one.app.read(tenant, findNewestIntake))!
+    const heal = await poison(sick)
+    try {
+      await expect(sequencer.catchUp(sick, await newest(sick))).rejects.toMatchObject({ code: 'record_behind' })
+      await sequencer.catchUp(well, await newest(well))
+    } finally {
+      await heal()
+    }
+    await sequencer.catchUp(sick, await newest(sick))
+    for (const tenant of tenants) await expectWhole(tenant, 1)
+  })
+
+  it('that somebody else is numbering just now is passed by; its reader waits for it', async () => {
+    const [held, free] = tenants
+    for (const tenant of tenants) await write(one, tenant, 'written')
+    const newest = (await one.app.read(held, findNewestIntake))!
+    await createSequencer(one.system, nullMetrics).sweep()
+    for (const tenant of tenants) await write(one, tenant, 'and more')
+    await withGate(async (gate) => {
+      await gate.query('begin')
+      await gate.query('select from wm.ledger_heads where tenant_id = $1 for update', [held])
+      expect(await createSequencer(one.system, nullMetrics).sweep()).toBe(1)
+      expect(await numbered(free)).toHaveLength(2)
+      const reader = createSequencer(two.system, nullMetrics).catchUp(held, newest)
+      await gate.query('commit')
+      await reader
+    })
+    await expectWhole(held, 2)
+  })
+})
+
+it('an old snapshot that somebody holds changes nothing: every event gets its number, once', async () => {
+  const [tenant] = tenants
+  await withGate(async (old) => {
+    await old.query('begin isolation level repeatable read')
+    await old.query('select count(*) from wm.intake')
+    for (let n = 0; n < 30; n++) {
+      await write(one, tenant, `event ${n}`)
+      await createSequencer(n % 2 === 0 ? one.system : two.system, nullMetrics).run()
+    }
+    expect(await numbered(tenant)).toHaveLength(30)
+    await old.query('commit')
+  })
+  await expectWhole(tenant, 30)
+})
+
 describe('fail-over', () => {
+  it('what a process committed before it was killed is numbered by the next one', async () => {
+    const [tenant] = tenants
+    const child = fork(fileURLToPath(new URL('../../testing/write-and-die.ts', import.meta.url)), [], { stdio: 'inherit', execArgv: [] })
+    child.send({ url: test.runtimeUrl, tenant })
+    const [, signal] = (await once(child, 'exit')) as [number | null, string | null]
+    expect(signal).toBe('SIGKILL')
+    expect(await numbered(tenant)).toEqual([])
+    expect(await createSequencer(two.system, nullMetrics).sweep()).toBe(3)
+    await expectWhole(tenant, 3)
+  })
+
   it('another process numbers at once when the sequencer is killed in the middle of its batch', async () => {
     const [tenant] = tenants
     await write(one, tenant, 'before the kill', 3)
     await withGate(async (gate) => {
       // The sequencer has its lock and waits here, half way.
       await gate.query('begin')
-      await gate.query('select * from wm.ledger_progress for update')
+      await gate.query('lock table wm.events in exclusive mode')
       const killed = createSequencer(one.system, nullMetrics)
         .sweep()
         .catch((error: unknown) => error)
@@ -153,7 +268,7 @@ describe('fail-over', () => {
         async () =>
           (
             await test.sql<{ pid: number }>(
-              `select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%wm.sequence(%'`,
+              `select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%wm.number_pass(%'`,
             )
           )[0]?.pid,
         'the sequencer waits at the gate',

@@ -1,52 +1,166 @@
-/** Gives committed facts their number and their place in the hash chain (migrations/routines/30_sequencer.sql), and counts them. */
-import { countFacts } from '../metrics/from-facts.ts'
+/**
+ * Gives committed events their number and their place in the hash chain (migrations/routines/30_numbering.sql), and counts them. Any
+ * number of processes may do it: each takes the tenants that no other is numbering just now.
+ */
+import { WorkError } from '@work-manager/contract'
+import type { Logger } from 'pino'
+import { countEvents } from '../metrics/from-facts.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import { numberPass, numberTenant, type NumberingFailure, type NumberingPass, tenantsWithNews } from './store.ts'
 import type { SystemDb } from '../kernel/store/tx.ts'
-import { numberFacts } from './store.ts'
 
 /** Small enough to keep its transaction at some tens of milliseconds. */
 const batch = 500
-const sweepEveryMs = 1000
+/** A reader waits for it, so it should be over soon, and the next one waits too. */
+const readersBatch = 2000
 /**
- * Between two passes that emptied the record. Woken by every commit, a pass per commit would cost the hot path more in commits of its
- * own than it gives: at 32 clients a pass now takes some 60 facts instead of 5.
+ * Between two passes that emptied the intake. Woken by every commit, a pass per commit would cost the hot path more in commits of its
+ * own than it gives: at 32 clients a pass now takes some 60 events instead of 5.
  */
 const restMs = 20
+/** A tenant whose events cannot be numbered is tried again after a second, then after twice as long each time, up to a minute. */
+const longestPauseMs = 60_000
 
-/**
- * One pass. The fast look starts at the newest transaction seen; once a second a sweep from the low-water mark picks up facts of slow
- * transactions, which therefore delay only themselves. Returns -1 done when another process is the sequencer just now.
- */
+/** The database itself: no tenant's fault. */
+const isGone = (error: unknown): boolean => error instanceof WorkError && error.code === 'database_unavailable'
+
+export interface Sequencer {
+  /** One pass over the tenants with news. */
+  run(): Promise<{ done: number; more: boolean }>
+  /** Passes until nothing is left that can be numbered. */
+  sweep(): Promise<number>
+  /**
+   * Resolves once every event that the tenant had committed, up to this row of the intake, has its number.
+   * Refuses with: record_behind.
+   */
+  catchUp(tenantId: string, newest: string): Promise<void>
+}
+
+interface Turn {
+  running: Promise<void>
+  /** Who came while it was running; it may not have seen what they committed. */
+  next: { newest: bigint; done: Promise<void> } | null
+}
+
 export function createSequencer(
   system: SystemDb,
   metrics: Metrics,
-  now: () => number = Date.now,
-): { run(): Promise<{ done: number; more: boolean }>; sweep(): Promise<number> } {
-  let sweptAt = 0
+  tools: { readonly log?: Pick<Logger, 'error'>; readonly now?: () => number; readonly onNumbered?: () => void } = {},
+): Sequencer {
+  const now = tools.now ?? (() => performance.now())
+  let last: string | null = null
   let restUntil = 0
-  const pass = async (sweep: boolean): Promise<number> => {
-    const { done, facts } = await numberFacts(system, { limit: batch, sweep })
-    // After the commit of the pass: what is counted has its number, and nothing is counted twice.
-    if (facts) countFacts(metrics, facts)
-    return done
+  const stuck = new Map<string, { failures: number; until: number }>()
+  const turns = new Map<string, Turn>()
+
+  /** After the commit: what is counted has its number, and nothing is counted twice. */
+  const settle = ({ done, counts }: Pick<NumberingPass, 'done' | 'counts'>): void => {
+    if (counts) countEvents(metrics, counts)
+    if (done > 0) tools.onNumbered?.()
   }
+
+  const noteFailure = ({ tenant_id: tenantId, code, message }: NumberingFailure): void => {
+    const failures = (stuck.get(tenantId)?.failures ?? 0) + 1
+    stuck.set(tenantId, { failures, until: now() + Math.min(longestPauseMs, 1000 * 2 ** (failures - 1)) })
+    metrics.increment('numbering_failures_total', {})
+    tools.log?.error(
+      { tenantId, code, reason: message, failures },
+      "the tenant's newest events cannot be numbered; its record stands still, other tenants go on",
+    )
+  }
+
+  /** When a pass as a whole came to nothing (the time limit): each tenant in a transaction of its own. */
+  async function oneByOne(without: readonly string[]): Promise<NumberingPass> {
+    const most = 50
+    const tenants = await tenantsWithNews(system, { after: last, without, most })
+    let done = 0
+    let more = tenants.length === most
+    const failed: NumberingFailure[] = []
+    for (const tenantId of tenants) {
+      try {
+        const numbered = await numberTenant(system, tenantId, batch)
+        settle(numbered)
+        done += numbered.done
+        more ||= numbered.more
+      } catch (error) {
+        if (isGone(error)) throw error
+        failed.push({ tenant_id: tenantId, code: error instanceof WorkError ? error.code : 'internal', message: (error as Error).message })
+      }
+    }
+    return { done, more, counts: null, failed, last: tenants.length === most ? tenants.at(-1)! : null }
+  }
+
+  async function pass(): Promise<{ done: number; more: boolean }> {
+    const without = [...stuck].filter(([, { until }]) => until > now()).map(([tenantId]) => tenantId)
+    let outcome: NumberingPass
+    try {
+      outcome = await numberPass(system, { limit: batch, after: last, without })
+      settle(outcome)
+    } catch (error) {
+      if (isGone(error)) throw error
+      outcome = await oneByOne(without)
+    }
+    last = outcome.last
+    const failed = outcome.failed ?? []
+    for (const failure of failed) noteFailure(failure)
+    for (const [tenantId, { until }] of stuck)
+      if (until <= now() && !failed.some((failure) => failure.tenant_id === tenantId)) stuck.delete(tenantId)
+    return { done: outcome.done, more: outcome.more }
+  }
+
+  async function numberUpTo(tenantId: string, newest: bigint): Promise<void> {
+    try {
+      for (;;) {
+        const numbered = await numberTenant(system, tenantId, readersBatch)
+        settle(numbered)
+        if (!numbered.more || BigInt(numbered.reached!) >= newest) return
+      }
+    } catch (error) {
+      throw new WorkError('record_behind', { retryAfterSeconds: 2 }, { cause: error })
+    }
+  }
+
+  function begin(tenantId: string, newest: bigint): Promise<void> {
+    const running = numberUpTo(tenantId, newest)
+    const turn: Turn = { running, next: null }
+    turns.set(tenantId, turn)
+    const over = () => {
+      const { next } = turn
+      if (!next && turns.get(tenantId) === turn) turns.delete(tenantId)
+    }
+    running.then(over, over)
+    return running
+  }
+
   return {
     async run() {
       const rest = restUntil - performance.now()
       if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest))
-      const due = now() - sweptAt >= sweepEveryMs
-      const done = await pass(due)
-      if (due && done < batch) sweptAt = now()
-      restUntil = done > 0 && done < batch ? performance.now() + restMs : 0
-      return { done: Math.max(0, done), more: done === batch }
+      const { done, more } = await pass()
+      restUntil = done > 0 && !more ? performance.now() + restMs : 0
+      return { done, more }
     },
     async sweep() {
       let total = 0
       for (;;) {
-        const done = await pass(true)
-        total += Math.max(0, done)
-        if (done < batch) return total
+        const { done, more } = await pass()
+        total += done
+        if (!more) return total
       }
+    },
+    catchUp(tenantId, newest) {
+      const wanted = BigInt(newest)
+      const turn = turns.get(tenantId)
+      if (!turn) return begin(tenantId, wanted)
+      if (turn.next) {
+        if (wanted > turn.next.newest) turn.next.newest = wanted
+        return turn.next.done
+      }
+      // Whoever runs now may have looked before this was committed: one more turn for all who come meanwhile.
+      const next = { newest: wanted, done: Promise.resolve() }
+      next.done = turn.running.catch(() => {}).then(() => begin(tenantId, next.newest))
+      turn.next = next
+      return next.done
     },
   }
 }

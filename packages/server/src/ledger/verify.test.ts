@@ -31,7 +31,11 @@ async function tamper(...statements: string[]): Promise<void> {
   const text = statements.join('; ').replaceAll('$tenant', `'${tenant.id}'`)
   await server.database.sql(`begin; set local session_replication_role = replica; ${text}; commit`)
 }
-const eventAt = (seq: number) => `(select l.event_position from wm.ledger l where l.tenant_id = $tenant and l.seq = ${seq})`
+
+/** An approval that never was, as a hand inside the database would write it. */
+const forge = (tenantId: string, seq: number) =>
+  `insert into wm.events (tenant_id, seq, id, subject_type, kind, priority, decided_at, sequenced_at, hash_version, hash)
+   values (${tenantId}, ${seq}, gen_random_uuid(), 'order', 'order.approved', 0, now(), now(), 2, sha256('x'))`
 
 async function exportAll(caller: Caller, limit: number): Promise<LedgerExport> {
   const entries: LedgerEntry[] = []
@@ -102,100 +106,78 @@ describe('an untouched record', () => {
 
 describe('names the first bad entry when somebody', () => {
   const cases: [what: string, seq: number, damage: string, statements: string[]][] = [
-    [
-      'edits a payload',
-      3,
-      'content_changed',
-      [`update wm.events set payload = '{"generation":99}' where tenant_id = $tenant and position = ${eventAt(3)}`],
-    ],
+    ['edits a payload', 3, 'content_changed', [`update wm.events set payload = '{"generation":99}' where tenant_id = $tenant and seq = 3`]],
     [
       'edits white space in a payload',
       1,
       'content_changed',
-      [`update wm.events set payload = (' ' || payload::text)::json where tenant_id = $tenant and position = ${eventAt(1)}`],
+      [`update wm.events set payload = (' ' || payload::text)::json where tenant_id = $tenant and seq = 1`],
     ],
-    [
-      'edits who did it',
-      4,
-      'content_changed',
-      [`update wm.events set principal = 'agent:other' where tenant_id = $tenant and position = ${eventAt(4)}`],
-    ],
+    ['edits who did it', 4, 'content_changed', [`update wm.events set principal = 'agent:other' where tenant_id = $tenant and seq = 4`]],
     [
       'edits when it happened',
       5,
       'content_changed',
-      [
-        `update wm.ledger set event_decided_at = event_decided_at - interval '1 microsecond' where tenant_id = $tenant and seq = 5`,
-        `update wm.events set decided_at = decided_at - interval '1 microsecond' where tenant_id = $tenant and position = ${eventAt(5)}`,
-      ],
+      [`update wm.events set decided_at = decided_at - interval '1 microsecond' where tenant_id = $tenant and seq = 5`],
     ],
     [
       'moves text from one member to the next',
       2,
       'content_changed',
-      [`update wm.events set kind = kind || '1:x,' where tenant_id = $tenant and position = ${eventAt(2)}`],
-    ],
-    ['deletes a fact', 6, 'event_missing', [`delete from wm.events where tenant_id = $tenant and position = ${eventAt(6)}`]],
-    [
-      'deletes a fact and its entry',
-      4,
-      'entry_missing',
-      [
-        `delete from wm.events where tenant_id = $tenant and position = ${eventAt(4)}`,
-        `delete from wm.ledger where tenant_id = $tenant and seq = 4`,
-      ],
+      [`update wm.events set kind = kind || '1:x,' where tenant_id = $tenant and seq = 2`],
     ],
     [
-      'deletes an entry and closes the gap',
+      'edits the order that it belongs to',
+      2,
+      'content_changed',
+      ['update wm.events set root_id = gen_random_uuid() where tenant_id = $tenant and seq = 2'],
+    ],
+    [
+      'edits the story that it belongs to',
+      3,
+      'content_changed',
+      [`update wm.events set correlation_id = 'another-story' where tenant_id = $tenant and seq = 3`],
+    ],
+    ['edits its priority', 7, 'content_changed', ['update wm.events set priority = 3 - priority where tenant_id = $tenant and seq = 7']],
+    ['edits which request it was', 1, 'content_changed', [`update wm.events set request_id = 'x' where tenant_id = $tenant and seq = 1`]],
+    ['edits what is counted of it', 4, 'content_changed', [`update wm.events set seconds = 1 where tenant_id = $tenant and seq = 4`]],
+    ['calls a hash an old one', 5, 'version_back', ['update wm.events set hash_version = 1 where tenant_id = $tenant and seq >= 5']],
+    ['deletes an event', 6, 'entry_missing', ['delete from wm.events where tenant_id = $tenant and seq = 6']],
+    [
+      'deletes an event and closes the gap',
       4,
-      'broken_link',
+      'content_changed',
       [
-        'delete from wm.ledger where tenant_id = $tenant and seq = 4',
-        'update wm.ledger set seq = seq - 1 + 1000 where tenant_id = $tenant and seq > 4',
-        'update wm.ledger set seq = seq - 1000 where tenant_id = $tenant and seq > 1000',
+        'delete from wm.events where tenant_id = $tenant and seq = 4',
+        'update wm.events set seq = seq - 1 where tenant_id = $tenant and seq > 4',
         'update wm.ledger_heads set seq = seq - 1 where tenant_id = $tenant',
       ],
     ],
     [
-      'swaps two facts',
-      2,
+      'swaps two events',
+      3,
+      'content_changed',
+      ['update wm.events set seq = case seq when 3 then 6 else 3 end where tenant_id = $tenant and seq in (3, 6)'],
+    ],
+    ['cuts off the tail', 7, 'tail_missing', ['delete from wm.events where tenant_id = $tenant and seq > 6']],
+    ['empties the chain', 1, 'tail_missing', ['delete from wm.events where tenant_id = $tenant']],
+    ['changes the head', 8, 'head_changed', [`update wm.ledger_heads set hash = sha256('x') where tenant_id = $tenant`]],
+    ['removes the head', 0, 'event_unnumbered', ['delete from wm.ledger_heads where tenant_id = $tenant']],
+    ['edits a hash', 5, 'content_changed', [`update wm.events set hash = sha256('x') where tenant_id = $tenant and seq = 5`]],
+    [
+      'inserts an event between two others',
+      5,
       'content_changed',
       [
-        'update wm.ledger l set (event_position, event_decided_at) = (select -o.event_position, o.event_decided_at from wm.ledger o where o.tenant_id = l.tenant_id and o.seq = 9 - l.seq) where l.tenant_id = $tenant and l.seq in (2, 7)',
-        'update wm.ledger set event_position = -event_position where tenant_id = $tenant and event_position < 0',
-      ],
-    ],
-    [
-      'swaps two entries',
-      3,
-      'broken_link',
-      [
-        'update wm.ledger set seq = seq + 1000 where tenant_id = $tenant and seq in (3, 6)',
-        'update wm.ledger set seq = case seq when 1003 then 6 else 3 end where tenant_id = $tenant and seq > 1000',
-      ],
-    ],
-    ['cuts off the tail', 7, 'tail_missing', ['delete from wm.ledger where tenant_id = $tenant and seq > 6']],
-    ['empties the chain', 1, 'tail_missing', ['delete from wm.ledger where tenant_id = $tenant']],
-    ['changes the head', 8, 'head_changed', [`update wm.ledger_heads set hash = sha256('x') where tenant_id = $tenant`]],
-    ['removes the head', 8, 'head_changed', ['delete from wm.ledger_heads where tenant_id = $tenant']],
-    ['edits a hash', 5, 'content_changed', [`update wm.ledger set hash = sha256('x') where tenant_id = $tenant and seq = 5`]],
-    [
-      'inserts an entry between two others',
-      5,
-      'broken_link',
-      [
-        'update wm.ledger set seq = seq + 1000 where tenant_id = $tenant and seq >= 5',
-        `with forged as (insert into wm.events (tenant_id, kind, priority, decided_at) values ($tenant, 'order.approved', 0, now()) returning position, decided_at) insert into wm.ledger select $tenant, 5, position, decided_at, sha256('a'), sha256('b'), now() from forged`,
-        'update wm.ledger set seq = seq - 999 where tenant_id = $tenant and seq > 1000',
+        'update wm.events set seq = seq + 1000 where tenant_id = $tenant and seq >= 5',
+        'update wm.events set seq = seq - 999 where tenant_id = $tenant and seq > 1000',
+        forge('$tenant', 5),
         'update wm.ledger_heads set seq = 9 where tenant_id = $tenant',
       ],
     ],
-    [
-      'slips in a fact with an old transaction id',
-      8,
-      'event_unnumbered',
-      [`insert into wm.events (tenant_id, kind, priority, decided_at, xid) values ($tenant, 'order.approved', 0, now(), 1)`],
-    ],
+    ['puts an event beside another one', 6, 'entry_missing', [forge('$tenant', 5)]],
+    ['slips in an event behind the end', 8, 'event_unnumbered', [forge('$tenant', 9)]],
+    ['slips one in far behind the end', 8, 'event_unnumbered', [forge('$tenant', 1_000_000)]],
   ]
 
   it.each(cases)('%s: entry %i, %s', async (_, seq, damage, statements) => {
@@ -225,10 +207,12 @@ describe('a chain that was written anew', () => {
   it('is sound in itself, and found by a head that was noted elsewhere', async () => {
     const noted = (await exportAll(tenant.caller, 1000)).head!
     await tamper(
-      `update wm.events set message = 'it never was like that' where tenant_id = $tenant and position = ${eventAt(2)}`,
-      'delete from wm.ledger where tenant_id = $tenant',
-      'delete from wm.ledger_heads where tenant_id = $tenant',
-      'update wm.ledger_progress set low_water_xid = 0',
+      `insert into wm.intake (tenant_id, decided_at, kinds, ids, subject_ids, root_ids, labels, actor_types, actor_ids, principals, messages)
+       select tenant_id, decided_at, array[kind], array[id], array[subject_id], array[root_id], array[label], array[actor_type], array[actor_id],
+              array[principal], array[case seq when 2 then 'it never was like that' else message end]
+         from wm.events where tenant_id = $tenant order by seq`,
+      'delete from wm.events where tenant_id = $tenant',
+      `update wm.ledger_heads set seq = 0, hash = decode(repeat('00', 32), 'hex') where tenant_id = $tenant`,
     )
     await createSequencer(server.manager.tools.system, nullMetrics).sweep()
     expect(await verify()).toMatchObject({ ok: true, entries: 8 })
@@ -238,20 +222,19 @@ describe('a chain that was written anew', () => {
   it('cut off together with its head is found the same way', async () => {
     const noted = (await exportAll(tenant.caller, 1000)).head!
     await tamper(
-      'delete from wm.ledger where tenant_id = $tenant and seq > 5',
-      'update wm.ledger_heads h set (seq, hash) = (select l.seq, l.hash from wm.ledger l where l.tenant_id = h.tenant_id and l.seq = 5) where h.tenant_id = $tenant',
-      `delete from wm.events e where tenant_id = $tenant and not exists (select from wm.ledger l where l.tenant_id = e.tenant_id and l.event_position = e.position)`,
+      'delete from wm.events where tenant_id = $tenant and seq > 5',
+      'update wm.ledger_heads h set (seq, hash) = (select e.seq, e.hash from wm.events e where e.tenant_id = h.tenant_id and e.seq = 5) where h.tenant_id = $tenant',
     )
     expect(await verify()).toMatchObject({ ok: true, entries: 5 })
     expect(await verify(noted)).toMatchObject({ ok: false, seq: 6, damage: 'tail_missing' })
   })
 })
 
-it('the hash is made as the format says: known bytes give a known hash', () => {
+// The hashes were made by another program (hashlib of Python), member by member as the formats name them.
+describe('the hash is made as the format says: known bytes give a known hash', () => {
+  const tenantId = '00000000-0000-4000-8000-00000000000a'
   const event = {
     id: '00000000-0000-4000-8000-000000000001',
-    order_id: null,
-    item_id: null,
     kind: 'order.proposed',
     decided_at: '2026-01-02T03:04:05.000006Z',
     actor_type: 'agent',
@@ -261,8 +244,38 @@ it('the hash is made as the format says: known bytes give a known hash', () => {
     diff: null,
     message: null,
   }
-  // Made by another program (hashlib of Python), member by member as migrations/routines/30_sequencer.sql names them.
-  expect(ledgerHash('00000000-0000-4000-8000-00000000000a', '0'.repeat(64), 1, event)).toBe(
-    'efa3afca8b0e8b47d23099e429b74648fd03b5dfbc7bf8637c2ea57c87a956df',
-  )
+
+  it('version 1, from before migration 7', () => {
+    const old = 'efa3afca8b0e8b47d23099e429b74648fd03b5dfbc7bf8637c2ea57c87a956df'
+    expect(ledgerHash(tenantId, '0'.repeat(64), { seq: 1, event: { ...event, order_id: null, item_id: null } })).toBe(old)
+    expect(
+      ledgerHash(tenantId, '0'.repeat(64), {
+        seq: 1,
+        hash_version: 1,
+        event: { ...event, subject_type: 'order', subject_id: null, root_id: null },
+      }),
+    ).toBe(old)
+  })
+
+  it('version 2', () => {
+    const full = {
+      ...event,
+      subject_type: 'order',
+      subject_id: '00000000-0000-4000-8000-000000000002',
+      root_id: '00000000-0000-4000-8000-000000000002',
+      label: 'test.echo',
+      request_id: 'req-1',
+      trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+      provenance_id: '00000000-0000-4000-8000-000000000003',
+      correlation_id: 'story-0001',
+      causation_id: '00000000-0000-4000-8000-000000000004',
+      session_key: 'sitzung-ü',
+      priority: 1,
+      reason: 'transient',
+      seconds: '12.340',
+    }
+    expect(ledgerHash(tenantId, '0'.repeat(64), { seq: 1, hash_version: 2, event: full })).toBe(
+      '6462e980bc41610f717a08a53dcac77ce022abd6f3f6280f7594692e158ba71d',
+    )
+  })
 })

@@ -1,28 +1,44 @@
 /**
- * Recomputes a tenant's hash chain, independently of the SQL that made it (format: migrations/routines/30_sequencer.sql), and names
+ * Recomputes a tenant's hash chain, independently of the SQL that made it (format: migrations/routines/30_numbering.sql), and names
  * the first entry that does not hold. Nothing here trusts a stored hash that it did not compute itself.
  */
 import { createHash } from 'node:crypto'
-import { findLedgerHead, findUnnumberedFact, type LedgerHead, renderLedger } from './store.ts'
+import { findLedgerHead, findEventBeyondHead, type LedgerHead, renderLedger } from './store.ts'
 import type { Queryable } from '../kernel/store/tx.ts'
 
-/** What a hash is made of. `payload` and `diff` are the stored JSON text, verbatim. */
+/** What a hash is made of. `payload`, `diff` and `seconds` are the stored text, verbatim. */
 export interface LedgerEvent {
   readonly id: string
-  readonly order_id: string | null
-  readonly item_id: string | null
   readonly kind: string
   readonly decided_at: string
+  readonly subject_type?: string
+  readonly subject_id?: string | null
+  readonly root_id?: string | null
+  readonly label?: string | null
   readonly actor_type: string | null
   readonly actor_id: string | null
   readonly principal: string | null
+  readonly request_id?: string | null
+  readonly trace_id?: string | null
+  readonly provenance_id?: string | null
+  readonly correlation_id?: string | null
+  readonly causation_id?: string | null
+  readonly session_key?: string | null
+  readonly priority?: number
+  readonly reason?: string | null
+  readonly seconds?: string | null
   readonly payload: string | null
   readonly diff: string | null
   readonly message: string | null
+  /** Instead of subject and root in exports of format wm1. */
+  readonly order_id?: string | null
+  readonly item_id?: string | null
 }
 export interface LedgerEntry {
   readonly seq: number
-  readonly prev_hash: string
+  /** Absent in exports of format wm1, which know only version 1. */
+  readonly hash_version?: number
+  readonly prev_hash: string | null
   readonly hash: string
   readonly event: LedgerEvent | null
 }
@@ -35,13 +51,14 @@ export interface LedgerExport {
 
 const damages = {
   entry_missing: 'entries were removed, or their numbers changed',
-  event_missing: 'the fact behind the entry is gone',
+  event_missing: 'the event behind the entry is gone',
   broken_link: 'the entry does not continue the one before it',
-  content_changed: 'the fact is not the one that was hashed',
+  content_changed: 'the event is not the one that was hashed',
+  version_back: 'the entry is hashed by an older rule than the one before it, over fewer of its members',
   tail_missing: 'the newest entries were cut off',
   head_changed: 'the head of the chain is not its last entry',
   rewritten: 'the chain is sound in itself but not the one of the checkpoint',
-  event_unnumbered: 'a fact stands beside the chain; nobody numbered it when it was said to happen',
+  event_unnumbered: 'an event stands behind the end of the chain; nobody numbered it',
 } as const
 
 export type Damage = keyof typeof damages
@@ -55,25 +72,61 @@ const genesis = '0'.repeat(64)
 const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex')
 const netstring = (text: string | null): string => `${Buffer.byteLength(text ?? '', 'utf8')}:${text ?? ''},`
 
+type Member = string | number | null | undefined
+
+/** Members of version 1: the order was the root, the item is the subject where it is an item. */
+const membersOfVersion1 = (tenantId: string, prevHash: string, seq: number, event: LedgerEvent): Member[] => [
+  prevHash,
+  tenantId,
+  event.root_id === undefined ? event.order_id : event.root_id,
+  event.subject_type === undefined ? event.item_id : event.subject_type === 'item' ? event.subject_id : null,
+  seq,
+  event.id,
+  event.kind,
+  event.decided_at,
+  event.actor_type,
+  event.actor_id,
+  event.principal,
+  sha256(event.payload ?? ''),
+  sha256(event.diff ?? ''),
+  event.message,
+]
+/** Members of version 2: everything that a reader is shown. */
+const membersOfVersion2 = (tenantId: string, prevHash: string, seq: number, event: LedgerEvent): Member[] => [
+  prevHash,
+  tenantId,
+  seq,
+  event.id,
+  event.kind,
+  event.decided_at,
+  event.subject_type,
+  event.subject_id,
+  event.root_id,
+  event.label,
+  event.actor_type,
+  event.actor_id,
+  event.principal,
+  event.request_id,
+  event.trace_id,
+  event.provenance_id,
+  event.correlation_id,
+  event.causation_id,
+  event.session_key,
+  event.priority,
+  event.reason,
+  event.seconds,
+  sha256(event.payload ?? ''),
+  sha256(event.diff ?? ''),
+  event.message,
+]
+
 /** The hash that the entry must have. */
-export function ledgerHash(tenantId: string, prevHash: string, seq: number, event: LedgerEvent): string {
-  const members = [
-    prevHash,
-    tenantId,
-    event.order_id,
-    event.item_id,
-    String(seq),
-    event.id,
-    event.kind,
-    event.decided_at,
-    event.actor_type,
-    event.actor_id,
-    event.principal,
-    sha256(event.payload ?? ''),
-    sha256(event.diff ?? ''),
-    event.message,
-  ]
-  return sha256(`wm1${members.map(netstring).join('')}`)
+export function ledgerHash(tenantId: string, prevHash: string, entry: { seq: number; hash_version?: number; event: LedgerEvent }): string {
+  const version = entry.hash_version ?? 1
+  const members = (version === 1 ? membersOfVersion1 : membersOfVersion2)(tenantId, prevHash, entry.seq, entry.event)
+  return sha256(
+    `wm${version}${members.map((member) => netstring(member === null || member === undefined ? null : String(member))).join('')}`,
+  )
 }
 
 interface Chain {
@@ -86,13 +139,16 @@ interface Chain {
 /** `checkpoint`: a head that was written down earlier, outside the database. It shows a chain that was recomputed from some entry on. */
 function followChain(tenantId: string, checkpoint: LedgerHead | null): Chain {
   let last: LedgerHead = { seq: 0, hash: genesis }
+  let newestVersion = 1
   const bad = (seq: number, damage: Damage, detail: string = damages[damage]): Verdict => ({ ok: false, tenantId, seq, damage, detail })
   return {
-    take({ seq, prev_hash: prevHash, hash, event }) {
+    take({ seq, hash_version: version = 1, prev_hash: prevHash, hash, event }) {
       if (seq !== last.seq + 1) return bad(last.seq + 1, 'entry_missing', `${damages.entry_missing}: ${last.seq} is followed by ${seq}`)
       if (prevHash !== last.hash) return bad(seq, 'broken_link')
       if (event === null) return bad(seq, 'event_missing')
-      if (ledgerHash(tenantId, prevHash, seq, event) !== hash)
+      if (version < newestVersion) return bad(seq, 'version_back')
+      newestVersion = version
+      if (ledgerHash(tenantId, last.hash, { seq, hash_version: version, event }) !== hash)
         return bad(seq, 'content_changed', `${damages.content_changed}: ${event.kind} ${event.id}`)
       if (checkpoint?.seq === seq && checkpoint.hash !== hash) return bad(seq, 'rewritten')
       last = { seq, hash }
@@ -120,15 +176,15 @@ export function verifyExport(exported: LedgerExport, checkpoint: LedgerHead | nu
 
 const pageSize = 1000
 
-/** Judges a tenant's chain in the database, page by page, and looks for facts that stand beside it. */
+/** Judges a tenant's chain in the database, page by page, and looks for events that stand beside it. */
 export async function verifyLedger(q: Queryable, tenantId: string, checkpoint: LedgerHead | null = null): Promise<Verdict> {
   const chain = followChain(tenantId, checkpoint)
   // The head first: the chain only grows, so every entry up to it must be there by now.
   const head = (await findLedgerHead(q, tenantId)) ?? null
   let after = 0
   for (;;) {
-    // Beyond the head lie entries that came meanwhile; without a head there must be none at all.
-    const through = head?.seq ?? Number.MAX_SAFE_INTEGER
+    // Behind the head lie entries that came meanwhile; whether they should be there is asked at the end.
+    const through = head?.seq ?? 0
     const page = (await renderLedger(q, tenantId, { after, through, limit: pageSize })).map(({ json }) => JSON.parse(json) as LedgerEntry)
     for (const entry of page) {
       const verdict = chain.take(entry)
@@ -138,7 +194,7 @@ export async function verifyLedger(q: Queryable, tenantId: string, checkpoint: L
     if (page.length < pageSize) break
   }
   const verdict = chain.finish(head)
-  const beside = verdict.ok ? await findUnnumberedFact(q, tenantId) : undefined
+  const beside = verdict.ok ? await findEventBeyondHead(q, tenantId) : undefined
   return beside
     ? {
         ok: false,

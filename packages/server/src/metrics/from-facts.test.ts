@@ -153,7 +153,7 @@ describe('counted from the record', () => {
       await db
         .transaction(tenant, async (tx) => {
           await tx.query({
-            text: `insert into wm.events (tenant_id, kind, order_type, priority, decided_at) values ('${tenant}', 'order.proposed', 'test.echo', 1, clock_timestamp())`,
+            text: `insert into wm.intake (tenant_id, kinds, labels, decided_at) values ('${tenant}', '{order.proposed}', '{test.echo}', clock_timestamp())`,
             values: [],
           } as never)
           throw new Error('changed my mind')

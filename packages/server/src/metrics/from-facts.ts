@@ -5,10 +5,10 @@
 import { type CounterName, type EventKind, failureReasons, type LabelsOf } from '@work-manager/contract'
 import type { Metrics } from './metrics.ts'
 
-/** Facts of one kind, order type and reason, as `wm.sequence` counts them. */
-export interface FactCount {
+/** Events of one kind, label (of an order: its type) and reason, as numbering counts them. */
+export interface EventTally {
   readonly kind: string
-  readonly type: string | null
+  readonly label: string | null
   readonly reason: string | null
   readonly n: number
   /** From proposal to each approval. */
@@ -40,12 +40,12 @@ function knownReason(counter: ByType | undefined, reason: string): string {
   return known.includes(reason) ? reason : 'other'
 }
 
-export function countFacts(metrics: Metrics, facts: readonly FactCount[]): void {
-  for (const { kind, type, reason, n, seconds } of facts) {
+export function countEvents(metrics: Metrics, tallies: readonly EventTally[]): void {
+  for (const { kind, label, reason, n, seconds } of tallies) {
     metrics.increment('facts_total', { kind }, n)
     const counter = (counters as Readonly<Record<string, ByType>>)[kind]
-    const labels = { type: type ?? 'unknown', ...(reason === null ? {} : { reason: knownReason(counter, reason) }) }
+    const labels = { type: label ?? 'unknown', ...(reason === null ? {} : { reason: knownReason(counter, reason) }) }
     if (counter) metrics.increment(counter, labels as LabelsOf<ByType>, n)
-    for (const each of seconds ?? []) metrics.observe('order_time_to_approval_seconds', { type: type ?? 'unknown' }, each)
+    for (const each of seconds ?? []) metrics.observe('order_time_to_approval_seconds', { type: label ?? 'unknown' }, each)
   }
 }

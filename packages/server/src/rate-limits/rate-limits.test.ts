@@ -127,7 +127,7 @@ describe('a principal', () => {
     const anew = await server.caller('service', 'anew', { tenant: caller.tenant })
     expect(headersOf(await quick(anew))['x-ratelimit-limit']).toBe(String(size('enterprise')))
     const facts = await server.database.sql<{ payload: unknown; principal: string; priority: number }>(
-      `select e.payload, e.principal, e.priority from wm.events e join wm.tenants t on t.id = e.tenant_id
+      `select e.payload, e.principal, e.priority from record e join wm.tenants t on t.id = e.tenant_id
         where t.slug = '${caller.tenant}' and kind = 'tenant.tier_set' order by position`,
     )
     expect(facts).toEqual([

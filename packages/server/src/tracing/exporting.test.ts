@@ -54,10 +54,7 @@ describe('without an exporter', () => {
   })
   afterAll(() => story.server.stop())
   const traceIds = (order: string, kind: string) =>
-    story.server.database.sql<{ trace_id: string | null }>('select trace_id from wm.events where order_id = $1 and kind = $2', [
-      order,
-      kind,
-    ])
+    story.server.database.sql<{ trace_id: string | null }>('select trace_id from record where order_id = $1 and kind = $2', [order, kind])
 
   it('what the proposer sends goes with the order: to the agent, the record, the decision and the effect', async () => {
     const proposed = await story.proposer.post(

@@ -133,7 +133,7 @@ const wholeOrder = [
 ]
 const factsOf = (order: string) =>
   database.sql<{ kind: string; trace_id: string | null }>(
-    `select kind, trace_id from wm.events where order_id = $1 and kind not in ('order.checked_out', 'order.in_progress', 'order.submitted') order by position`,
+    `select kind, trace_id from record where order_id = $1 and kind not in ('order.checked_out', 'order.in_progress', 'order.submitted') order by position`,
     [order],
   )
 

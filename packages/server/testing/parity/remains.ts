@@ -12,7 +12,7 @@ export class Blanks {
 
   blank(json: string): string {
     return json
-      .replaceAll(/("(?:request_id|provenance_id|trace_id)":)"[^"]*"/g, '$1"<there>"')
+      .replaceAll(/("(?:request_id|provenance_id|trace_id|correlation_id)":)"[^"]*"/g, '$1"<there>"')
       .replaceAll(/\bwl\.[\w.-]+/g, (token) => this.numbered('token', token))
       .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, (id) => this.numbered('id', id))
       .replaceAll(/sha256:[0-9a-f]{64}/g, (digest) => this.numbers.get(digest) ?? digest)
@@ -28,7 +28,7 @@ export class Blanks {
   }
 }
 
-/** Table → its order of rows, in words that no id decides. Positions and transaction numbers are the database's own. */
+/** Table → its order of rows, in words that no id decides. Positions are the database's own. */
 const tables: Readonly<Record<string, string>> = {
   orders: 'created_at, id',
   items: 'ordinal',
@@ -38,10 +38,10 @@ const tables: Readonly<Record<string, string>> = {
   effects: 'name, key',
   records: 'collection, key',
   idempotency: 'operation, created_at',
-  events: 'position',
+  record: 'position',
 }
 /** Counted by the whole database, or made from ids and a key. */
-const ownToTheTelling = ['position', 'xid', 'key_hash', 'fingerprint']
+const ownToTheTelling = ['position', 'seq', 'seconds', 'key_hash', 'fingerprint']
 
 export type Remains = Readonly<Record<string, readonly string[]>>
 
@@ -50,7 +50,7 @@ export async function remainsOf(server: TestServer, tenant: string, blanks: Blan
   const remains: Record<string, string[]> = {}
   for (const [table, order] of Object.entries(tables)) {
     const rows = await server.database.sql<{ row: Record<string, unknown> }>(
-      `select row_to_json(t) as row from wm.${table} t where tenant_id = (select id from wm.tenants where slug = $1) order by ${order}`,
+      `select row_to_json(t) as row from ${table === 'record' ? table : `wm.${table}`} t where tenant_id = (select id from wm.tenants where slug = $1) order by ${order}`,
       [tenant],
     )
     remains[table] = rows.map(({ row }) => {

@@ -60,7 +60,7 @@ describe.each(doorNames.map((name, n) => [name, n] as const))('a key first used 
     const answer = await everywhere(n, { operation: 'submit_item', input, idempotencyKey })
     expect([answer.item.id, answer.order_state]).toEqual([item.id, 'submitted'])
     expect(await count('wm.submissions where item_id = $1', item.id)).toBe(1)
-    expect(await count(`wm.events where item_id = $1 and kind = 'item.submitted'`, item.id)).toBe(1)
+    expect(await count(`record where item_id = $1 and kind = 'item.submitted'`, item.id)).toBe(1)
     await mismatch(n, { operation: 'submit_item', input: { ...input, notes: 'otherwise' }, idempotencyKey })
   })
 })

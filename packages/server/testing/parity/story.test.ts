@@ -35,11 +35,11 @@ it('the story, over HTTP, goes as it should', async () => {
     ['records', 2],
     // Two refusals that were remembered as facts kept no answer: their keys may be used again.
     ['idempotency', 6],
-    ['events', overHttp.remains['events']!.length],
+    ['record', overHttp.remains['record']!.length],
   ])
   expect(overHttp.remains['orders']![0]).toContain('"state":"completed"')
   const [kinds] = await server.database.sql<{ kinds: string[] }>(
-    `select array_agg(kind order by position) as kinds from wm.events where tenant_id = (select id from wm.tenants where slug = 'door-0')`,
+    `select array_agg(kind order by position) as kinds from record where tenant_id = (select id from wm.tenants where slug = 'door-0')`,
   )
   expect(kinds!.kinds).toEqual(
     expect.arrayContaining(['order.proposed', 'item.part_refused', 'item.leased', 'order.approved', 'order.applied']),
@@ -55,7 +55,7 @@ describe.each(doorNames.slice(1).map((name, n) => [name, n + 1] as const))('%s',
 
   it('refuses with the same codes', () => expect(telling.refusals).toEqual(overHttp.refusals))
   it('answers the same', () => expect(telling.said).toEqual(overHttp.said))
-  it.each(['orders', 'items', 'submissions', 'parts', 'approvals', 'effects', 'records', 'idempotency', 'events'])(
+  it.each(['orders', 'items', 'submissions', 'parts', 'approvals', 'effects', 'records', 'idempotency', 'record'])(
     'leaves equal %s',
     (table) => expect(telling.remains[table]).toEqual(overHttp.remains[table]),
   )

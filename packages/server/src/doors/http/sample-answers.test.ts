@@ -173,8 +173,8 @@ async function record({ server, proposer, agent, reviewer }: Story): Promise<Rec
 async function refuse({ database }: Story['server'], seqs: number[]): Promise<void> {
   await database.sql(
     `insert into wm.parked_messages (tenant_id, publisher, seq, state, event_id, order_id, kind, reason, tries, first_refused_at, last_refused_at)
-     select l.tenant_id, 'file', l.seq, 'parked', e.id, e.order_id, e.kind, 'too large for the stream', 5, now(), now()
-       from wm.ledger l join wm.events e on e.tenant_id = l.tenant_id and e.position = l.event_position where l.seq = any ($1)`,
+     select e.tenant_id, 'file', e.seq, 'parked', e.id, e.order_id, e.kind, 'too large for the stream', 5, now(), now()
+       from record e where e.seq = any ($1)`,
     [seqs],
   )
 }

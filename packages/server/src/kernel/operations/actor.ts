@@ -15,5 +15,7 @@ export function actorOf(context: OperationContext, traceparent: string | null = 
     requestId: context.requestId,
     provenanceId: provenance.id,
     traceId: traceIdOf(traceparent),
+    correlationId: context.correlationId,
+    sessionKey: context.sessionKey,
   }
 }

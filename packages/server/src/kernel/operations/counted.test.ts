@@ -34,8 +34,8 @@ async function insertOrder(client: { query(text: string, values: unknown[]): Pro
   )
   if (withFact)
     await client.query(
-      `insert into wm.events (tenant_id, order_id, kind, order_type, priority, decided_at)
-       select tenant_id, id, 'order.proposed', type, 1, now() from wm.orders where id = $1`,
+      `insert into wm.intake (tenant_id, subject_ids, root_ids, kinds, labels, decided_at)
+       select tenant_id, array[id], array[id], '{order.proposed}', array[type], now() from wm.orders where id = $1`,
       [id],
     )
 }

@@ -3,11 +3,13 @@
  * first, the answer's bytes are kept in the transaction of the effect. A class, because every checkout and heartbeat makes one: closures
  * for what most calls never do were 7 % of the server's garbage.
  */
+import { randomUUID } from 'node:crypto'
 import { errorCatalogue, WorkError } from '@work-manager/contract'
 import type { Principal, Provenance } from '../principal.ts'
 import type { Admission } from '../../rate-limits/admission.ts'
 import { topics } from '../signals/work-signal.ts'
 import { completeAnswer, findAnswer, type KeptAnswer, keepAnswer, type KeyScope, reserveKey } from '../store/idempotency.ts'
+import { findNewestIntake } from '../store/event-count.ts'
 import type { Queryable, Tx } from '../store/tx.ts'
 import type { ToolCall } from '../../tracing/attributes.ts'
 import type { OperationTrace } from '../../tracing/operation-trace.ts'
@@ -18,6 +20,8 @@ export interface OperationRequest {
   readonly principal: Principal
   readonly provenance: Provenance
   readonly requestId: string
+  readonly correlationId?: string
+  readonly sessionKey?: string | null
   readonly input: Record<string, unknown>
   readonly idempotencyKey: string | undefined
   readonly signal: AbortSignal
@@ -74,6 +78,7 @@ export class OperationCall implements OperationContext {
   private readonly operation: Operation
   private readonly request: OperationRequest
   private readonly ttlSeconds: number
+  private correlation: string | undefined
   private answerLater = false
   private committed = false
 
@@ -95,6 +100,12 @@ export class OperationCall implements OperationContext {
   }
   get requestId(): string {
     return this.request.requestId
+  }
+  get correlationId(): string {
+    return (this.correlation ??= this.request.correlationId ?? randomUUID())
+  }
+  get sessionKey(): string | null {
+    return this.request.sessionKey ?? null
   }
   get signal(): AbortSignal {
     return this.request.signal
@@ -127,6 +138,17 @@ export class OperationCall implements OperationContext {
 
   read<T>(work: (q: Queryable) => Promise<T>): Promise<T> {
     return this.tools.db.read(this.principal.tenantId, work)
+  }
+
+  async readRecord<T>(work: (q: Queryable) => Promise<T>): Promise<T> {
+    const first = await this.read(async (q) => {
+      const newest = await findNewestIntake(q)
+      return newest === null ? { value: await work(q) } : { newest }
+    })
+    if ('value' in first) return first.value as T
+    // Outside the transaction: a reader that waits holds no connection.
+    await this.tools.record.catchUp(this.principal.tenantId, first.newest)
+    return this.read(work)
   }
 
   async write(work: (tx: Tx) => Promise<Reply | Refused>, options?: { answerLater?: boolean }): Promise<Reply> {

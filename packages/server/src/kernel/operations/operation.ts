@@ -40,6 +40,10 @@ export interface OperationContext<T extends KernelTools = KernelTools> {
   readonly principal: Principal
   readonly provenance: Provenance
   readonly requestId: string
+  /** X-Correlation-ID: the story that what the call begins will belong to; made up when the caller sent none. */
+  readonly correlationId: string
+  /** X-Session-Key: the caller's session, if it named one. */
+  readonly sessionKey: string | null
   /** The trace that the caller sent; without an exporter also the one that the call continues. Read it with `traceparentOf`. */
   traceparent: string | null
   /** The call's span; null where no exporter is configured. */
@@ -51,6 +55,11 @@ export interface OperationContext<T extends KernelTools = KernelTools> {
   readonly signal: AbortSignal
   /** Read in one short read-only transaction of the caller's tenant. */
   read<T>(work: (q: Queryable) => Promise<T>): Promise<T>
+  /**
+   * The same for whoever reads events: what was committed when this was called has its number before `work` runs, so callers find their own
+   * last change on the record. Refuses with: record_behind.
+   */
+  readRecord<T>(work: (q: Queryable) => Promise<T>): Promise<T>
   /**
    * The one writing transaction of an ordinary operation: reserve the idempotency key, do the work, keep the answer's bytes, commit.
    * With `answerLater` the key is reserved and the effect committed, and the bytes are kept when the handler returns.

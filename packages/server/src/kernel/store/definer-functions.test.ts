@@ -212,10 +212,10 @@ describe('the start refuses a fence that was changed by hand', () => {
     ],
     [
       'a policy that is gone',
-      'alter policy app on wm.ledger rename to gone',
-      'alter policy gone on wm.ledger rename to app',
+      'alter policy app on wm.events rename to gone',
+      'alter policy gone on wm.events rename to app',
       'policies',
-      'ledger.app',
+      'events.app',
     ],
     [
       'tenants that see each other',

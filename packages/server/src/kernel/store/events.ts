@@ -1,4 +1,4 @@
-/** The record: facts are appended in the transaction of their change; the ledger numbers them right after. */
+/** The record: events are taken in with the transaction of their change; numbering (routines/30_numbering.sql) gives them their place. */
 import type { EventKind } from '@work-manager/contract'
 import sql, { join } from 'sql-template-tag'
 import type { Instant, Queryable, Tx } from './tx.ts'
@@ -11,6 +11,9 @@ export interface Actor {
   readonly requestId: string | null
   readonly provenanceId: string | null
   readonly traceId: string | null
+  /** Of the call; events of a story that has its own keep that one. */
+  readonly correlationId: string | null
+  readonly sessionKey: string | null
 }
 
 export const systemActor = (service: string, traceId: string | null = null): Actor => ({
@@ -20,43 +23,103 @@ export const systemActor = (service: string, traceId: string | null = null): Act
   requestId: null,
   provenanceId: null,
   traceId,
+  correlationId: null,
+  sessionKey: null,
 })
 
-export interface Fact {
+/** What an event is about. The first word of its kind names the sort of thing. */
+export interface Subject {
+  readonly subjectId?: string | null
+  /** What is kept in order: the order of an item, a part or an effect; else the subject itself. */
+  readonly rootId?: string | null
+  /** What stands for it in metrics and lists: an order type, a publisher, what is paused. */
+  readonly label?: string | null
+  readonly correlationId?: string | null
+  readonly sessionKey?: string | null
+}
+
+export interface NewEvent extends Subject {
   readonly kind: EventKind
-  readonly orderId: string | null
-  readonly itemId?: string | null
-  readonly orderType?: string | null
+  /** Given where another event names it as its cause. */
+  readonly id?: string | null
+  readonly causationId?: string | null
   readonly payload?: unknown
   readonly diff?: unknown
   readonly message?: string | null
+  /** Why, in a word of a closed set: what metrics count by. */
+  readonly reason?: string | null
+  /** How long what ended here took. */
+  readonly seconds?: number | null
   /** Defaults to the actor given to `appendEvents`. */
   readonly actor?: Actor
 }
 
-const json = (value: unknown): string | null => (value === undefined || value === null ? null : JSON.stringify(value))
+/** The story that an order began. */
+export interface Story {
+  readonly correlation_id: string | null
+  readonly session_key: string | null
+}
+interface OrderOfEvent extends Story {
+  readonly id: string
+  readonly type: string
+}
 
-/** Appends facts in the order given, all at the decision point `decidedAt`. */
-export async function appendEvents(tx: Tx, actor: Actor, decidedAt: Instant, facts: readonly Fact[]): Promise<void> {
-  if (facts.length === 0) return
-  const rows = facts.map((fact) => {
-    const by = fact.actor ?? actor
-    return sql`(${tx.tenantId}::uuid, ${fact.orderId}::uuid, ${fact.itemId ?? null}::uuid, ${fact.kind}, ${fact.orderType ?? null}, ${by.actorType},
-      ${by.actorId}, ${by.principal}, ${by.requestId}, ${by.traceId}, ${by.provenanceId}::uuid, wm.event_priority(${fact.kind}),
-      ${json(fact.payload)}::json, ${json(fact.diff)}::json, ${fact.message ?? null}, ${decidedAt}::timestamptz)`
-  })
-  for (let from = 0; from < rows.length; from += 500) {
-    await tx.query(sql`
-      insert into wm.events (tenant_id, order_id, item_id, kind, order_type, actor_type, actor_id, principal, request_id, trace_id,
-        provenance_id, priority, payload, diff, message, decided_at)
-      values ${join(rows.slice(from, from + 500))}`)
+export const ofOrder = (order: OrderOfEvent): Subject => ({
+  subjectId: order.id,
+  rootId: order.id,
+  label: order.type,
+  correlationId: order.correlation_id,
+  sessionKey: order.session_key,
+})
+/** Something that belongs to the order: an item, an effect. */
+export const partOf = (order: OrderOfEvent, subjectId: string): Subject => ({ ...ofOrder(order), subjectId })
+export const ofItem = (item: Story & { readonly id: string; readonly order_id: string; readonly order_type: string }): Subject => ({
+  subjectId: item.id,
+  rootId: item.order_id,
+  label: item.order_type,
+  correlationId: item.correlation_id,
+  sessionKey: item.session_key,
+})
+/** Something that stands for itself: a key, a tenant. */
+export const ofItself = (subjectId: string, label: string | null = null): Subject => ({ subjectId, rootId: subjectId, label })
+
+const json = (value: unknown): string | null => (value === undefined || value === null ? null : JSON.stringify(value))
+/** Seconds between two moments, to the millisecond. */
+export const secondsBetween = (from: Instant, to: Instant): number => (Date.parse(to) - Date.parse(from)) / 1000
+
+/** So many events go into one row: numbering takes whole rows, and a pass should be short. */
+const mostPerRow = 500
+
+/** Appends events in the order given, all at the decision point `decidedAt`. */
+export async function appendEvents(tx: Tx, actor: Actor, decidedAt: Instant, events: readonly NewEvent[]): Promise<void> {
+  for (let from = 0; from < events.length; from += mostPerRow) {
+    const part = events.slice(from, from + mostPerRow)
+    /** One column; null when nobody has a value, which is shorter. */
+    const column = <T>(of: (event: NewEvent, by: Actor) => T | null | undefined): Array<T | null> | null => {
+      const values = part.map((event) => of(event, event.actor ?? actor) ?? null)
+      return values.some((value) => value !== null) ? values : null
+    }
+    await tx.query(
+      sql`
+      insert into wm.intake (tenant_id, decided_at, kinds, ids, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
+        trace_ids, provenance_ids, correlation_ids, causation_ids, session_keys, payloads, diffs, messages, reasons, seconds)
+      values (${tx.tenantId}::uuid, ${decidedAt}::timestamptz, ${part.map((event) => event.kind)}::text[], ${column((e) => e.id)}::uuid[],
+        ${column((e) => e.subjectId)}::uuid[], ${column((e) => e.rootId)}::uuid[], ${column((e) => e.label)}::text[],
+        ${column((_, by) => by.actorType)}::text[], ${column((_, by) => by.actorId)}::text[], ${column((_, by) => by.principal)}::text[],
+        ${column((_, by) => by.requestId)}::text[], ${column((_, by) => by.traceId)}::text[], ${column((_, by) => by.provenanceId)}::uuid[],
+        ${column((e, by) => e.correlationId ?? by.correlationId)}::text[], ${column((e) => e.causationId)}::uuid[],
+        ${column((e, by) => e.sessionKey ?? by.sessionKey)}::text[], ${column((e) => json(e.payload))}::text[],
+        ${column((e) => json(e.diff))}::text[], ${column((e) => e.message)}::text[], ${column((e) => e.reason)}::text[],
+        ${column((e) => e.seconds)}::numeric[])`,
+      'append_events',
+    )
   }
 }
 
 export interface EventFilter {
-  readonly orderId?: string
-  readonly itemId?: string
+  readonly rootId?: string
   readonly kind?: string
+  readonly correlationId?: string
   readonly principal?: string
   readonly agentId?: string
   readonly modelName?: string
@@ -64,19 +127,25 @@ export interface EventFilter {
   readonly requestId?: string
 }
 
-/** Event JSON, newest first, at most `limit`, older than position `before` when given; with the position of the last row. */
+/** Kinds that are found by their own indexes (migrations/000007_record.sql); the others are those of the lease cycle, found by their root. */
+const isRare = sql`e.kind not in ('item.leased', 'item.in_progress', 'item.heartbeat', 'item.submitted', 'order.checked_out', 'order.in_progress', 'order.submitted')`
+
+/** Event JSON, newest first, at most `limit`, with a smaller seq than `before` when given. Only what is numbered: see `readRecord`. */
 export async function listEvents(
   q: Queryable,
   filter: EventFilter,
   limit: number,
   before?: string,
-): Promise<Array<{ position: string; json: string }>> {
+): Promise<Array<{ seq: string; json: string }>> {
   const wheres = [sql`true`]
-  if (filter.orderId) wheres.push(sql`e.order_id = ${filter.orderId}`)
-  if (filter.itemId) wheres.push(sql`e.item_id = ${filter.itemId}`)
+  if (filter.rootId) wheres.push(sql`e.root_id = ${filter.rootId}`)
   if (filter.kind) wheres.push(sql`e.kind = ${filter.kind}`)
   if (filter.principal) wheres.push(sql`e.principal = ${filter.principal}`)
   if (filter.requestId) wheres.push(sql`e.request_id = ${filter.requestId}`)
+  // Every story has a rare event (it was proposed), and through its root all the others.
+  if (filter.correlationId)
+    wheres.push(sql`e.correlation_id = ${filter.correlationId} and (${isRare} or e.root_id in (
+      select e.root_id from wm.events e where e.tenant_id = wm.current_tenant() and e.correlation_id = ${filter.correlationId} and ${isRare}))`)
   if (filter.agentId || filter.modelName || filter.ip) {
     const origin = [sql`true`]
     if (filter.agentId) origin.push(sql`p.agent_id = ${filter.agentId}`)
@@ -86,13 +155,12 @@ export async function listEvents(
       sql`e.provenance_id in (select p.id from wm.provenance p where p.tenant_id = wm.current_tenant() and ${join(origin, ' and ')})`,
     )
   }
-  if (before) wheres.push(sql`e.position < ${before}::bigint`)
+  if (before) wheres.push(sql`e.seq < ${before}::bigint`)
   return q.query(sql`
-    select e.position::text as position, wm.event_json(e, l.seq)::text as json
+    select e.seq::text as seq, wm.event_json(e)::text as json
       from wm.events e
-      left join wm.ledger l on l.tenant_id = e.tenant_id and l.event_position = e.position
      where e.tenant_id = wm.current_tenant() and ${join(wheres, ' and ')}
-     order by e.position desc limit ${limit}`)
+     order by e.seq desc limit ${limit}`)
 }
 
 /** Events of the item, and the order-level events of its order, newest first. */
@@ -102,42 +170,55 @@ export async function listItemTimeline(
   itemId: string,
   limit: number,
   before?: string,
-): Promise<Array<{ position: string; json: string }>> {
-  const older = before ? sql`and e.position < ${before}::bigint` : sql``
-  return q.query(sql`
-    select e.position::text as position, wm.event_json(e, l.seq)::text as json
+): Promise<Array<{ seq: string; json: string }>> {
+  return q.query(
+    sql`
+    select e.seq::text as seq, wm.event_json(e)::text as json
       from wm.events e
-      left join wm.ledger l on l.tenant_id = e.tenant_id and l.event_position = e.position
-     where e.tenant_id = wm.current_tenant() and e.order_id = ${orderId} and (e.item_id = ${itemId} or e.item_id is null) ${older}
-     order by e.position desc limit ${limit}`)
+     where e.tenant_id = wm.current_tenant() and e.root_id = ${orderId} and (e.subject_type <> 'item' or e.subject_id = ${itemId})
+       and e.seq < ${before ?? '9223372036854775807'}::bigint
+     order by e.seq desc limit ${limit}`,
+    'list_item_timeline',
+  )
 }
 
-/** The diff of the order's apply, as JSON text; undefined before it was applied. */
+/** The diff of the order's apply, as JSON text; undefined before it was applied. Numbered or not: whoever applied it is waiting. */
 export async function findDiff(q: Queryable, orderId: string): Promise<string | undefined> {
   const [row] = await q.query<{ diff: string }>(
     sql`
-    select e.diff::text as diff from wm.events e
-     where e.tenant_id = wm.current_tenant() and e.order_id = ${orderId} and e.kind = 'order.applied' order by e.position desc limit 1`,
+    (select u.diff::text as diff from wm.unnumbered u
+      where u.tenant_id = wm.current_tenant() and u.root_id = ${orderId} and u.kind = 'order.applied' order by u.intake_id desc, u.n desc limit 1)
+    union all
+    (select e.diff::text as diff from wm.events e
+      where e.tenant_id = wm.current_tenant() and e.subject_id = ${orderId} and e.kind = 'order.applied' order by e.seq desc limit 1)
+    limit 1`,
     'find_diff',
   )
   return row?.diff
 }
 
-/** The attempts that led to a dead letter: the last refusals, failures and expiries of an item, oldest first. */
+/** The attempts that led to a dead letter: the last refusals, failures and expiries of an item, oldest first; numbered or not. */
 export async function readCaseFile(q: Queryable, itemId: string): Promise<unknown[]> {
   const rows = await q.query<{ kind: string; payload: unknown; message: string | null; at: string }>(
     sql`
-    select * from (
-      select e.kind, e.payload, e.message, wm.wire_time(e.decided_at) as at, e.position from wm.events e
-       where e.tenant_id = wm.current_tenant() and e.item_id = ${itemId}
-         and e.kind in ('item.failed', 'item.lease_expired', 'item.submission_refused', 'item.part_refused')
-       order by e.position desc limit 20) latest order by position`,
+    select l.kind, l.payload, l.message, wm.wire_time(l.decided_at) as at from (
+      select * from (
+        (select 1 as place, e.seq as row, 0 as n, e.kind, e.payload, e.message, e.decided_at from wm.events e
+          where e.tenant_id = wm.current_tenant() and e.subject_id = ${itemId}
+            and e.kind in ('item.failed', 'item.lease_expired', 'item.submission_refused', 'item.part_refused')
+          order by e.seq desc limit 20)
+        union all
+        select 2, u.intake_id, u.n, u.kind, u.payload, u.message, u.decided_at from wm.unnumbered u
+         where u.tenant_id = wm.current_tenant() and u.subject_id = ${itemId}
+           and u.kind in ('item.failed', 'item.lease_expired', 'item.submission_refused', 'item.part_refused')) all_of_them
+       order by place desc, row desc, n desc limit 20) l
+     order by l.place, l.row, l.n`,
     'read_case_file',
   )
   return rows.map(({ kind, payload, message, at }) => ({ kind, at, message, payload }))
 }
 
-/** Sequenced events of the order with a greater seq, oldest first. */
+/** Events of the order with a greater seq, oldest first. */
 export async function listOrderTimeline(
   q: Queryable,
   orderId: string,
@@ -146,11 +227,10 @@ export async function listOrderTimeline(
 ): Promise<Array<{ seq: string; json: string }>> {
   return q.query(
     sql`
-    select l.seq::text as seq, wm.event_json(e, l.seq)::text as json
+    select e.seq::text as seq, wm.event_json(e)::text as json
       from wm.events e
-      join wm.ledger l on l.tenant_id = e.tenant_id and l.event_position = e.position
-     where e.tenant_id = wm.current_tenant() and e.order_id = ${orderId} and l.seq > ${afterSeq}
-     order by l.seq limit ${limit}`,
+     where e.tenant_id = wm.current_tenant() and e.root_id = ${orderId} and e.seq > ${afterSeq}
+     order by e.seq limit ${limit}`,
     'list_order_timeline',
   )
 }

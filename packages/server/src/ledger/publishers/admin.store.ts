@@ -26,8 +26,8 @@ export async function viewPublishers(q: Queryable, named: readonly string[]): Pr
       union select c.publisher from wm.publisher_cursors c where c.tenant_id = wm.current_tenant()),
     head as (select coalesce((select h.seq from wm.ledger_heads h where h.tenant_id = wm.current_tenant()), 0) as seq)
     select p.publisher, coalesce(c.seq, 0)::float8 as seq, head.seq::float8 as head, (head.seq - coalesce(c.seq, 0))::float8 as lag_facts,
-        coalesce((select greatest(0, extract(epoch from clock_timestamp() - l.sequenced_at)) from wm.ledger l
-          where l.tenant_id = wm.current_tenant() and l.seq = coalesce(c.seq, 0) + 1), 0)::float8 as lag_seconds,
+        coalesce((select greatest(0, extract(epoch from clock_timestamp() - e.sequenced_at)) from wm.events e
+          where e.tenant_id = wm.current_tenant() and e.seq = coalesce(c.seq, 0) + 1), 0)::float8 as lag_seconds,
         (select count(*)::int from wm.parked_messages m where m.tenant_id = wm.current_tenant() and m.publisher = p.publisher and m.state <> 'trying') as parked,
         (select count(*)::int from wm.parked_messages m where m.tenant_id = wm.current_tenant() and m.publisher = p.publisher and m.state = 'trying') as trying,
         s.connected, s.error as connection_error, c.last_error, c.last_error_at, c.last_published_at

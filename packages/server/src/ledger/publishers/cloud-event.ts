@@ -17,19 +17,20 @@ const traceparent = (traceId: string | null, id: string): string | undefined =>
 
 /** `data` is the text that the database rendered, byte for byte: a JSON reader would change numbers. */
 export function toMessage(tenantId: string, source: string, fact: LedgerFact): Message {
-  const key = fact.order_id ?? tenantId
+  const key = fact.root_id ?? tenantId
   const type = typeOf(fact.kind)
   const head = JSON.stringify({
     specversion: '1.0',
     id: fact.id,
     source,
     type,
-    subject: fact.item_id ?? fact.order_id ?? undefined,
+    subject: fact.subject_id ?? fact.root_id ?? undefined,
     time: fact.decided_at,
     datacontenttype: 'application/json',
     sequence: sequence(fact.seq),
     partitionkey: key,
-    correlationid: fact.request_id ?? undefined,
+    correlationid: fact.correlation_id ?? fact.request_id ?? undefined,
+    causationid: fact.causation_id ?? undefined,
     traceparent: traceparent(fact.trace_id, fact.id),
     tenantid: tenantId,
   })

@@ -18,8 +18,12 @@ export interface LedgerFact {
   readonly seq: number
   readonly id: string
   readonly kind: string
+  readonly subject_id: string | null
+  readonly root_id: string | null
   readonly order_id: string | null
   readonly item_id: string | null
+  readonly correlation_id: string | null
+  readonly causation_id: string | null
   readonly request_id: string | null
   readonly trace_id: string | null
   readonly decided_at: Instant
@@ -68,9 +72,8 @@ export async function takeCursor(system: SystemDb, publisher: string, leaseMs: n
   )
 }
 
-const factColumns = sql`l.seq::text as seq, e.id, e.kind, e.order_id, e.item_id, e.request_id, e.trace_id,
-  e.decided_at, wm.event_json(e, l.seq)::text as json`
-const ledgerJoin = sql`wm.ledger l join wm.events e on e.tenant_id = l.tenant_id and e.position = l.event_position and e.decided_at = l.event_decided_at`
+const factColumns = sql`e.seq::text as seq, e.id, e.kind, e.subject_id, e.root_id, case when e.subject_type in ('order', 'item', 'part', 'effect') then e.root_id end as order_id,
+  case when e.subject_type = 'item' then e.subject_id end as item_id, e.request_id, e.trace_id, e.correlation_id, e.causation_id, e.decided_at, wm.event_json(e)::text as json`
 const numbered = (rows: Array<Omit<LedgerFact, 'seq'> & { seq: string }>): LedgerFact[] =>
   rows.map((row) => ({ ...row, seq: Number(row.seq) }))
 
@@ -86,10 +89,10 @@ export async function readFacts(
   return numbered(
     await q.query(
       sql`
-      select ${factColumns} from ${ledgerJoin}
-       where l.tenant_id = ${tenantId} and l.seq > ${range.after} and l.seq <= ${range.through} and not l.seq = any (${[...range.ahead]}::bigint[])
+      select ${factColumns} from wm.events e
+       where e.tenant_id = ${tenantId} and e.seq > ${range.after} and e.seq <= ${range.through} and not e.seq = any (${[...range.ahead]}::bigint[])
          and e.kind like any (${likes(range.kinds)})
-       order by l.seq limit ${range.limit}`,
+       order by e.seq limit ${range.limit}`,
       'read_facts',
     ),
   )
@@ -100,7 +103,7 @@ export async function readFactsToRetry(q: Queryable, tenantId: string, publisher
   return numbered(
     await q.query(
       sql`
-      select ${factColumns} from wm.parked_messages p join (${ledgerJoin}) on l.tenant_id = p.tenant_id and l.seq = p.seq
+      select ${factColumns} from wm.parked_messages p join wm.events e on e.tenant_id = p.tenant_id and e.seq = p.seq
        where p.tenant_id = ${tenantId} and p.publisher = ${publisher} and p.state = 'retry' order by p.seq limit ${limit}`,
       'read_facts_to_retry',
     ),

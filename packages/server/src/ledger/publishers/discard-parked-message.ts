@@ -30,12 +30,13 @@ export const discardParkedMessage = defineOperation({
       await appendEvents(tx, actorOf(context), await tx.clock(), [
         {
           kind: 'publisher.message_discarded',
-          orderId: message.order_id,
-          itemId: message.item_id,
+          label: input.publisher,
           payload: {
             publisher: input.publisher,
             seq: input.seq,
             event_id: message.event_id,
+            order_id: message.order_id,
+            item_id: message.item_id,
             kind: message.kind,
             refused_because: message.reason,
             reason: input.reason,

@@ -47,7 +47,7 @@ export const movePublisherCursor = defineOperation({
       await appendEvents(tx, actorOf(context), await tx.clock(), [
         {
           kind: 'publisher.cursor_moved',
-          orderId: null,
+          label: publisher,
           payload: { publisher, from_seq: from, seq, reason: input.reason },
           message: input.reason.slice(0, 500),
         },

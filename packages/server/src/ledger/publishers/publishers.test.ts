@@ -44,9 +44,9 @@ const publishers = async (caller = person) =>
 async function park(seq: number): Promise<void> {
   await server.database.sql(
     `insert into wm.parked_messages (tenant_id, publisher, seq, state, event_id, order_id, kind, reason, tries, first_refused_at, last_refused_at)
-     select l.tenant_id, 'file', l.seq, 'parked', e.id, e.order_id, e.kind, 'too large', 5, now(), now()
-       from wm.ledger l join wm.events e on e.tenant_id = l.tenant_id and e.position = l.event_position join wm.tenants t on t.id = l.tenant_id
-      where t.slug = 'acme' and l.seq = $1`,
+     select e.tenant_id, 'file', e.seq, 'parked', e.id, e.order_id, e.kind, 'too large', 5, now(), now()
+       from record e join wm.tenants t on t.id = e.tenant_id
+      where t.slug = 'acme' and e.seq = $1`,
     [seq],
   )
 }
@@ -151,7 +151,7 @@ it('a running server publishes by itself, beside a receiver that is away, and tw
       expect((await callers[n % 2]!.post('/propose', { type: 'test.echo', payload: { messages: ['x'] } })).status).toBe(201)
     const published = await until(async () => {
       const found = (await readFile(both, 'utf8')).split('\n').filter((line) => line !== '')
-      const [{ n }] = (await one.database.sql<{ n: number }>('select count(*)::int as n from wm.events')) as [{ n: number }]
+      const [{ n }] = (await one.database.sql<{ n: number }>('select count(*)::int as n from record')) as [{ n: number }]
       return found.length >= n && found
     }, 'everything is in the file')
     expect(new Set(published.map((line) => (JSON.parse(line) as { id: string }).id)).size).toBe(published.length)

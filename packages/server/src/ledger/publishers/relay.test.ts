@@ -311,19 +311,28 @@ describe('the filter', () => {
   })
 })
 
-it('carries the trace and the request of a fact, and its numbers as they were written', async () => {
+it('carries the trace and the story of an event, and its numbers as they were written', async () => {
   const tenant = await stage.tenant()
   const trace = 'a'.repeat(32)
   await stage.write(tenant, {
     ...orderFact(uuidv7()),
     payload: { price: 1.5 },
-    actor: { actorType: 'agent', actorId: 'a', principal: 'agent:a', requestId: 'req-1', provenanceId: null, traceId: trace },
+    actor: {
+      actorType: 'agent',
+      actorId: 'a',
+      principal: 'agent:a',
+      requestId: 'req-1',
+      provenanceId: null,
+      correlationId: 'story-0001',
+      sessionKey: null,
+      traceId: trace,
+    },
   })
   const { got, create } = receiver()
   await stage.drain(stage.relay(create), 'test')
   const event = JSON.parse(got[0]!.body) as Record<string, string>
   expect(event).toMatchObject({
-    correlationid: 'req-1',
+    correlationid: 'story-0001',
     source: 'urn:test',
     type: 'dev.workmanager.order.stale.v1',
     sequence: '0000000000000000001',

@@ -27,7 +27,7 @@ export const retryParkedMessages = defineOperation({
       await appendEvents(tx, actorOf(context), await tx.clock(), [
         {
           kind: 'publisher.messages_retried',
-          orderId: null,
+          label: input.publisher,
           payload: { publisher: input.publisher, seq: input.seq ?? null, messages, reason: input.reason },
           message: input.reason.slice(0, 500),
         },

@@ -15,7 +15,7 @@ import type { ApplyContext } from '../order-types/order-type.ts'
 import { topics } from '../../kernel/signals/work-signal.ts'
 import { type DecisionRow, findDecision } from '../approvals/store.ts'
 import { insertEffects, type NewEffect } from '../effects/store.ts'
-import { type Actor, appendEvents, type Fact, systemActor } from '../../kernel/store/events.ts'
+import { type Actor, appendEvents, type NewEvent, ofOrder, partOf, systemActor } from '../../kernel/store/events.ts'
 import { lockItemsOfOrder, moveItems } from '../items/store.ts'
 import { findApprovedOrders, lockOrder, moveOrder, type OrderRow, tryLockOrder } from '../orders/store.ts'
 import { findPause, sharePause } from '../pauses/store.ts'
@@ -144,19 +144,21 @@ const passes = (error: unknown): boolean =>
 async function complete(tx: Tx, order: OrderRow, diff: Diff, at: Instant, actor: Actor): Promise<void> {
   const items = await lockItemsOfOrder(tx, order.id)
   const ids = items.filter((item) => item.state === 'submitted').map((item) => item.id)
-  const facts: Fact[] = [{ kind: 'order.applied', orderId: order.id, orderType: order.type, diff, message: 'Changes applied successfully' }]
+  // Everything here happens because it was approved: the decision's event bears the decision's id.
+  const causationId = order.approval_id
+  const events: NewEvent[] = [{ kind: 'order.applied', ...ofOrder(order), causationId, diff, message: 'Changes applied successfully' }]
   await moveItems(tx, ids, 'submitted', 'accepted', at, { acceptedAt: at })
   await moveItems(tx, ids, 'accepted', 'completed', at)
   for (const id of ids) {
-    facts.push(
-      { kind: 'item.accepted', orderId: order.id, itemId: id, orderType: order.type, message: 'Work order applied' },
-      { kind: 'item.completed', orderId: order.id, itemId: id, orderType: order.type, message: 'Work item completed' },
+    events.push(
+      { kind: 'item.accepted', ...partOf(order, id), causationId, message: 'Work order applied' },
+      { kind: 'item.completed', ...partOf(order, id), causationId, message: 'Work item completed' },
     )
   }
   await moveOrder(tx, order.id, 'approved', 'applied', at, { appliedAt: at })
   await moveOrder(tx, order.id, 'applied', 'completed', at, { completedAt: at })
-  facts.push({ kind: 'order.completed', orderId: order.id, orderType: order.type, message: 'All items completed' })
-  await appendEvents(tx, actor, at, facts)
+  events.push({ kind: 'order.completed', ...ofOrder(order), causationId, message: 'All items completed' })
+  await appendEvents(tx, actor, at, events)
 }
 
 export function applier(tools: WorkTools, limits: { readonly typeMs: number } = { typeMs: typeLimitMs }): ServiceDefinition {
@@ -236,7 +238,14 @@ export function applier(tools: WorkTools, limits: { readonly typeMs: number } = 
         applyAttempts: order.apply_attempts + 1,
       })
       await appendEvents(tx, systemActor(service, traceId), at, [
-        { kind: 'order.apply_failed', orderId: order.id, orderType: order.type, payload: cause, message: cause.message.slice(0, 500) },
+        {
+          kind: 'order.apply_failed',
+          ...ofOrder(order),
+          causationId: order.approval_id,
+          reason: cause.code,
+          payload: cause,
+          message: cause.message.slice(0, 500),
+        },
       ])
       return true
     })

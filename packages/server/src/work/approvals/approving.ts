@@ -4,7 +4,7 @@ import { uuidv7 } from 'uuidv7'
 import { assertMayApprove, assertReadyForApproval, type Decider } from './decide.ts'
 import type { OrderType } from '../order-types/define-order-type.ts'
 import { appendDecision } from './store.ts'
-import { type Actor, appendEvents } from '../../kernel/store/events.ts'
+import { type Actor, appendEvents, ofOrder, secondsBetween } from '../../kernel/store/events.ts'
 import { findWorkers } from '../items/store.ts'
 import { lockOrder, moveOrder } from '../orders/store.ts'
 import type { Tx } from '../../kernel/store/tx.ts'
@@ -69,8 +69,10 @@ export async function decideApproval(
   await appendEvents(tx, approval.actor, at, [
     {
       kind: 'order.approved',
-      orderId: row.id,
-      orderType: row.type,
+      // What follows from the decision names it as its cause.
+      id,
+      ...ofOrder(row),
+      seconds: secondsBetween(row.created_at, at),
       payload: { approval_id: id, digest: content.digest, revision: row.revision },
     },
   ])

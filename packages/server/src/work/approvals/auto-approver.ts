@@ -5,7 +5,7 @@ import { decideApproval } from './approving.ts'
 import { type DecisionContent, loadDecisionContent, readinessFindings } from './decision-content.ts'
 import type { OrderType } from '../order-types/define-order-type.ts'
 import { topics } from '../../kernel/signals/work-signal.ts'
-import { appendEvents, systemActor } from '../../kernel/store/events.ts'
+import { appendEvents, ofOrder, systemActor } from '../../kernel/store/events.ts'
 import { findOrder, findUndecidedOrders, lockOrder, markAutoApprovalTried, type OrderRow } from '../orders/store.ts'
 import { findSubmissionTraces } from '../items/submissions.store.ts'
 import { attributesOf } from '../../tracing/attributes.ts'
@@ -88,8 +88,7 @@ export function autoApprover(tools: WorkTools): ServiceDefinition {
         await appendEvents(tx, actor, await tx.clock(), [
           {
             kind: 'order.auto_approval_failed',
-            orderId,
-            orderType: order.type,
+            ...ofOrder(order),
             payload: { ...policy, ...cause },
             message: cause.message.slice(0, 500),
           },

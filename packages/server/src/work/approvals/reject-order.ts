@@ -4,7 +4,7 @@ import { uuidv7 } from 'uuidv7'
 import { illegalMove } from '../../kernel/transitions.ts'
 import { topics } from '../../kernel/signals/work-signal.ts'
 import { appendDecision } from './store.ts'
-import { appendEvents, type Fact } from '../../kernel/store/events.ts'
+import { appendEvents, type NewEvent, ofOrder, partOf } from '../../kernel/store/events.ts'
 import { lockItemsOfOrder, moveItems } from '../items/store.ts'
 import { lockOrder, moveOrder, renderOrder } from '../orders/store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
@@ -59,11 +59,10 @@ export const rejectOrder = defineOperation({
         })
       const submitted = items.filter((item) => item.state === 'submitted')
       const back = rework ? submitted.filter((item) => named.length === 0 || named.includes(item.id)) : submitted
-      const facts: Fact[] = [
+      const events: NewEvent[] = [
         {
           kind: 'order.rejected',
-          orderId: order.id,
-          orderType: order.type,
+          ...ofOrder(order),
           payload: { errors: input.errors, allow_rework: rework, items: back.map((item) => item.id) },
           message: 'Order rejected',
         },
@@ -71,7 +70,7 @@ export const rejectOrder = defineOperation({
 
       const sentBack = back.map((item) => item.id)
       await moveItems(tx, sentBack, 'submitted', 'rejected', at)
-      facts.push(...sentBack.map((id) => ({ kind: 'item.rejected' as const, orderId: order.id, itemId: id, orderType: order.type })))
+      events.push(...sentBack.map((id) => ({ kind: 'item.rejected' as const, ...partOf(order, id) })))
       const reviewed = { itemsSubmitted: order.items_submitted - sentBack.length }
       await moveOrder(tx, order.id, 'submitted', 'rejected', at, rework ? { ...reviewed, revision: order.revision + 1 } : reviewed)
       await appendDecision(
@@ -97,18 +96,17 @@ export const rejectOrder = defineOperation({
         for (const id of sentBack) {
           const errors = input.errors.filter((error) => !error.item_id || error.item_id === id)
           await moveItems(tx, [id], 'rejected', 'queued', at, { rework: { revision: order.revision + 1, errors }, attempts: 0 })
-          facts.push({ kind: 'item.requeued', orderId: order.id, itemId: id, orderType: order.type, payload: { rework: errors } })
+          events.push({ kind: 'item.requeued', ...partOf(order, id), payload: { rework: errors } })
         }
         await moveOrder(tx, order.id, 'rejected', 'queued', at)
-        facts.push({
+        events.push({
           kind: 'order.requeued',
-          orderId: order.id,
-          orderType: order.type,
+          ...ofOrder(order),
           payload: { revision: order.revision + 1, items: sentBack },
           message: 'Sent back for rework',
         })
       }
-      await appendEvents(tx, actor, at, facts)
+      await appendEvents(tx, actor, at, events)
       return { status: 200, json: `{"order":${await renderOrder(tx, order.id)}}` }
     })
     context.tools.signal.wake(topics.ready(context.principal.tenantId))

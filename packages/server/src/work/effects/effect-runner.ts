@@ -5,7 +5,7 @@ import { type DeliveryOutcome, deliveryService, nothingHappened } from '../../ke
 import type { WorkTools } from '../tools.ts'
 import { topics } from '../../kernel/signals/work-signal.ts'
 import { type DueEffect, type EffectAddress, findDueEffects, findLostEffects, finishEffect, markLostEffect, takeEffect } from './store.ts'
-import { appendEvents, type Fact, systemActor } from '../../kernel/store/events.ts'
+import { appendEvents, type NewEvent, type Subject, systemActor } from '../../kernel/store/events.ts'
 import { findOrder } from '../orders/store.ts'
 import { sharePause } from '../pauses/store.ts'
 import type { Span } from '../../tracing/tracing.ts'
@@ -20,6 +20,15 @@ const holdSeconds = 60
 interface HeldEffect extends DueEffect {
   readonly span: Span
 }
+
+const ofEffect = (effect: EffectAddress): Subject & { causationId: string | null } => ({
+  subjectId: effect.id,
+  rootId: effect.order_id,
+  label: effect.order_type,
+  correlationId: effect.correlation_id,
+  sessionKey: effect.session_key,
+  causationId: effect.approval_id,
+})
 
 export function effectRunner(tools: WorkTools): ServiceDefinition {
   const { db, system, types, signal, tracing } = tools
@@ -72,11 +81,10 @@ export function effectRunner(tools: WorkTools): ServiceDefinition {
     return { ...effect, span }
   }
 
-  function eventOf(effect: HeldEffect, outcome: DeliveryOutcome): Fact {
-    const event = (kind: Fact['kind'], payload: object): Fact => ({
+  function eventOf(effect: HeldEffect, outcome: DeliveryOutcome): NewEvent {
+    const event = (kind: NewEvent['kind'], payload: object): NewEvent => ({
       kind,
-      orderId: effect.order_id,
-      orderType: effect.order_type,
+      ...ofEffect(effect),
       payload: { name: effect.name, key: effect.key, attempt: effect.attempts, ...payload },
     })
     if (outcome.state === 'delivered') return event('effect.delivered', { receipt: outcome.receipt ?? null })
@@ -101,7 +109,7 @@ export function effectRunner(tools: WorkTools): ServiceDefinition {
           await appendEvents(tx, systemActor(service), await tx.clock(), [
             {
               kind: 'effect.unknown',
-              orderId: effect.order_id,
+              ...ofEffect(effect),
               payload: { name: effect.name, key: effect.key, error: { code: 'runner_lost' } },
             },
           ])

@@ -45,6 +45,10 @@ export interface DueEffect {
   readonly id: string
   readonly order_id: string
   readonly order_type: string
+  readonly correlation_id: string | null
+  readonly session_key: string | null
+  /** The decision that let the order be applied. */
+  readonly approval_id: string | null
   readonly name: string
   readonly key: string
   readonly input: unknown
@@ -58,6 +62,10 @@ export interface EffectAddress {
   readonly id: string
   readonly order_id: string
   readonly order_type: string
+  readonly correlation_id: string | null
+  readonly session_key: string | null
+  /** The decision that let the order be applied. */
+  readonly approval_id: string | null
   readonly name: string
   readonly key: string
 }
@@ -67,7 +75,7 @@ const openEffects = {
   among: sql`f.state in ('pending', 'running')`,
   join: sql`join wm.orders o on o.tenant_id = f.tenant_id and o.id = f.order_id`,
   by: sql`f.available_at`,
-  columns: sql`f.tenant_id, f.id, f.order_id, o.type as order_type, f.name, f.key`,
+  columns: sql`f.tenant_id, f.id, f.order_id, o.type as order_type, o.correlation_id, o.session_key, o.approval_id, f.name, f.key`,
 }
 
 /**
@@ -95,7 +103,7 @@ export async function takeEffect(tx: Tx, id: string, holdSeconds: number): Promi
              for update skip locked) due,
            wm.orders o
      where f.tenant_id = due.tenant_id and f.id = due.id and o.tenant_id = f.tenant_id and o.id = f.order_id
-    returning f.tenant_id, f.id, f.order_id, o.type as order_type, f.name, f.key, f.input, f.deduplicates, f.attempts, f.traceparent`,
+    returning f.tenant_id, f.id, f.order_id, o.type as order_type, o.correlation_id, o.session_key, o.approval_id, f.name, f.key, f.input, f.deduplicates, f.attempts, f.traceparent`,
     'take_effect',
   )
   return row

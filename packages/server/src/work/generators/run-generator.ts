@@ -99,7 +99,7 @@ export async function runGenerator(
   if (error !== null && !options.dryRun)
     await tools.db.transaction(tenant.id, async (tx) =>
       appendEvents(tx, actor, await tx.clock(), [
-        { kind: 'generator.failed', orderId: null, payload: { generator: generator.name, error }, message: error.slice(0, 500) },
+        { kind: 'generator.failed', label: generator.name, payload: { generator: generator.name, error }, message: error.slice(0, 500) },
       ]),
     )
   if (proposed > 0) tools.signal.wake(topics.ready(tenant.id))

@@ -177,7 +177,7 @@ describe('connections that break', () => {
       ),
     ).toEqual([])
     const rows = await server.database.sql<{ state: string; n: number; events: number }>(
-      `select o.state, o.items_submitted as n, (select count(*)::int from wm.events e where e.order_id = o.id and e.kind = 'item.submitted') as events from wm.orders o where id = any($1)`,
+      `select o.state, o.items_submitted as n, (select count(*)::int from record e where e.order_id = o.id and e.kind = 'item.submitted') as events from wm.orders o where id = any($1)`,
       [orders],
     )
     expect(rows).toHaveLength(agents.length * wanted)

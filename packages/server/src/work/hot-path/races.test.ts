@@ -47,7 +47,7 @@ const statuses = (answers: readonly Answer[]): Record<string, number> => {
 /** attempts = generation = grants on record, for every item there is. */
 const expectGrantsOnRecord = async (): Promise<void> => {
   const wrong = await here.database.sql(
-    `select i.id from wm.items i where i.attempts <> (select count(*) from wm.events e where e.item_id = i.id and e.kind = 'item.leased') or i.attempts <> i.generation`,
+    `select i.id from wm.items i where i.attempts <> (select count(*) from record e where e.item_id = i.id and e.kind = 'item.leased') or i.attempts <> i.generation`,
   )
   expect(wrong).toEqual([])
 }
@@ -128,7 +128,7 @@ describe('checkout', () => {
     expect(states).toEqual([{ state: 'cancelled', leased: false }])
     expect((await rita.get(`/orders/${orderId}`)).body.order.state).toBe('cancelled')
     const late = await here.database.sql(
-      `select 1 from wm.events e where e.order_id = $1 and e.kind = 'item.leased' and e.position > (select c.position from wm.events c where c.order_id = $1 and c.kind = 'order.cancelled')`,
+      `select 1 from record e where e.order_id = $1 and e.kind = 'item.leased' and e.position > (select c.position from record c where c.order_id = $1 and c.kind = 'order.cancelled')`,
       [orderId],
     )
     expect(late).toEqual([])
@@ -159,7 +159,7 @@ describe('the last of many submits moves the order', () => {
     const { order } = (await rita.get(`/orders/${orderId}`)).body
     expect(order).toMatchObject({ state: 'submitted', items_total: 32, items_submitted: 32 })
     const kinds = await here.database.sql<{ kind: string; n: number }>(
-      `select kind, count(*)::int as n from wm.events where order_id = $1 and kind in ('order.in_progress', 'order.submitted', 'item.submitted', 'item.in_progress') group by kind order by kind`,
+      `select kind, count(*)::int as n from record where order_id = $1 and kind in ('order.in_progress', 'order.submitted', 'item.submitted', 'item.in_progress') group by kind order by kind`,
       [orderId],
     )
     // Straight from leased to submitted: every item passes through in_progress. The order need not, if one statement took all.

@@ -2,7 +2,7 @@ import { ItemShape } from '@work-manager/contract'
 import Type from 'typebox'
 import { decideAfterFailure, failureClasses } from '../../kernel/retry.ts'
 import { topics } from '../../kernel/signals/work-signal.ts'
-import { appendEvents } from '../../kernel/store/events.ts'
+import { appendEvents, ofItem } from '../../kernel/store/events.ts'
 import { moveItems, renderItem } from './store.ts'
 import { lockOrder } from '../orders/store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
@@ -68,9 +68,8 @@ export const failItem = defineOperation({
       await appendEvents(tx, actor, at, [
         {
           kind: 'item.failed',
-          orderId: item.order_id,
-          itemId: item.id,
-          orderType: item.order_type,
+          ...ofItem(item),
+          reason: input.class,
           payload: { error, will_retry: willRetry, generation: Number(item.generation), lease_expires_at: item.lease_expires_at },
           message: input.error.message.slice(0, 500),
         },

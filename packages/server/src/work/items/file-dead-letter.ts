@@ -1,6 +1,6 @@
 /** Filing what failed for good: the item with its case file, and with it the order, unless its type goes on without the item. */
 import { itemIs, itemMachine, orderIs, type orderMachine, type StatesTagged, statesTagged } from '@work-manager/contract'
-import { type Actor, appendEvents, type Fact, readCaseFile } from '../../kernel/store/events.ts'
+import { type Actor, appendEvents, type NewEvent, ofOrder, partOf, readCaseFile } from '../../kernel/store/events.ts'
 import { type ItemAddress, type ItemRow, lockItemsOfOrder, moveItems } from './store.ts'
 import { moveOrder, type OrderRow, setItemsDead, tryLockOrder } from '../orders/store.ts'
 import type { Instant, Tx } from '../../kernel/store/tx.ts'
@@ -11,64 +11,59 @@ type OpenOrder = OrderRow & { readonly state: StatesTagged<typeof orderMachine, 
 const isOpen = (order: OrderRow): order is OpenOrder => orderIs.open(order.state)
 
 /** The order fails, and with it whatever of it is still open: leases end, siblings are filed beside the item. */
-async function failOrder(tx: Tx, order: OpenOrder, items: readonly ItemRow[], at: Instant): Promise<Fact[]> {
-  const facts: Fact[] = []
+async function failOrder(tx: Tx, order: OpenOrder, items: readonly ItemRow[], at: Instant): Promise<NewEvent[]> {
+  const events: NewEvent[] = []
   const error = { code: 'order_failed', message: 'Another item of the order failed for good.' }
   for (const state of statesTagged(itemMachine, 'open')) {
     const ids = items.filter((item) => item.state === state).map((item) => item.id)
     await moveItems(tx, ids, state, 'failed', at, { error })
     for (const id of ids)
-      facts.push({ kind: 'item.failed', orderId: order.id, itemId: id, orderType: order.type, payload: { error, will_retry: false } })
+      events.push({ kind: 'item.failed', ...partOf(order, id), reason: error.code, payload: { error, will_retry: false } })
   }
   await moveOrder(tx, order.id, order.state, 'failed', at)
-  facts.push({ kind: 'order.failed', orderId: order.id, orderType: order.type, message: 'An item failed for good' })
+  events.push({ kind: 'order.failed', ...ofOrder(order), message: 'An item failed for good' })
   const failed = items.filter((item) => item.state === 'failed' || itemIs.open(item.state)).map((item) => item.id)
   await moveItems(tx, failed, 'failed', 'dead_lettered', at)
   for (const id of failed)
-    facts.push({
+    events.push({
       kind: 'item.dead_lettered',
-      orderId: order.id,
-      itemId: id,
-      orderType: order.type,
+      ...partOf(order, id),
       payload: { case_file: await readCaseFile(tx, id) },
     })
   await moveOrder(tx, order.id, 'failed', 'dead_lettered', at)
-  facts.push({
+  events.push({
     kind: 'order.dead_lettered',
-    orderId: order.id,
-    orderType: order.type,
+    ...ofOrder(order),
     payload: { items_submitted: order.items_submitted, items_total: order.items_total },
   })
-  return facts
+  return events
 }
 
 /** The item is filed; the order goes on without it, and is full when it was the last one. */
-async function proceedWithout(tx: Tx, order: OpenOrder, item: ItemRow, at: Instant): Promise<Fact[]> {
-  const facts: Fact[] = []
+async function proceedWithout(tx: Tx, order: OpenOrder, item: ItemRow, at: Instant): Promise<NewEvent[]> {
+  const events: NewEvent[] = []
   await moveItems(tx, [item.id], 'failed', 'dead_lettered', at)
-  facts.push({
+  events.push({
     kind: 'item.dead_lettered',
-    orderId: order.id,
-    itemId: item.id,
-    orderType: order.type,
+    ...partOf(order, item.id),
     payload: { case_file: await readCaseFile(tx, item.id) },
   })
   const dead = order.items_dead + 1
   const full = order.items_submitted + dead >= order.items_total
   if (full && order.items_submitted > 0) {
     await moveOrder(tx, order.id, order.state, 'submitted', at, { itemsDead: dead })
-    facts.push({ kind: 'order.submitted', orderId: order.id, orderType: order.type, message: 'All items submitted or set aside' })
+    events.push({ kind: 'order.submitted', ...ofOrder(order), message: 'All items submitted or set aside' })
   } else if (full) {
     await moveOrder(tx, order.id, order.state, 'failed', at, { itemsDead: dead })
     await moveOrder(tx, order.id, 'failed', 'dead_lettered', at)
-    facts.push(
-      { kind: 'order.failed', orderId: order.id, orderType: order.type, message: 'Every item failed for good' },
-      { kind: 'order.dead_lettered', orderId: order.id, orderType: order.type },
+    events.push(
+      { kind: 'order.failed', ...ofOrder(order), message: 'Every item failed for good' },
+      { kind: 'order.dead_lettered', ...ofOrder(order) },
     )
   } else {
     await setItemsDead(tx, order.id, dead, at)
   }
-  return facts
+  return events
 }
 
 /** Files one failed item; false when its order is in use or it is not failed any more. */

@@ -30,10 +30,10 @@ export const getItemLogs = defineOperation({
   output: eventsOutput,
   handler(context, input) {
     const { tenantId } = context.principal
-    const list = `log of ${input.item}`
+    const list = `record of ${input.item}`
     const size = input.limit ?? 100
     const before = input.cursor ? decodeCursor(tenantId, list, input.cursor, [positionPattern])[0] : undefined
-    return context.read(async (q) => {
+    return context.readRecord(async (q) => {
       const item = await findItemBrief(q, input.item)
       if (!item) throw new WorkError('not_found')
       return eventPage(tenantId, list, await listItemTimeline(q, item.order_id, item.id, size + 1, before), size)

@@ -2,7 +2,7 @@
 import { type FieldError, WorkError } from '@work-manager/contract'
 import { actorOf } from '../../kernel/operations/actor.ts'
 import { refused } from '../../kernel/operations/operation.ts'
-import { appendEvents, type Fact } from '../../kernel/store/events.ts'
+import { appendEvents, type NewEvent, ofItem } from '../../kernel/store/events.ts'
 import { attributesOf } from '../../tracing/attributes.ts'
 import { traced } from '../../tracing/tracing.ts'
 import type { OrderType } from '../order-types/define-order-type.ts'
@@ -56,15 +56,13 @@ export async function refuseSubmission(
     const { item, at } = await lockHeldItem(tx, context, id, token)
     const kept = findings.slice(0, 20)
     await noteOnLeasedItem(tx, item, at, { error: { code: 'validation_failed', message: 'Submission validation failed', details: kept } })
-    const fact: Fact = {
+    const event: NewEvent = {
       kind: 'item.submission_refused',
-      orderId: item.order_id,
-      itemId: item.id,
-      orderType: item.order_type,
+      ...ofItem(item),
       payload: { errors: kept },
       message: error.message.slice(0, 500),
     }
-    await appendEvents(tx, actorOf(context), at, [fact])
+    await appendEvents(tx, actorOf(context), at, [event])
     return refused(error)
   })
   throw error

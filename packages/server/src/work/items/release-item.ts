@@ -1,7 +1,7 @@
 import { ItemShape } from '@work-manager/contract'
 import Type from 'typebox'
 import { topics } from '../../kernel/signals/work-signal.ts'
-import { appendEvents } from '../../kernel/store/events.ts'
+import { appendEvents, ofItem } from '../../kernel/store/events.ts'
 import { renderItem } from './store.ts'
 import { lockOrder } from '../orders/store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
@@ -34,9 +34,7 @@ export const releaseItem = defineOperation({
       await appendEvents(tx, actor, at, [
         {
           kind: 'item.released',
-          orderId: item.order_id,
-          itemId: item.id,
-          orderType: item.order_type,
+          ...ofItem(item),
           payload: { generation: Number(item.generation), lease_expires_at: item.lease_expires_at },
         },
         ...following,

@@ -2,7 +2,7 @@
 import { orderIs } from '@work-manager/contract'
 import type { WorkTools } from '../tools.ts'
 import { topics } from '../../kernel/signals/work-signal.ts'
-import { appendEvents, systemActor } from '../../kernel/store/events.ts'
+import { appendEvents, partOf, systemActor } from '../../kernel/store/events.ts'
 import { findDueRetries, lockItem, moveItems } from './store.ts'
 import { tryLockOrder } from '../orders/store.ts'
 import { traceIdOf } from '../../tracing/traceparent.ts'
@@ -23,9 +23,7 @@ export function retryScheduler(tools: WorkTools): ServiceDefinition {
       await appendEvents(tx, systemActor(service, traceIdOf(item.traceparent)), at, [
         {
           kind: 'item.retried',
-          orderId: order.id,
-          itemId: item.id,
-          orderType: order.type,
+          ...partOf(order, item.id),
           payload: { attempts: item.attempts, max_attempts: item.max_attempts },
         },
       ])

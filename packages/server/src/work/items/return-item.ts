@@ -1,5 +1,5 @@
 /** The end of a lease without a result: back to the queue, or failed for good when the attempts are used up. */
-import type { Actor, Fact } from '../../kernel/store/events.ts'
+import { type Actor, type NewEvent, partOf } from '../../kernel/store/events.ts'
 import { type ItemRow, moveItems } from './store.ts'
 import type { OrderRow } from '../orders/store.ts'
 import type { Instant, Tx } from '../../kernel/store/tx.ts'
@@ -16,15 +16,15 @@ export async function returnItem(
   at: Instant,
   actor: Actor,
   error: { code: string; message: string } | null,
-): Promise<Fact[]> {
+): Promise<NewEvent[]> {
   const final = item.attempts >= item.max_attempts
   const used = { code: 'max_attempts_exceeded', message: 'Maximum retry attempts exceeded', attempt: item.attempts }
   const last = error && { ...error, attempt: item.attempts }
   await moveItems(tx, [item.id], item.state, final ? 'failed' : 'queued', at, {
     ...(final ? { error: used } : last ? { error: last } : {}),
   })
-  const failed: Fact[] = final
-    ? [{ kind: 'item.failed', orderId: order.id, itemId: item.id, orderType: order.type, payload: { error: used, will_retry: false } }]
+  const failed: NewEvent[] = final
+    ? [{ kind: 'item.failed', ...partOf(order, item.id), reason: used.code, payload: { error: used, will_retry: false } }]
     : []
   return [...failed, ...(await reopenIdleOrder(tx, order, at, actor))]
 }

@@ -25,9 +25,11 @@ export interface ItemRow {
   readonly error: unknown
   /** Of the order, see leaseTraceparent. */
   readonly traceparent: string | null
+  readonly correlation_id: string | null
+  readonly session_key: string | null
 }
 const columns = sql`i.id, i.order_id, i.ordinal, i.type, i.order_type, i.state, i.attempts, i.max_attempts, i.generation, i.lease_token, i.require_token,
-  i.leased_by_agent_id, i.leased_by_principal, i.lease_expires_at, i.submission_number, i.input, i.error, i.traceparent`
+  i.leased_by_agent_id, i.leased_by_principal, i.lease_expires_at, i.submission_number, i.input, i.error, i.traceparent, i.correlation_id, i.session_key`
 
 export interface NewItem {
   readonly id: string
@@ -44,7 +46,14 @@ export interface NewItem {
 /** `ageingSeconds`: how much earlier one point of priority makes an item due; waiting makes up for it, so nothing waits for ever. */
 export async function insertItems(
   tx: Tx,
-  order: { id: string; type: string; priority: number; traceparent: string | null },
+  order: {
+    id: string
+    type: string
+    priority: number
+    traceparent: string | null
+    correlation_id: string | null
+    session_key: string | null
+  },
   items: readonly NewItem[],
   at: Instant,
   ageingSeconds: number,
@@ -53,9 +62,9 @@ export async function insertItems(
   await tx.query(
     sql`
     insert into wm.items (tenant_id, id, order_id, ordinal, type, order_type, priority, state, max_attempts, lease_ttl_seconds, require_token,
-      record_heartbeats, input, parts_required, traceparent, due_at, created_at, updated_at)
+      record_heartbeats, input, parts_required, traceparent, correlation_id, session_key, due_at, created_at, updated_at)
     select ${tx.tenantId}, r.id, ${order.id}, r.ordinal, r.type, ${order.type}, ${order.priority}, 'queued', r."maxAttempts", r."leaseTtlSeconds",
-      r."requireToken", r."recordHeartbeats", r.input, r.parts_required, ${order.traceparent}, ${at}::timestamptz - make_interval(secs => ${order.priority * ageingSeconds}::double precision), ${at}, ${at}
+      r."requireToken", r."recordHeartbeats", r.input, r.parts_required, ${order.traceparent}, ${order.correlation_id}, ${order.session_key}, ${at}::timestamptz - make_interval(secs => ${order.priority * ageingSeconds}::double precision), ${at}, ${at}
       from json_to_recordset(${JSON.stringify(rows)}::json) as r(id uuid, ordinal integer, type text, "maxAttempts" integer,
         "leaseTtlSeconds" integer, "requireToken" boolean, "recordHeartbeats" boolean, input json, parts_required text[])`,
     'insert_items',
@@ -250,8 +259,10 @@ export async function findWorkers(q: Queryable, orderId: string): Promise<{ subm
     select array(select s.submitted_by_principal from wm.submissions s where s.tenant_id = wm.current_tenant() and s.order_id = ${orderId}
                  union select p.submitted_by_principal from wm.parts p join wm.items i on i.tenant_id = p.tenant_id and i.id = p.item_id
                         where i.tenant_id = wm.current_tenant() and i.order_id = ${orderId}) as submitted,
-           array(select distinct e.principal from wm.events e
-                  where e.tenant_id = wm.current_tenant() and e.order_id = ${orderId} and e.kind = 'item.leased') as held`,
+           array(select e.principal from wm.events e
+                  where e.tenant_id = wm.current_tenant() and e.root_id = ${orderId} and e.kind = 'item.leased'
+                 union select u.principal from wm.unnumbered u
+                  where u.tenant_id = wm.current_tenant() and u.root_id = ${orderId} and u.kind = 'item.leased') as held`,
     'find_workers',
   )
   return { submittedBy: row!.submitted, heldBy: row!.held }

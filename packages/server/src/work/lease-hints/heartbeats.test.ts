@@ -42,7 +42,7 @@ describe.skipIf(!(await isInstalled('redis-server')))('with lease.backend = redi
     const recorded = await lease(robin, 'test.recorded')
     for (let n = 0; n < 3; n++) expect((await beat(robin, recorded)).status).toBe(200)
     expect(await noteOf(recorded)).toBeUndefined()
-    const facts = await here.database.sql(`select 1 from wm.events where item_id = $1 and kind in ('item.in_progress', 'item.heartbeat')`, [
+    const facts = await here.database.sql(`select 1 from record where item_id = $1 and kind in ('item.in_progress', 'item.heartbeat')`, [
       recorded.id,
     ])
     expect(facts).toHaveLength(3)

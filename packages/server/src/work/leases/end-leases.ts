@@ -1,6 +1,6 @@
 /** Ending leases of others, at most so many at a time: for a person who revokes them and for a pause. */
 import { itemMachine, statesTagged } from '@work-manager/contract'
-import { type Actor, appendEvents, type Fact } from '../../kernel/store/events.ts'
+import { type Actor, appendEvents, type NewEvent, ofItem } from '../../kernel/store/events.ts'
 import { moveItems } from '../items/store.ts'
 import { findLeases, type LeaseFilter, type LeaseRow, lockLeases } from './store.ts'
 import { lockOrders } from '../orders/store.ts'
@@ -32,11 +32,9 @@ export async function endLeases(
       'queued',
       at,
     )
-  const facts: Fact[] = leases.map((lease) => ({
+  const events: NewEvent[] = leases.map((lease) => ({
     kind: 'item.lease_revoked',
-    orderId: lease.order_id,
-    itemId: lease.id,
-    orderType: lease.order_type,
+    ...ofItem(lease),
     payload: {
       reason,
       generation: Number(lease.generation),
@@ -45,7 +43,7 @@ export async function endLeases(
     },
     message: reason.slice(0, 500),
   }))
-  for (const order of orders) facts.push(...(await reopenIdleOrder(tx, order, at, actor)))
-  await appendEvents(tx, actor, at, facts)
+  for (const order of orders) events.push(...(await reopenIdleOrder(tx, order, at, actor)))
+  await appendEvents(tx, actor, at, events)
   return { leases, more: candidates.length > most }
 }

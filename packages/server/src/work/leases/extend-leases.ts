@@ -1,5 +1,5 @@
 import Type from 'typebox'
-import { appendEvents, type Fact } from '../../kernel/store/events.ts'
+import { appendEvents, type NewEvent, ofItem } from '../../kernel/store/events.ts'
 import { extendLeases as extend, findLeases, lockLeases } from './store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
 import { defineOperation } from '../tools.ts'
@@ -46,11 +46,9 @@ export const extendLeases = defineOperation({
         at,
         input.ttl_seconds,
       )
-      const facts = leases.map((lease): Fact => ({
+      const events = leases.map((lease): NewEvent => ({
         kind: 'item.lease_extended',
-        orderId: lease.order_id,
-        itemId: lease.id,
-        orderType: lease.order_type,
+        ...ofItem(lease),
         payload: {
           reason: input.reason,
           generation: Number(lease.generation),
@@ -60,7 +58,7 @@ export const extendLeases = defineOperation({
         },
         message: input.reason.slice(0, 500),
       }))
-      await appendEvents(tx, actorOf(context), at, facts)
+      await appendEvents(tx, actorOf(context), at, events)
       return {
         status: 200,
         body: { leases: leases.map((lease) => shown(lease, until.get(lease.id))), more: candidates.length > mostLeases, dry_run: false },

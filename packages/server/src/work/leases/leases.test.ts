@@ -224,7 +224,7 @@ describe('tokens and attempts', () => {
     }
     expect((await robin.post(`/orders/${orderId}/checkout`)).status).toBe(409)
     const [row] = await here.database.sql(
-      `select i.state, i.attempts, i.generation::int, (select count(*)::int from wm.events e where e.item_id = i.id and e.kind = 'item.leased') as grants from wm.items i where order_id = $1`,
+      `select i.state, i.attempts, i.generation::int, (select count(*)::int from record e where e.item_id = i.id and e.kind = 'item.leased') as grants from wm.items i where order_id = $1`,
       [orderId],
     )
     expect(row).toEqual({ state: 'failed', attempts: 3, generation: 3, grants: 3 })
@@ -232,13 +232,13 @@ describe('tokens and attempts', () => {
 
   it('every write of a holder is on record with a lease that was live when it was decided', async () => {
     const rows = await here.database.sql(
-      `select e.kind from wm.events e
+      `select e.kind from record e
         where e.kind in ('item.submitted', 'item.released', 'item.failed', 'item.part_submitted') and e.actor_type = 'agent'
-          and not exists (select 1 from wm.events g where g.item_id = e.item_id and g.kind = 'item.leased' and g.position < e.position and g.principal = e.principal)`,
+          and not exists (select 1 from record g where g.item_id = e.item_id and g.kind = 'item.leased' and g.position < e.position and g.principal = e.principal)`,
     )
     expect(rows).toEqual([])
     const regrants = await here.database.sql(
-      `select item_id from (select item_id, kind, lag(kind) over (partition by item_id order by position) as before from wm.events
+      `select item_id from (select item_id, kind, lag(kind) over (partition by item_id order by position) as before from record
          where kind in ('item.leased', 'item.submitted', 'item.released', 'item.failed', 'item.lease_expired', 'item.cancelled')) e
         where kind = 'item.leased' and before = 'item.leased'`,
     )

@@ -1,6 +1,6 @@
 /** Taking one expired lease back: the same for the background service and for a person who asks for it now. */
 import { itemIs } from '@work-manager/contract'
-import { type Actor, appendEvents } from '../../kernel/store/events.ts'
+import { type Actor, appendEvents, partOf } from '../../kernel/store/events.ts'
 import { type ItemAddress, lockItem } from '../items/store.ts'
 import { tryLockOrder } from '../orders/store.ts'
 import { attributesOf } from '../../tracing/attributes.ts'
@@ -32,10 +32,7 @@ export async function reclaimLease(tools: WorkTools, lease: ItemAddress, by: Act
       code: 'lease_expired',
       message: 'The agent fell silent; its lease ran out.',
     })
-    await appendEvents(tx, actor, at, [
-      { kind: 'item.lease_expired', orderId: order.id, itemId: item.id, orderType: order.type, payload: lost },
-      ...following,
-    ])
+    await appendEvents(tx, actor, at, [{ kind: 'item.lease_expired', ...partOf(order, item.id), payload: lost }, ...following])
     return { item, orderType: order.type }
   })
   if (!taken) return false

@@ -16,13 +16,21 @@ export interface LeaseFilter {
 
 export type LeaseRow = Pick<
   ItemRow,
-  'id' | 'order_id' | 'order_type' | 'state' | 'generation' | 'leased_by_agent_id' | 'leased_by_principal'
+  | 'id'
+  | 'order_id'
+  | 'order_type'
+  | 'state'
+  | 'generation'
+  | 'leased_by_agent_id'
+  | 'leased_by_principal'
+  | 'correlation_id'
+  | 'session_key'
 > & {
   readonly tenant_id: string
   readonly lease_expires_at: Instant
   readonly last_heartbeat_at: Instant | null
 }
-const columns = sql`i.tenant_id, i.id, i.order_id, i.order_type, i.state, i.generation, i.leased_by_agent_id, i.leased_by_principal, i.lease_expires_at, i.last_heartbeat_at`
+const columns = sql`i.tenant_id, i.id, i.order_id, i.order_type, i.state, i.generation, i.leased_by_agent_id, i.leased_by_principal, i.correlation_id, i.session_key, i.lease_expires_at, i.last_heartbeat_at`
 
 function matching(filter: LeaseFilter): Sql {
   const wheres = [sql`i.tenant_id = wm.current_tenant()`, sql`i.leased`]

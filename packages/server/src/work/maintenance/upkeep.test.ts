@@ -155,7 +155,7 @@ describe('purge_idempotency_keys', () => {
     expect((await story.proposer.post('/propose', body, { key: 'young' })).text).toBe(young.text)
     expect((await story.proposer.post('/propose', body, { key: 'old' })).body.order.id).not.toBe(old.body.order.id)
     expect(await sql(`select count(*)::int as n from wm.idempotency where operation = 'generate'`)).toEqual([{ n: 1 }])
-    expect(await sql(`select payload from wm.events where kind = 'idempotency.purged'`)).toEqual([
+    expect(await sql(`select payload from record where kind = 'idempotency.purged'`)).toEqual([
       { payload: { keys: 1, older_than_seconds: 86_400 } },
     ])
     expect((await story.reviewer.post('/idempotency-keys/purge', { older_than_seconds: 60 })).body.code).toBe('validation_failed')

@@ -1,5 +1,5 @@
 /** Saying on the record that an order stands still. */
-import { type Actor, appendEvents } from '../../kernel/store/events.ts'
+import { type Actor, appendEvents, ofOrder } from '../../kernel/store/events.ts'
 import { markStale, type OrderAddress } from './store.ts'
 import type { WorkTools } from '../tools.ts'
 
@@ -11,8 +11,7 @@ export function alertStaleOrder(tools: WorkTools, order: OrderAddress, threshold
     await appendEvents(tx, actor, at, [
       {
         kind: 'order.stale',
-        orderId: order.id,
-        orderType: order.type,
+        ...ofOrder(order),
         payload: { state: order.state, since: order.last_transitioned_at, threshold_hours: thresholdHours },
       },
     ])

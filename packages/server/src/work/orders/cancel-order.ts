@@ -1,7 +1,7 @@
 import { itemMachine, OrderShape, sourcesOf, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { assertMove } from '../../kernel/transitions.ts'
-import { appendEvents, type Fact } from '../../kernel/store/events.ts'
+import { appendEvents, type NewEvent, ofOrder, partOf } from '../../kernel/store/events.ts'
 import { lockItemsOfOrder, moveItems } from '../items/store.ts'
 import { lockOrder, moveOrder, renderOrder } from './store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
@@ -32,7 +32,7 @@ export const cancelOrder = defineOperation({
       assertMove('order', order.state, 'cancelled')
       const items = await lockItemsOfOrder(tx, order.id)
       const at = await tx.clock()
-      const facts: Fact[] = []
+      const events: NewEvent[] = []
       for (const state of cancellable) {
         const ending = items.filter((item) => item.state === state)
         await moveItems(
@@ -44,18 +44,17 @@ export const cancelOrder = defineOperation({
         )
         for (const item of ending) {
           const lease = item.lease_expires_at ? { generation: Number(item.generation), lease_expires_at: item.lease_expires_at } : undefined
-          facts.push({ kind: 'item.cancelled', orderId: order.id, itemId: item.id, orderType: order.type, payload: lease })
+          events.push({ kind: 'item.cancelled', ...partOf(order, item.id), payload: lease })
         }
       }
       await moveOrder(tx, order.id, order.state, 'cancelled', at, { approvalId: null })
-      facts.push({
+      events.push({
         kind: 'order.cancelled',
-        orderId: order.id,
-        orderType: order.type,
+        ...ofOrder(order),
         payload: { reason: input.reason },
         message: input.reason.slice(0, 500),
       })
-      await appendEvents(tx, actorOf(context), at, facts)
+      await appendEvents(tx, actorOf(context), at, events)
       return { status: 200, json: `{"order":${await renderOrder(tx, order.id)}}` }
     }),
 })

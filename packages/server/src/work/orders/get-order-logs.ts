@@ -22,12 +22,12 @@ export const getOrderLogs = defineOperation({
   output: eventsOutput,
   handler(context, input) {
     const { tenantId } = context.principal
-    const list = `log of ${input.order}`
+    const list = `record of ${input.order}`
     const size = input.limit ?? 100
     const before = input.cursor ? decodeCursor(tenantId, list, input.cursor, [positionPattern])[0] : undefined
-    return context.read(async (q) => {
+    return context.readRecord(async (q) => {
       if (!(await findOrder(q, input.order))) throw new WorkError('not_found')
-      return eventPage(tenantId, list, await listEvents(q, { orderId: input.order }, size + 1, before), size)
+      return eventPage(tenantId, list, await listEvents(q, { rootId: input.order }, size + 1, before), size)
     })
   },
 })

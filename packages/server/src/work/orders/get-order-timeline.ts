@@ -21,13 +21,13 @@ export const getOrderTimeline = defineOperation({
     after: Type.Optional(
       Type.Integer({
         minimum: 0,
-        description: 'Only events with a greater seq. Events get their seq within milliseconds of their commit.',
+        description: 'Only events with a greater seq.',
       }),
     ),
   }),
   output: Type.Object({ events: Type.Array(EventShape), last_seq: Type.Union([Type.Null(), Type.Integer()]) }),
   handler: (context, input) =>
-    context.read(async (q) => {
+    context.readRecord(async (q) => {
       if (!(await findOrder(q, input.order))) throw new WorkError('not_found')
       const rows = await listOrderTimeline(q, input.order, input.after ?? 0, input.limit ?? 100)
       return { status: 200, json: `{"events":[${rows.map((row) => row.json).join(',')}],"last_seq":${rows.at(-1)?.seq ?? 'null'}}` }

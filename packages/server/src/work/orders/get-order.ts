@@ -23,12 +23,12 @@ export const getOrder = defineOperation({
   input: Type.Object({ order: orderId }),
   output: Type.Object({ order: OrderShape }),
   handler: (context, input) =>
-    context.read(async (q) => {
+    context.readRecord(async (q) => {
       const row = await findOrder(q, input.order)
       if (!row) throw new WorkError('not_found')
       const order = (await renderOrder(q, row.id))!
       const items = await renderItemsOfOrders(q, [row.id], mostItems)
-      const events = await listEvents(q, { orderId: row.id }, 20)
+      const events = await listEvents(q, { rootId: row.id }, 20)
       const effects = await renderEffects(q, row.id)
       const digest = row.state === 'submitted' ? (await loadDecisionContent(q, context.principal.tenantId, row)).digest : null
       const members = [

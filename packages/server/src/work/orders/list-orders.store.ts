@@ -1,5 +1,6 @@
 /** The SQL of the order list: conditions and sort terms of order-query.ts become one statement. */
 import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
+import { eventCount } from '../../kernel/store/event-count.ts'
 import { shapeName } from '../../kernel/store/shape-name.ts'
 import type { Queryable } from '../../kernel/store/tx.ts'
 import type { OrderCondition, SortTerm } from './order-query.ts'
@@ -49,15 +50,15 @@ function sortSql({ by, descending }: SortTerm): Sql {
   return sql`o.${raw(`${columnOf(by)}${descending ? ' desc' : nulls === '' ? '' : ' asc'}${nulls}`)}`
 }
 
-/** How many orders match, with the snapshot in which they were counted (see kernel/store/snapshots.ts). */
+/** How many orders match, and how many events the tenant had then (see kernel/store/event-count.ts). */
 export async function countOrders(
   q: Queryable,
   tenantId: string,
   conditions: readonly OrderCondition[],
-): Promise<{ total: number; snapshot: string }> {
+): Promise<{ total: number; events: string }> {
   const statement = sql`
-    select count(*)::int as total, pg_current_snapshot()::text as snapshot from wm.orders o where ${whereOf(tenantId, conditions)}`
-  const [row] = await q.query<{ total: number; snapshot: string }>(statement, shapeName('count_orders', statement))
+    select count(*)::int as total, (${eventCount})::text as events from wm.orders o where ${whereOf(tenantId, conditions)}`
+  const [row] = await q.query<{ total: number; events: string }>(statement, shapeName('count_orders', statement))
   return row!
 }
 
@@ -77,7 +78,7 @@ export function pageOrders(
   { conditions, sort, limit, offset, countItems, countEvents }: OrderPage,
 ): Promise<Array<{ id: string; json: string; items_count?: number; events_count?: number }>> {
   const itemsCount = sql`(select count(*)::int from wm.items i where i.tenant_id = o.tenant_id and i.order_id = o.id) as items_count`
-  const eventsCount = sql`(select count(*)::int from wm.events e where e.tenant_id = o.tenant_id and e.order_id = o.id) as events_count`
+  const eventsCount = sql`(select count(*)::int from wm.events e where e.tenant_id = o.tenant_id and e.root_id = o.id) as events_count`
   const extra = [...(countItems ? [itemsCount] : []), ...(countEvents ? [eventsCount] : [])]
   const statement = sql`
     select o.id, wm.order_json(o)::text as json ${extra.length > 0 ? join(extra, ', ', ', ') : empty}

@@ -96,7 +96,7 @@ async function dress(
     order.items = shown
     if (whole.items_total > shown.length) order.items_omitted = whole.items_total - shown.length
     if (includes.has('events'))
-      order.events = (await listEvents(q, { orderId: row.id }, 20)).map((event) =>
+      order.events = (await listEvents(q, { rootId: row.id }, 20)).map((event) =>
         pick(JSON.parse(event.json) as Record<string, unknown>, fields.events),
       )
     if (includes.has('effects')) order.effects = (await renderEffects(q, row.id)).map((json) => JSON.parse(json) as unknown)
@@ -175,6 +175,10 @@ export const listOrders = defineOperation({
       countEvents: includes.has('eventsCount') || includes.has('eventsExists'),
     }
 
+    // Whoever asks for events sees all of them; the list alone waits for no number.
+    const read: typeof context.read = (work) =>
+      counts.countEvents || includes.has('events') ? context.readRecord(work) : context.read(work)
+
     if (given.cursor !== undefined) {
       if (given.sort !== undefined)
         throw new WorkError('invalid_filter', { detail: 'cursor works in the default order only; leave sort away.' })
@@ -186,7 +190,7 @@ export const listOrders = defineOperation({
         ]) as [string, string, string]
         conditions.push({ on: 'position', priority: Number(priority), createdAt: at, id })
       }
-      return context.read(async (q) => {
+      return read(async (q) => {
         const rows = await pageOrders(q, principal.tenantId, { conditions, sort, limit: size + 1, offset: 0, ...counts })
         const last = rows.length > size ? (JSON.parse(rows[size - 1]!.json) as { priority: number; created_at: string; id: string }) : null
         const next = last ? encodeCursor(principal.tenantId, 'orders', [last.priority, last.created_at, last.id]) : null
@@ -197,7 +201,7 @@ export const listOrders = defineOperation({
     const { total } = await readCounted(context, 'order_total', JSON.stringify(conditions), (q) =>
       countOrders(q, principal.tenantId, conditions),
     )
-    return context.read(async (q) => {
+    return read(async (q) => {
       const rows = await pageOrders(q, principal.tenantId, { conditions, sort, limit: size, offset: (number - 1) * size, ...counts })
       return {
         status: 200,

@@ -1,6 +1,6 @@
 import { OrderShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
-import { appendEvents } from '../../kernel/store/events.ts'
+import { appendEvents, ofOrder } from '../../kernel/store/events.ts'
 import { insertItems } from '../items/store.ts'
 import { findOrder, lockOrder, renderOrder, setItemsTotal } from './store.ts'
 import { topics } from '../../kernel/signals/work-signal.ts'
@@ -41,9 +41,7 @@ export const planOrder = defineOperation({
       const at = await tx.clock()
       await setItemsTotal(tx, order.id, items.length, at)
       await insertItems(tx, order, items, at, context.tools.settings.ageingSeconds)
-      await appendEvents(tx, actorOf(context), at, [
-        { kind: 'order.planned', orderId: order.id, orderType: order.type, payload: { item_count: items.length } },
-      ])
+      await appendEvents(tx, actorOf(context), at, [{ kind: 'order.planned', ...ofOrder(order), payload: { item_count: items.length } }])
       return { status: 200, json: `{"order":${await renderOrder(tx, order.id)},"items_count":${items.length}}` }
     })
     tools.signal.wake(topics.ready(principal.tenantId))

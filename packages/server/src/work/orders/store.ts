@@ -23,9 +23,12 @@ export interface OrderRow {
   readonly approval_id: string | null
   readonly apply_attempts: number
   readonly traceparent: string | null
+  readonly correlation_id: string | null
+  readonly session_key: string | null
+  readonly created_at: Instant
 }
 const columns = sql`o.id, o.type, o.type_version, o.state, o.priority, o.revision, o.requested_by_principal, o.payload, o.meta, o.on_item_failure,
-  o.items_total, o.items_submitted, o.items_dead, o.approval_id, o.apply_attempts, o.traceparent`
+  o.items_total, o.items_submitted, o.items_dead, o.approval_id, o.apply_attempts, o.traceparent, o.correlation_id, o.session_key, o.created_at`
 
 export interface NewOrder {
   readonly id: string
@@ -42,17 +45,19 @@ export interface NewOrder {
   readonly itemsTotal: number
   /** Where its trace begins; null when nobody traces. */
   readonly traceparent: string | null
+  readonly correlationId: string | null
+  readonly sessionKey: string | null
 }
 
 export async function insertOrder(tx: Tx, order: NewOrder, at: Instant): Promise<void> {
   await tx.query(
     sql`
     insert into wm.orders (tenant_id, id, type, type_version, state, priority, requested_by_type, requested_by_id, requested_by_principal,
-      payload, meta, acceptance_config, on_item_failure, items_total, traceparent, last_transitioned_at, created_at, updated_at)
+      payload, meta, acceptance_config, on_item_failure, items_total, traceparent, correlation_id, session_key, last_transitioned_at, created_at, updated_at)
     values (${tx.tenantId}, ${order.id}, ${order.type}, ${order.typeVersion}, 'queued', ${order.priority}, ${order.requestedByType},
       ${order.requestedById}, ${order.principal}, ${JSON.stringify(order.payload)}::json,
       ${order.meta === undefined || order.meta === null ? null : JSON.stringify(order.meta)}::jsonb,
-      ${JSON.stringify(order.acceptanceConfig)}::json, ${order.onItemFailure}, ${order.itemsTotal}, ${order.traceparent}, ${at}, ${at}, ${at})`,
+      ${JSON.stringify(order.acceptanceConfig)}::json, ${order.onItemFailure}, ${order.itemsTotal}, ${order.traceparent}, ${order.correlationId}, ${order.sessionKey}, ${at}, ${at}, ${at})`,
     'insert_order',
   )
 }
@@ -164,13 +169,15 @@ export interface OrderAddress {
   readonly type: string
   readonly state: OrderState
   readonly last_transitioned_at: Instant
+  readonly correlation_id: string | null
+  readonly session_key: string | null
 }
 
 /** Open orders of all tenants that have not moved for `hours` and were not reported since they stopped. */
 export async function findStaleOrders(q: Queryable, hours: number, limit: number): Promise<OrderAddress[]> {
   return q.query(
     sql`
-    select o.tenant_id, o.id, o.type, o.state, o.last_transitioned_at from wm.orders o
+    select o.tenant_id, o.id, o.type, o.state, o.last_transitioned_at, o.correlation_id, o.session_key from wm.orders o
      where wm.order_is_watched(o.state)
        and o.last_transitioned_at < clock_timestamp() - make_interval(secs => ${hours * 3600})
        and (o.stale_alerted_at is null or o.stale_alerted_at < o.last_transitioned_at)
@@ -195,7 +202,7 @@ const waitingOrders = {
   from: sql`wm.orders o`,
   tenant: sql`o.tenant_id`,
   by: sql`o.last_transitioned_at`,
-  columns: sql`o.tenant_id, o.id, o.type, o.state, o.last_transitioned_at`,
+  columns: sql`o.tenant_id, o.id, o.type, o.state, o.last_transitioned_at, o.correlation_id, o.session_key`,
 }
 
 /** Approved orders of all tenants that nothing pauses, tenant by tenant in turn. */

@@ -4,7 +4,7 @@ import { uuidv7 } from 'uuidv7'
 import { digestOf } from '../approvals/digest.ts'
 import { TypeCrashed } from '../order-types/type-crashed.ts'
 import { checkPart } from '../order-types/verify-submission.ts'
-import { appendEvents, type Fact } from '../../kernel/store/events.ts'
+import { appendEvents, type NewEvent, ofItem } from '../../kernel/store/events.ts'
 import { moveItems, noteOnLeasedItem } from '../items/store.ts'
 import { lockOrder } from '../orders/store.ts'
 import { appendPart, countParts, readPartsState } from './store.ts'
@@ -79,13 +79,10 @@ export const submitPart = defineOperation({
         throw new WorkError('too_many_parts', {
           detail: `The item holds ${kept} part revisions; at most ${settings.maxPartsPerItem} are kept.`,
         })
-      const facts: Fact[] = []
+      const events: NewEvent[] = []
       if (item.state === 'leased') {
         await moveItems(tx, [item.id], 'leased', 'in_progress', at)
-        facts.push(
-          { kind: 'item.in_progress', orderId: item.order_id, itemId: item.id, orderType: item.order_type },
-          ...(await beginOrder(tx, order!, at)),
-        )
+        events.push({ kind: 'item.in_progress', ...ofItem(item) }, ...(await beginOrder(tx, order!, at)))
       }
       const status = findings.length === 0 ? 'validated' : 'rejected'
       const checksum = digestOf(input.payload).slice('sha256:'.length)
@@ -108,14 +105,12 @@ export const submitPart = defineOperation({
       )
       const partsState = await readPartsState(tx, item.id)
       await noteOnLeasedItem(tx, { ...item, state: 'in_progress' }, at, { partsState })
-      facts.push({
+      events.push({
         kind: status === 'validated' ? 'item.part_submitted' : 'item.part_refused',
-        orderId: item.order_id,
-        itemId: item.id,
-        orderType: item.order_type,
+        ...ofItem(item),
         payload: { part_key: input.part_key, seq, revision, checksum, ...(findings.length > 0 ? { errors: findings.slice(0, 20) } : {}) },
       })
-      await appendEvents(tx, actorOf(context), at, facts)
+      await appendEvents(tx, actorOf(context), at, events)
       // A refused part is on the record; it never hides a validated revision of the same slot.
       if (findings.length > 0) return refused(new WorkError('verification_failed', { detail: findings[0]!.message, errors: findings }))
       return {

@@ -27,6 +27,9 @@ export const pauseShape = Type.Object(
   { title: 'Pause' },
 )
 
+/** What stands for a pause on the record, such as `agent:crawler-1`. */
+export const labelOf = ({ scope, subject }: PauseTarget): string => (subject === '' ? scope : `${scope}:${subject}`)
+
 /** Refuses with: validation_failed unless exactly one is named. */
 export function targetOf({ agent, type, all }: Static<typeof targetShape>): PauseTarget {
   const named: PauseTarget[] = [

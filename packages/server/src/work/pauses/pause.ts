@@ -7,7 +7,7 @@ import { reason } from '../../kernel/operations/inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { enforcePause } from './pausing.ts'
 import { getType } from '../orders/planning.ts'
-import { pauseShape, target, targetOf } from './pause-target.ts'
+import { labelOf, pauseShape, target, targetOf } from './pause-target.ts'
 
 export const pause = defineOperation({
   name: 'pause',
@@ -46,8 +46,7 @@ export const pause = defineOperation({
       await appendEvents(tx, actor, at, [
         {
           kind: 'pause.set',
-          orderId: null,
-          orderType: aim.scope === 'type' ? aim.subject : null,
+          label: labelOf(aim),
           payload: { ...aim, reason: input.reason, renewed: put.pausedAt !== at },
           message: input.reason.slice(0, 500),
         },

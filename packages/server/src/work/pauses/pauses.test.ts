@@ -99,7 +99,7 @@ const pause = async (target: object, reason = 'it misbehaves') => {
 const resume = (target: object) => story.reviewer.post('/pauses/lift', { ...target, reason: 'it is well again' })
 const tenantFacts = (kind: string) =>
   story.server.database.sql<{ payload: any; principal: string }>(
-    `select payload, principal from wm.events where tenant_id = $1 and kind = $2 order by position`,
+    `select payload, principal from record where tenant_id = $1 and kind = $2 order by position`,
     [tenant, kind],
   )
 const leases = () =>
@@ -265,7 +265,7 @@ describe('everything', () => {
     }
     expect(await resumeEverything(tools, by)).toBe(false)
     const facts = await story.server.database.sql<{ n: number }>(
-      `select count(*)::int as n from wm.events where kind in ('pause.set', 'pause.lifted') and payload ->> 'scope' = 'everything' group by tenant_id`,
+      `select count(*)::int as n from record where kind in ('pause.set', 'pause.lifted') and payload ->> 'scope' = 'everything' group by tenant_id`,
     )
     expect(facts.map(({ n }) => n)).toEqual([2, 2])
     expect([(await take(ann)).status, (await take(gus)).status]).toEqual([200, 200])

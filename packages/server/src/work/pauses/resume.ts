@@ -6,7 +6,7 @@ import { removePause } from './store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
 import { reason } from '../../kernel/operations/inputs.ts'
 import { defineOperation } from '../tools.ts'
-import { pauseShape, target, targetOf } from './pause-target.ts'
+import { labelOf, pauseShape, target, targetOf } from './pause-target.ts'
 
 export const resume = defineOperation({
   name: 'resume',
@@ -35,8 +35,7 @@ export const resume = defineOperation({
       await appendEvents(tx, actorOf(context), await tx.clock(), [
         {
           kind: 'pause.lifted',
-          orderId: null,
-          orderType: aim.scope === 'type' ? aim.subject : null,
+          label: labelOf(aim),
           payload: { ...aim, reason: input.reason, paused_at: lifted.paused_at, paused_by: lifted.principal },
           message: input.reason.slice(0, 500),
         },

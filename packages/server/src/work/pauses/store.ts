@@ -145,9 +145,9 @@ export async function removePauseOfEverything(q: Queryable, by: { reason: string
 
 async function recordForAll(q: Queryable, kind: EventKind, by: { reason: string; principal: string }): Promise<string[]> {
   const rows = await q.query<{ tenant_id: string }>(sql`
-    insert into wm.events (tenant_id, kind, actor_type, principal, priority, payload, message, decided_at)
-    select t.id, ${kind}, 'system', ${by.principal}, wm.event_priority(${kind}),
-           json_build_object('scope', 'everything', 'subject', '', 'reason', ${by.reason}::text), left(${by.reason}, 500), clock_timestamp()
+    insert into wm.intake (tenant_id, kinds, labels, actor_types, principals, payloads, messages, decided_at)
+    select t.id, array[${kind}::text], array['everything'], array['system'], array[${by.principal}::text],
+           array[json_build_object('scope', 'everything', 'subject', '', 'reason', ${by.reason}::text)::text], array[left(${by.reason}, 500)], clock_timestamp()
       from wm.tenants t returning tenant_id`)
   return rows.map((row) => row.tenant_id)
 }

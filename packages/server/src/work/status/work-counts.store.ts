@@ -19,15 +19,12 @@ export async function readWorkCounts(system: SystemDb) {
              (select scope, count(*) as n from wm.pauses group by scope
               union all select 'everything', count(paused_at) from wm.cluster) p) as pauses,
            u.n as unsequenced, u.lag
-      from (select count(*)::integer as n, coalesce(extract(epoch from clock_timestamp() - min(w.decided_at)), 0)::double precision as lag
-              from (select e.decided_at from wm.events e
-                     where e.xid >= (select low_water_xid from wm.ledger_progress)
-                       and not exists (select 1 from wm.ledger l where l.tenant_id = e.tenant_id and l.event_position = e.position)
-                     order by e.xid, e.position limit 10000) w) u`,
+      from (select coalesce(sum(i.size), 0)::integer as n, greatest(0, coalesce(extract(epoch from clock_timestamp() - min(i.decided_at)), 0))::double precision as lag
+              from (select size, decided_at from wm.intake limit 10000) i) u`,
     'read_work_counts',
   )
   const { queued, leased, pauses, unsequenced, lag } = row!
   const counts = (of: object | null) => (of ?? {}) as Record<string, number>
-  // `unsequenced` is counted up to 10,000.
-  return { queued: counts(queued), leased: counts(leased), pauses: counts(pauses), unsequenced, ledgerLagSeconds: Math.max(0, lag) }
+  // `unsequenced` is counted over 10,000 rows at most.
+  return { queued: counts(queued), leased: counts(leased), pauses: counts(pauses), unsequenced, ledgerLagSeconds: lag }
 }

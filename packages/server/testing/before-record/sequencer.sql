@@ -1,3 +1,4 @@
+-- As it was before migration 7, kept to build a chain of version 1 with the code that built them (ledger/upgrade.test.ts).
 -- Order and proof. Takes committed facts that have no number yet, gives each tenant's facts a gap-free seq and chains their hashes:
 --   hash = SHA-256("wm1" then, each as a netstring: prev hash, tenant, order, item, seq, event id, kind, decided_at, actor type, actor id,
 --          principal, SHA-256(payload), SHA-256(diff), message)
