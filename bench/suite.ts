@@ -1,5 +1,5 @@
 /** What scenarios are, what they answer with, and what the run gives them: a database, a Redis, a server. One server runs at a time. */
-import { isInstalled, startTestRedis, type TestRedis } from '../packages/server/testing/redis-server.ts'
+import { isInstalled, startTestRedis, type TestRedis } from '../packages/server/testing/peers/redis-server.ts'
 import { type BenchDatabase, type DatabaseUrls, openBenchDatabase } from './database.ts'
 import type { Measured } from './measure.ts'
 import { type ServerHandle, startServerProcess } from './server-handle.ts'

@@ -1,7 +1,7 @@
 /** The stage for tests of lease.backend = redis: one database, two servers that share a Redis, one that knows of none, and a leased item. */
 import { expect } from 'vitest'
 import { essayType } from './essay-type.ts'
-import { startTestRedis, type TestRedis } from './redis-server.ts'
+import { startTestRedis, type TestRedis } from './peers/redis-server.ts'
 import { holdItem } from './row-gate.ts'
 import { type Answer, type Caller, createCaller, startTestServer, type TestServer, until } from './test-server.ts'
 

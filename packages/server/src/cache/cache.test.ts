@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { pino } from 'pino'
-import { isInstalled, startTestRedis, type TestRedis } from '../../testing/redis-server.ts'
+import { isInstalled, startTestRedis, type TestRedis } from '../../testing/peers/redis-server.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { openRedis, type RedisConnection } from '../redis/connection.ts'
 import { type CacheKind, createTenantCache, type TenantCache } from './cache.ts'

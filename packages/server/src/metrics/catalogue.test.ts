@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { labelMeanings, metricCatalogue, type MetricDefinition, metricsNamespace } from '@work-manager/contract'
 import { describe, expect, it } from 'vitest'
-import { findProgram, isInstalled } from '../../testing/redis-server.ts'
+import { findProgram, isInstalled } from '../../testing/peers/redis-server.ts'
 import { operations } from '../systems.ts'
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url))

@@ -7,7 +7,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { echoType } from '../../testing/echo-type.ts'
-import { findProgram, freePort, isInstalled } from '../../testing/redis-server.ts'
+import { findProgram, freePort, isInstalled } from '../../testing/peers/redis-server.ts'
 import { startTestServer, type TestServer, until } from '../../testing/test-server.ts'
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'

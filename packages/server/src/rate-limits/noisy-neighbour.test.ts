@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { echoType } from '../../testing/echo-type.ts'
-import { isInstalled, startTestRedis, type TestRedis } from '../../testing/redis-server.ts'
+import { isInstalled, startTestRedis, type TestRedis } from '../../testing/peers/redis-server.ts'
 import { createTestDatabase, type TestDatabase } from '../../testing/test-database.ts'
 import { type Answer, type Caller, startTestServer, type TestServer, until } from '../../testing/test-server.ts'
 

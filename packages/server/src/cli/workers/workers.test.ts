@@ -129,17 +129,10 @@ function request(served: Served, method: string, route: string, body?: unknown, 
   })
 }
 
-/** As a careful client: a request without an answer is sent again with its key. */
-async function surely(served: Served, method: string, route: string, body?: unknown): Promise<Reply> {
+/** As a careful client: a request without an answer is sent again with its key, until one comes. */
+function surely(served: Served, method: string, route: string, body?: unknown): Promise<Reply> {
   const idempotencyKey = randomUUID()
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await request(served, method, route, body, idempotencyKey)
-    } catch (error) {
-      if (attempt === 20) throw error
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-  }
+  return until(() => request(served, method, route, body, idempotencyKey).catch(() => null), `an answer to ${method} ${route}`)
 }
 
 async function propose(served: Served, count: number): Promise<{ id: string }> {

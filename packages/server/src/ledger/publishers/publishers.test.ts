@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { echoType } from '../../../testing/echo-type.ts'
-import { freePort } from '../../../testing/redis-server.ts'
+import { freePort } from '../../../testing/peers/redis-server.ts'
 import { type Caller, createCaller, startTestServer, type TestServer, until } from '../../../testing/test-server.ts'
 
 let server: TestServer

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { isInstalled, startTestRedis, type TestRedis } from '../../../testing/redis-server.ts'
+import { isInstalled, startTestRedis, type TestRedis } from '../../../testing/peers/redis-server.ts'
 import { until } from '../../../testing/test-server.ts'
 import { openRedis, type RedisConnection } from '../../redis/connection.ts'
 import type { Limit, Taken } from '../limit.ts'

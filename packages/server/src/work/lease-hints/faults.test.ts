@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { contradictionsIn } from '../../../testing/history.ts'
 import { essay, essayType } from '../../../testing/essay-type.ts'
-import { isInstalled, startTestRedis, type TestRedis } from '../../../testing/redis-server.ts'
+import { isInstalled, startTestRedis, type TestRedis } from '../../../testing/peers/redis-server.ts'
 import { type Caller, createCaller, startTestServer, type TestServer, until } from '../../../testing/test-server.ts'
 
 const types = [essayType]

@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { essayType } from '../../../testing/essay-type.ts'
-import { isInstalled, startTestRedis, type TestRedis } from '../../../testing/redis-server.ts'
+import { isInstalled, startTestRedis, type TestRedis } from '../../../testing/peers/redis-server.ts'
 import { type Caller, createCaller, startTestServer, type TestServer, until } from '../../../testing/test-server.ts'
 import { nullMetrics } from '../../metrics/metrics.ts'
 import { openRedis, type RedisConnection } from '../../redis/connection.ts'

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { essay } from '../../../testing/essay-type.ts'
 import { at, hintedTypes, type HintedLeases, type Leased, stageHintedLeases } from '../../../testing/hinted-leases.ts'
-import { isInstalled } from '../../../testing/redis-server.ts'
+import { isInstalled } from '../../../testing/peers/redis-server.ts'
 import { holdItem } from '../../../testing/row-gate.ts'
 import { startTestServer, until } from '../../../testing/test-server.ts'
 import { microsOf } from './database-clock.ts'

@@ -9,7 +9,7 @@ import { type FauxqsServer, startFauxqs } from 'fauxqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { publisherContract, type Rig } from '../../../../testing/publisher-contract.ts'
 import { someSettings } from '../../../../testing/publisher-stage.ts'
-import { freePort } from '../../../../testing/redis-server.ts'
+import { freePort } from '../../../../testing/peers/redis-server.ts'
 import { sqsPublisher } from './sqs.ts'
 
 beforeAll(() => {

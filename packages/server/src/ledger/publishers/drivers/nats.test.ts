@@ -1,10 +1,10 @@
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestNats, type TestNats } from '../../../../testing/nats-server.ts'
+import { startTestNats, type TestNats } from '../../../../testing/peers/nats-server.ts'
 import { publisherContract, type Rig } from '../../../../testing/publisher-contract.ts'
 import { someSettings } from '../../../../testing/publisher-stage.ts'
-import { isInstalled } from '../../../../testing/redis-server.ts'
+import { isInstalled } from '../../../../testing/peers/redis-server.ts'
 import { natsPublisher } from './nats.ts'
 
 /** Everything that the stream holds, in its order. */

@@ -2,7 +2,7 @@ import amqp from 'amqplib'
 import { describe, expect, it } from 'vitest'
 import { publisherContract, type Rig } from '../../../../testing/publisher-contract.ts'
 import { someSettings } from '../../../../testing/publisher-stage.ts'
-import { isRabbitInstalled, startTestRabbit, type TestRabbit } from '../../../../testing/rabbitmq-server.ts'
+import { isRabbitInstalled, startTestRabbit, type TestRabbit } from '../../../../testing/peers/rabbitmq-server.ts'
 import type { Message } from '../publisher.ts'
 import { rabbitmqPublisher } from './rabbitmq.ts'
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { publisherContract, type Rig } from '../../../../testing/publisher-contract.ts'
 import { someSettings } from '../../../../testing/publisher-stage.ts'
-import { isInstalled, startTestRedis, type TestRedis } from '../../../../testing/redis-server.ts'
+import { isInstalled, startTestRedis, type TestRedis } from '../../../../testing/peers/redis-server.ts'
 import type { Message } from '../publisher.ts'
 import { redisStreamsPublisher } from './redis-streams.ts'
 

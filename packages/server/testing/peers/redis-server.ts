@@ -6,7 +6,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createClient } from 'redis'
-import type { RedisClient } from '../src/redis/connection.ts'
+import type { RedisClient } from '../../src/redis/connection.ts'
 
 /** Where the distribution's package puts a program; null when it is not installed. */
 export async function findProgram(name: string): Promise<string | null> {
