@@ -8,8 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { renderConfigDocs } from '../packages/server/src/config/index.ts'
 import { readOperationTable, renderOperationTable } from '../packages/server/src/cli/operation-table.ts'
 import { renderCliDocs } from '../packages/server/src/cli/render-docs.ts'
-import { operations } from '../packages/server/src/systems.ts'
-import { readServiceNames } from './generate/background-services.ts'
+import { operations, services, systems } from '../packages/server/src/systems.ts'
 import { renderErrors } from './generate/errors.ts'
 import { withFreshDatabase } from './generate/fresh-database.ts'
 import { renderGuards } from './generate/guards.ts'
@@ -22,13 +21,12 @@ import { dumpSchema } from './generate/schema-dump.ts'
 import { renderSdkClient, renderSdkTypes } from './generate/sdk-types.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const server = path.join(root, 'packages/server')
 const guards = 'packages/server/migrations/routines/00_guards.sql'
 
 /** Path → text, in the order they are made: the schema is dumped from the migrations, so the generated one comes first. */
 const files: Record<string, () => string | Promise<string>> = {
   [guards]: renderGuards,
-  'docs/lifecycle.md': async () => renderLifecycle(await readServiceNames(path.join(server, 'src'))),
+  'docs/lifecycle.md': () => renderLifecycle(services.keys()),
   'docs/errors.md': renderErrors,
   'docs/metrics.md': renderMetrics,
   'docs/config.md': renderConfigDocs,
@@ -37,7 +35,7 @@ const files: Record<string, () => string | Promise<string>> = {
   'docs/openapi.json': () => renderOpenApi(operations),
   'packages/sdk/src/generated/api.ts': async () => renderSdkTypes(await renderOpenApi(operations)),
   'packages/sdk/src/generated/client.ts': async () => renderSdkClient(await renderOpenApi(operations)),
-  'packages/server/src/cli/generated/operations.ts': () => renderOperationTable(operations),
+  'packages/server/src/cli/generated/operations.ts': () => renderOperationTable(systems),
   'docs/cli.md': () => renderCliDocs(readOperationTable(operations)),
   'packages/server/schema.sql': () => withFreshDatabase(dumpSchema),
 }

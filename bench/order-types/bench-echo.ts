@@ -1,6 +1,6 @@
 /** The order type that the benchmark leases: small documents, a schema on each side, and one check that reads input and result. */
 import Type from 'typebox'
-import { defineOrderType } from '../../packages/server/src/work/order-types/index.ts'
+import { defineOrderType } from '../../packages/server/src/work/order-types/author.ts'
 
 export const itemsPerOrder = 100
 

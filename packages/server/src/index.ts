@@ -38,4 +38,4 @@ export { migrateDatabase, openWorkManager, UnfitDatabaseError, type WorkManager,
 export { type LedgerExport, verifyExport } from './ledger/verify.ts'
 export { UnfitRedisError } from './redis/connection.ts'
 export { operations } from './systems.ts'
-export * from './work/order-types/index.ts'
+export * from './work/order-types/author.ts'

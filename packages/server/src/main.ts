@@ -2,13 +2,11 @@
 import { availableParallelism } from 'node:os'
 import type { FastifyInstance } from 'fastify'
 import { type Logger, pino } from 'pino'
-import { type Authenticator, createAuthenticator } from './access/authenticate.ts'
 import { createKeyAdmin, type KeyAdmin } from './access/key-admin.ts'
 import { createBackgroundServices } from './composition/background.ts'
 import type { BackgroundService } from './kernel/service.ts'
 import { openFitDatabase, provideDatabase } from './composition/database.ts'
 import { createDoors } from './composition/doors.ts'
-import { createKeyLookUp } from './composition/find-key.ts'
 import { provideMetrics, provideRedis, provideTracing } from './composition/observing.ts'
 import { loadTypes } from './composition/order-types.ts'
 import { createTools } from './composition/tools.ts'
@@ -103,16 +101,11 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
     const isDraining = () => draining
     const storage = () => options.siblings?.storage() ?? embedded?.storageState() ?? 'ok'
     const signal = options.siblings?.signal ?? createWorkSignal()
-    const { tools, sequencer, hints } = await createTools(config, { types, log, database, redis, metrics, tracing, signal, isDraining })
+    const { tools, hints, authenticator } = await createTools(config, { types, log, database, redis, metrics, tracing, signal, isDraining })
     opened.add(() => hints?.stop())
     opened.add(async () => tools.rateLimits.stop())
 
-    const authenticator: Authenticator = createAuthenticator({
-      lookUp: createKeyLookUp(database.system),
-      strangers: tools.rateLimits.strangers,
-      count: (outcome) => metrics.increment('cache_requests_total', { kind: 'keys', outcome }),
-    })
-    const background = createBackgroundServices(tools, sequencer, config, authenticator)
+    const background = createBackgroundServices(tools, config)
     // Facts of the last requests still get their numbers, so that a quiet server leaves a complete record.
     opened.add(() => background.sequencer!.runOnce())
     opened.add(() => Promise.all(Object.values(background).map((service) => service.stop())))

@@ -28,7 +28,7 @@ const sources = {
   '@work-manager/sdk': 'sdk/src/index.ts',
   '@work-manager/sdk/node': 'sdk/src/node.ts',
   '@work-manager/server': 'server/src/index.ts',
-  '@work-manager/server/order-type': 'server/src/work/order-types/index.ts',
+  '@work-manager/server/order-type': 'server/src/work/order-types/author.ts',
   '@work-manager/server/testing': 'server/testing/index.ts',
 }
 

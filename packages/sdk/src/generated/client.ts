@@ -89,80 +89,62 @@ export type Problem = components['schemas']['Problem']
 export type Publisher = components['schemas']['Publisher']
 export type ReviewError = components['schemas']['ReviewError']
 
+export type ListOrderTypesInput = InputOf<'list_order_types'>
+export type ListOrderTypesOutput = OutputOf<'list_order_types'>
 export type ProposeOrderInput = InputOf<'propose_order'>
 export type ProposeOrderOutput = OutputOf<'propose_order'>
 export type PlanOrderInput = InputOf<'plan_order'>
 export type PlanOrderOutput = OutputOf<'plan_order'>
-export type CheckoutItemInput = InputOf<'checkout_item'>
-export type CheckoutItemOutput = OutputOf<'checkout_item'>
-export type CheckoutOrderItemInput = InputOf<'checkout_order_item'>
-export type CheckoutOrderItemOutput = OutputOf<'checkout_order_item'>
-export type HeartbeatItemInput = InputOf<'heartbeat_item'>
-export type HeartbeatItemOutput = OutputOf<'heartbeat_item'>
-export type SubmitItemInput = InputOf<'submit_item'>
-export type SubmitItemOutput = OutputOf<'submit_item'>
-export type SubmitPartInput = InputOf<'submit_part'>
-export type SubmitPartOutput = OutputOf<'submit_part'>
-export type ListPartsInput = InputOf<'list_parts'>
-export type ListPartsOutput = OutputOf<'list_parts'>
-export type FinalizeItemInput = InputOf<'finalize_item'>
-export type FinalizeItemOutput = OutputOf<'finalize_item'>
-export type ReleaseItemInput = InputOf<'release_item'>
-export type ReleaseItemOutput = OutputOf<'release_item'>
-export type FailItemInput = InputOf<'fail_item'>
-export type FailItemOutput = OutputOf<'fail_item'>
-export type ApproveOrderInput = InputOf<'approve_order'>
-export type ApproveOrderOutput = OutputOf<'approve_order'>
-export type RejectOrderInput = InputOf<'reject_order'>
-export type RejectOrderOutput = OutputOf<'reject_order'>
-export type CancelOrderInput = InputOf<'cancel_order'>
-export type CancelOrderOutput = OutputOf<'cancel_order'>
-export type RequeueOrderInput = InputOf<'requeue_order'>
-export type RequeueOrderOutput = OutputOf<'requeue_order'>
-export type RequeueItemInput = InputOf<'requeue_item'>
-export type RequeueItemOutput = OutputOf<'requeue_item'>
-export type ListOrderTypesInput = InputOf<'list_order_types'>
-export type ListOrderTypesOutput = OutputOf<'list_order_types'>
 export type ListOrdersInput = InputOf<'list_orders'>
 export type ListOrdersOutput = OutputOf<'list_orders'>
 export type GetOrderInput = InputOf<'get_order'>
 export type GetOrderOutput = OutputOf<'get_order'>
 export type ExplainOrderInput = InputOf<'explain_order'>
 export type ExplainOrderOutput = OutputOf<'explain_order'>
+export type GetOrderLogsInput = InputOf<'get_order_logs'>
+export type GetOrderLogsOutput = OutputOf<'get_order_logs'>
+export type GetOrderTimelineInput = InputOf<'get_order_timeline'>
+export type GetOrderTimelineOutput = OutputOf<'get_order_timeline'>
+export type CancelOrderInput = InputOf<'cancel_order'>
+export type CancelOrderOutput = OutputOf<'cancel_order'>
+export type RequeueOrderInput = InputOf<'requeue_order'>
+export type RequeueOrderOutput = OutputOf<'requeue_order'>
+export type CheckoutItemInput = InputOf<'checkout_item'>
+export type CheckoutItemOutput = OutputOf<'checkout_item'>
+export type CheckoutOrderItemInput = InputOf<'checkout_order_item'>
+export type CheckoutOrderItemOutput = OutputOf<'checkout_order_item'>
+export type HeartbeatItemInput = InputOf<'heartbeat_item'>
+export type HeartbeatItemOutput = OutputOf<'heartbeat_item'>
+export type ExtendLeasesInput = InputOf<'extend_leases'>
+export type ExtendLeasesOutput = OutputOf<'extend_leases'>
+export type RevokeLeasesInput = InputOf<'revoke_leases'>
+export type RevokeLeasesOutput = OutputOf<'revoke_leases'>
+export type ReclaimLeasesInput = InputOf<'reclaim_leases'>
+export type ReclaimLeasesOutput = OutputOf<'reclaim_leases'>
+export type SubmitItemInput = InputOf<'submit_item'>
+export type SubmitItemOutput = OutputOf<'submit_item'>
+export type ReleaseItemInput = InputOf<'release_item'>
+export type ReleaseItemOutput = OutputOf<'release_item'>
+export type FailItemInput = InputOf<'fail_item'>
+export type FailItemOutput = OutputOf<'fail_item'>
 export type ListItemsInput = InputOf<'list_items'>
 export type ListItemsOutput = OutputOf<'list_items'>
 export type GetItemInput = InputOf<'get_item'>
 export type GetItemOutput = OutputOf<'get_item'>
 export type GetItemLogsInput = InputOf<'get_item_logs'>
 export type GetItemLogsOutput = OutputOf<'get_item_logs'>
-export type GetOrderLogsInput = InputOf<'get_order_logs'>
-export type GetOrderLogsOutput = OutputOf<'get_order_logs'>
-export type GetOrderTimelineInput = InputOf<'get_order_timeline'>
-export type GetOrderTimelineOutput = OutputOf<'get_order_timeline'>
-export type ListEventsInput = InputOf<'list_events'>
-export type ListEventsOutput = OutputOf<'list_events'>
-export type ListProvenanceInput = InputOf<'list_provenance'>
-export type ListProvenanceOutput = OutputOf<'list_provenance'>
-export type ListRecordsInput = InputOf<'list_records'>
-export type ListRecordsOutput = OutputOf<'list_records'>
-export type ExportLedgerInput = InputOf<'export_ledger'>
-export type ExportLedgerOutput = OutputOf<'export_ledger'>
-export type CreateKeyInput = InputOf<'create_key'>
-export type CreateKeyOutput = OutputOf<'create_key'>
-export type ListKeysInput = InputOf<'list_keys'>
-export type ListKeysOutput = OutputOf<'list_keys'>
-export type RotateKeyInput = InputOf<'rotate_key'>
-export type RotateKeyOutput = OutputOf<'rotate_key'>
-export type RevokeKeyInput = InputOf<'revoke_key'>
-export type RevokeKeyOutput = OutputOf<'revoke_key'>
-export type GetStatusInput = InputOf<'get_status'>
-export type GetStatusOutput = OutputOf<'get_status'>
-export type RevokeLeasesInput = InputOf<'revoke_leases'>
-export type RevokeLeasesOutput = OutputOf<'revoke_leases'>
-export type ExtendLeasesInput = InputOf<'extend_leases'>
-export type ExtendLeasesOutput = OutputOf<'extend_leases'>
-export type ReclaimLeasesInput = InputOf<'reclaim_leases'>
-export type ReclaimLeasesOutput = OutputOf<'reclaim_leases'>
+export type RequeueItemInput = InputOf<'requeue_item'>
+export type RequeueItemOutput = OutputOf<'requeue_item'>
+export type SubmitPartInput = InputOf<'submit_part'>
+export type SubmitPartOutput = OutputOf<'submit_part'>
+export type ListPartsInput = InputOf<'list_parts'>
+export type ListPartsOutput = OutputOf<'list_parts'>
+export type FinalizeItemInput = InputOf<'finalize_item'>
+export type FinalizeItemOutput = OutputOf<'finalize_item'>
+export type ApproveOrderInput = InputOf<'approve_order'>
+export type ApproveOrderOutput = OutputOf<'approve_order'>
+export type RejectOrderInput = InputOf<'reject_order'>
+export type RejectOrderOutput = OutputOf<'reject_order'>
 export type PauseInput = InputOf<'pause'>
 export type PauseOutput = OutputOf<'pause'>
 export type ListPausesInput = InputOf<'list_pauses'>
@@ -171,10 +153,18 @@ export type ResumeInput = InputOf<'resume'>
 export type ResumeOutput = OutputOf<'resume'>
 export type RunGeneratorsInput = InputOf<'run_generators'>
 export type RunGeneratorsOutput = OutputOf<'run_generators'>
+export type ListRecordsInput = InputOf<'list_records'>
+export type ListRecordsOutput = OutputOf<'list_records'>
+export type GetStatusInput = InputOf<'get_status'>
+export type GetStatusOutput = OutputOf<'get_status'>
 export type RunMaintenanceInput = InputOf<'run_maintenance'>
 export type RunMaintenanceOutput = OutputOf<'run_maintenance'>
-export type PurgeIdempotencyKeysInput = InputOf<'purge_idempotency_keys'>
-export type PurgeIdempotencyKeysOutput = OutputOf<'purge_idempotency_keys'>
+export type ListEventsInput = InputOf<'list_events'>
+export type ListEventsOutput = OutputOf<'list_events'>
+export type ListProvenanceInput = InputOf<'list_provenance'>
+export type ListProvenanceOutput = OutputOf<'list_provenance'>
+export type ExportLedgerInput = InputOf<'export_ledger'>
+export type ExportLedgerOutput = OutputOf<'export_ledger'>
 export type ListPublishersInput = InputOf<'list_publishers'>
 export type ListPublishersOutput = OutputOf<'list_publishers'>
 export type MovePublisherCursorInput = InputOf<'move_publisher_cursor'>
@@ -185,59 +175,27 @@ export type RetryParkedMessagesInput = InputOf<'retry_parked_messages'>
 export type RetryParkedMessagesOutput = OutputOf<'retry_parked_messages'>
 export type DiscardParkedMessageInput = InputOf<'discard_parked_message'>
 export type DiscardParkedMessageOutput = OutputOf<'discard_parked_message'>
+export type CreateKeyInput = InputOf<'create_key'>
+export type CreateKeyOutput = OutputOf<'create_key'>
+export type ListKeysInput = InputOf<'list_keys'>
+export type ListKeysOutput = OutputOf<'list_keys'>
+export type RotateKeyInput = InputOf<'rotate_key'>
+export type RotateKeyOutput = OutputOf<'rotate_key'>
+export type RevokeKeyInput = InputOf<'revoke_key'>
+export type RevokeKeyOutput = OutputOf<'revoke_key'>
+export type PurgeIdempotencyKeysInput = InputOf<'purge_idempotency_keys'>
+export type PurgeIdempotencyKeysOutput = OutputOf<'purge_idempotency_keys'>
 
 /** One method per operation. */
 export interface WorkManagerClient {
+  /** List the registered order types with the JSON Schemas of payload, item input, result and parts. Needs the ability `work:view`. */
+  listOrderTypes(input?: ListOrderTypesInput, options?: CallOptions): Promise<ListOrderTypesOutput>
+
   /** Propose a typed order; it is planned into items at once. Needs the ability `work:propose`. */
   proposeOrder(input: ProposeOrderInput, options?: KeyedCallOptions): Promise<ProposeOrderOutput>
 
   /** Plan an order that was proposed with defer_planning. Needs the ability `work:propose`. */
   planOrder(input: PlanOrderInput, options?: KeyedCallOptions): Promise<PlanOrderOutput>
-
-  /** Take the most urgent ready item of any order under a lease. Needs the ability `work:checkout`. */
-  checkoutItem(input?: CheckoutItemInput, options?: CallOptions): Promise<CheckoutItemOutput>
-
-  /** Take the next ready item of one order under a lease. Needs the ability `work:checkout`. */
-  checkoutOrderItem(input: CheckoutOrderItemInput, options?: CallOptions): Promise<CheckoutOrderItemOutput>
-
-  /** Extend the lease on an item. Needs the ability `work:heartbeat`. */
-  heartbeatItem(input: HeartbeatItemInput, options?: CallOptions): Promise<HeartbeatItemOutput>
-
-  /** Hand in the result of an item, with evidence; it is verified before it is accepted. Needs the ability `work:submit`. */
-  submitItem(input: SubmitItemInput, options?: KeyedCallOptions): Promise<SubmitItemOutput>
-
-  /** Hand in one part of a large result; parts are checked one by one and assembled by finalize. Needs the ability `work:submit`. Also served at `/items/{item}/submit-part`. */
-  submitPart(input: SubmitPartInput, options?: KeyedCallOptions): Promise<SubmitPartOutput>
-
-  /** List the parts of an item, every revision. Needs the ability `work:view`. */
-  listParts(input: ListPartsInput, options?: CallOptions): Promise<ListPartsOutput>
-
-  /** Assemble the validated parts of an item into its result and hand it in. Needs the ability `work:submit`. */
-  finalizeItem(input: FinalizeItemInput, options?: KeyedCallOptions): Promise<FinalizeItemOutput>
-
-  /** Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up. Needs the ability `work:submit`. */
-  releaseItem(input: ReleaseItemInput, options?: KeyedCallOptions): Promise<ReleaseItemOutput>
-
-  /** Say that the item could not be done, and of what kind the failure is; it is retried later or set aside. Needs the ability `work:submit`. */
-  failItem(input: FailItemInput, options?: KeyedCallOptions): Promise<FailItemOutput>
-
-  /** Approve exactly what is there (or the digest you name); it is applied once, and the answer carries the diff. Needs the ability `work:approve`, and a key bound to a person. */
-  approveOrder(input: ApproveOrderInput, options?: KeyedCallOptions): Promise<ApproveOrderOutput>
-
-  /** Reject an order, or send chosen items back to be done again with what is wrong. Needs the ability `work:reject`, and a key bound to a person. */
-  rejectOrder(input: RejectOrderInput, options?: KeyedCallOptions): Promise<RejectOrderOutput>
-
-  /** Withdraw an order before it is applied; every lease on its items ends at once. Needs the ability `work:cancel`. */
-  cancelOrder(input: CancelOrderInput, options?: KeyedCallOptions): Promise<CancelOrderOutput>
-
-  /** Bring a failed, rejected or dead-lettered order back to the queue, with a reason. Needs the ability `work:requeue`, and a key bound to a person. */
-  requeueOrder(input: RequeueOrderInput, options?: KeyedCallOptions): Promise<RequeueOrderOutput>
-
-  /** Bring one failed, rejected or dead-lettered item back to the queue, with a reason; its order comes back with it. Needs the ability `work:requeue`, and a key bound to a person. */
-  requeueItem(input: RequeueItemInput, options?: KeyedCallOptions): Promise<RequeueItemOutput>
-
-  /** List the registered order types with the JSON Schemas of payload, item input, result and parts. Needs the ability `work:view`. */
-  listOrderTypes(input?: ListOrderTypesInput, options?: CallOptions): Promise<ListOrderTypesOutput>
 
   /** List orders with filters, sorts, includes and sparse fields; by page or by cursor. Needs the ability `work:view`. */
   listOrders(input?: ListOrdersInput, options?: CallOptions): Promise<ListOrdersOutput>
@@ -248,6 +206,45 @@ export interface WorkManagerClient {
   /** Say in one sentence what an order waits for, and whose move it is. Needs the ability `work:view`. */
   explainOrder(input: ExplainOrderInput, options?: CallOptions): Promise<ExplainOrderOutput>
 
+  /** Read every event of an order and its items, newest first. Needs the ability `work:view`. */
+  getOrderLogs(input: GetOrderLogsInput, options?: CallOptions): Promise<GetOrderLogsOutput>
+
+  /** Read the life of an order in the order it happened; `after` resumes behind a ledger number. Needs the ability `work:view`. */
+  getOrderTimeline(input: GetOrderTimelineInput, options?: CallOptions): Promise<GetOrderTimelineOutput>
+
+  /** Withdraw an order before it is applied; every lease on its items ends at once. Needs the ability `work:cancel`. */
+  cancelOrder(input: CancelOrderInput, options?: KeyedCallOptions): Promise<CancelOrderOutput>
+
+  /** Bring a failed, rejected or dead-lettered order back to the queue, with a reason. Needs the ability `work:requeue`, and a key bound to a person. */
+  requeueOrder(input: RequeueOrderInput, options?: KeyedCallOptions): Promise<RequeueOrderOutput>
+
+  /** Take the most urgent ready item of any order under a lease. Needs the ability `work:checkout`. */
+  checkoutItem(input?: CheckoutItemInput, options?: CallOptions): Promise<CheckoutItemOutput>
+
+  /** Take the next ready item of one order under a lease. Needs the ability `work:checkout`. */
+  checkoutOrderItem(input: CheckoutOrderItemInput, options?: CallOptions): Promise<CheckoutOrderItemOutput>
+
+  /** Extend the lease on an item. Needs the ability `work:heartbeat`. */
+  heartbeatItem(input: HeartbeatItemInput, options?: CallOptions): Promise<HeartbeatItemOutput>
+
+  /** Give live leases of others more time, with a reason; none gets shorter by it. Needs the ability `admin:leases`, and a key bound to a person. */
+  extendLeases(input: ExtendLeasesInput, options?: KeyedCallOptions): Promise<ExtendLeasesOutput>
+
+  /** End leases of others, with a reason; the items are ready for the next agent at once, and the holders’ tokens are dead. Needs the ability `admin:leases`, and a key bound to a person. */
+  revokeLeases(input: RevokeLeasesInput, options?: KeyedCallOptions): Promise<RevokeLeasesOutput>
+
+  /** Take leases back that have run out, without waiting for the server to do it. Needs the ability `admin:leases`, and a key bound to a person. */
+  reclaimLeases(input?: ReclaimLeasesInput, options?: CallOptions): Promise<ReclaimLeasesOutput>
+
+  /** Hand in the result of an item, with evidence; it is verified before it is accepted. Needs the ability `work:submit`. */
+  submitItem(input: SubmitItemInput, options?: KeyedCallOptions): Promise<SubmitItemOutput>
+
+  /** Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up. Needs the ability `work:submit`. */
+  releaseItem(input: ReleaseItemInput, options?: KeyedCallOptions): Promise<ReleaseItemOutput>
+
+  /** Say that the item could not be done, and of what kind the failure is; it is retried later or set aside. Needs the ability `work:submit`. */
+  failItem(input: FailItemInput, options?: KeyedCallOptions): Promise<FailItemOutput>
+
   /** List items across orders: by order, state, type, or the agent that holds them. Needs the ability `work:view`. */
   listItems(input?: ListItemsInput, options?: CallOptions): Promise<ListItemsOutput>
 
@@ -257,47 +254,23 @@ export interface WorkManagerClient {
   /** Read the events of an item and the order-level events of its order, newest first. Needs the ability `work:view`. */
   getItemLogs(input: GetItemLogsInput, options?: CallOptions): Promise<GetItemLogsOutput>
 
-  /** Read every event of an order and its items, newest first. Needs the ability `work:view`. */
-  getOrderLogs(input: GetOrderLogsInput, options?: CallOptions): Promise<GetOrderLogsOutput>
+  /** Bring one failed, rejected or dead-lettered item back to the queue, with a reason; its order comes back with it. Needs the ability `work:requeue`, and a key bound to a person. */
+  requeueItem(input: RequeueItemInput, options?: KeyedCallOptions): Promise<RequeueItemOutput>
 
-  /** Read the life of an order in the order it happened; `after` resumes behind a ledger number. Needs the ability `work:view`. */
-  getOrderTimeline(input: GetOrderTimelineInput, options?: CallOptions): Promise<GetOrderTimelineOutput>
+  /** Hand in one part of a large result; parts are checked one by one and assembled by finalize. Needs the ability `work:submit`. Also served at `/items/{item}/submit-part`. */
+  submitPart(input: SubmitPartInput, options?: KeyedCallOptions): Promise<SubmitPartOutput>
 
-  /** Search the record by agent, model, address, request, principal or kind; newest first. Needs the ability `work:view`. */
-  listEvents(input?: ListEventsInput, options?: CallOptions): Promise<ListEventsOutput>
+  /** List the parts of an item, every revision. Needs the ability `work:view`. */
+  listParts(input: ListPartsInput, options?: CallOptions): Promise<ListPartsOutput>
 
-  /** List where calls came from: agents, models, runtimes, addresses. Needs the ability `work:view`. */
-  listProvenance(input?: ListProvenanceInput, options?: CallOptions): Promise<ListProvenanceOutput>
+  /** Assemble the validated parts of an item into its result and hand it in. Needs the ability `work:submit`. */
+  finalizeItem(input: FinalizeItemInput, options?: KeyedCallOptions): Promise<FinalizeItemOutput>
 
-  /** Read what applied orders wrote into a collection of the document table. Needs the ability `work:view`. */
-  listRecords(input: ListRecordsInput, options?: CallOptions): Promise<ListRecordsOutput>
+  /** Approve exactly what is there (or the digest you name); it is applied once, and the answer carries the diff. Needs the ability `work:approve`, and a key bound to a person. */
+  approveOrder(input: ApproveOrderInput, options?: KeyedCallOptions): Promise<ApproveOrderOutput>
 
-  /** Export the hash-chained record, so that a stranger can verify it offline. Needs the ability `work:view`. */
-  exportLedger(input?: ExportLedgerInput, options?: CallOptions): Promise<ExportLedgerOutput>
-
-  /** Make an API key bound to an agent id, a person or a service. Needs the ability `admin:keys`. */
-  createKey(input: CreateKeyInput, options?: CallOptions): Promise<CreateKeyOutput>
-
-  /** List the keys of the tenant, without the keys themselves. Needs the ability `admin:keys`. */
-  listKeys(input?: ListKeysInput, options?: CallOptions): Promise<ListKeysOutput>
-
-  /** Replace a key by a new one with the same rights; the old one works for the overlap and then ends. Needs the ability `admin:keys`. */
-  rotateKey(input: RotateKeyInput, options?: CallOptions): Promise<RotateKeyOutput>
-
-  /** End a key now. Needs the ability `admin:keys`. */
-  revokeKey(input: RevokeKeyInput, options?: CallOptions): Promise<RevokeKeyOutput>
-
-  /** Count orders and items by state and leases that live or have run out, and say how the database is. Needs the ability `work:view`. */
-  getStatus(input?: GetStatusInput, options?: CallOptions): Promise<GetStatusOutput>
-
-  /** End leases of others, with a reason; the items are ready for the next agent at once, and the holders’ tokens are dead. Needs the ability `admin:leases`, and a key bound to a person. */
-  revokeLeases(input: RevokeLeasesInput, options?: KeyedCallOptions): Promise<RevokeLeasesOutput>
-
-  /** Give live leases of others more time, with a reason; none gets shorter by it. Needs the ability `admin:leases`, and a key bound to a person. */
-  extendLeases(input: ExtendLeasesInput, options?: KeyedCallOptions): Promise<ExtendLeasesOutput>
-
-  /** Take leases back that have run out, without waiting for the server to do it. Needs the ability `admin:leases`, and a key bound to a person. */
-  reclaimLeases(input?: ReclaimLeasesInput, options?: CallOptions): Promise<ReclaimLeasesOutput>
+  /** Reject an order, or send chosen items back to be done again with what is wrong. Needs the ability `work:reject`, and a key bound to a person. */
+  rejectOrder(input: RejectOrderInput, options?: KeyedCallOptions): Promise<RejectOrderOutput>
 
   /** Stop an agent, an order type or the whole tenant until a person resumes it: leases end, nothing more is leased, applied or sent to the outside. Needs the ability `admin:pause`, and a key bound to a person. */
   pause(input: PauseInput, options?: CallOptions): Promise<PauseOutput>
@@ -311,11 +284,23 @@ export interface WorkManagerClient {
   /** Run the generators of the tenant that are due, or one by name whether it is due or not. Needs the ability `admin:maintenance`, and a key bound to a person. */
   runGenerators(input?: RunGeneratorsInput, options?: CallOptions): Promise<RunGeneratorsOutput>
 
+  /** Read what applied orders wrote into a collection of the document table. Needs the ability `work:view`. */
+  listRecords(input: ListRecordsInput, options?: CallOptions): Promise<ListRecordsOutput>
+
+  /** Count orders and items by state and leases that live or have run out, and say how the database is. Needs the ability `work:view`. */
+  getStatus(input?: GetStatusInput, options?: CallOptions): Promise<GetStatusOutput>
+
   /** Do the housekeeping of the tenant once, without waiting for the server: all of it, or what is named. Needs the ability `admin:maintenance`, and a key bound to a person. */
   runMaintenance(input?: RunMaintenanceInput, options?: CallOptions): Promise<RunMaintenanceOutput>
 
-  /** Delete idempotency keys of the tenant older than an age, before their time is over; a repeat with such a key is a new request. Needs the ability `admin:maintenance`, and a key bound to a person. */
-  purgeIdempotencyKeys(input: PurgeIdempotencyKeysInput, options?: CallOptions): Promise<PurgeIdempotencyKeysOutput>
+  /** Search the record by agent, model, address, request, principal or kind; newest first. Needs the ability `work:view`. */
+  listEvents(input?: ListEventsInput, options?: CallOptions): Promise<ListEventsOutput>
+
+  /** List where calls came from: agents, models, runtimes, addresses. Needs the ability `work:view`. */
+  listProvenance(input?: ListProvenanceInput, options?: CallOptions): Promise<ListProvenanceOutput>
+
+  /** Export the hash-chained record, so that a stranger can verify it offline. Needs the ability `work:view`. */
+  exportLedger(input?: ExportLedgerInput, options?: CallOptions): Promise<ExportLedgerOutput>
 
   /** How far each publisher is in the record of the tenant, what holds it up, and what its receiver refused. Needs the ability `admin:publishers`. */
   listPublishers(input?: ListPublishersInput, options?: CallOptions): Promise<ListPublishersOutput>
@@ -331,6 +316,21 @@ export interface WorkManagerClient {
 
   /** Give a parked message up: its receiver never gets it. The fact itself stays in the record. Needs the ability `admin:publishers`, and a key bound to a person. */
   discardParkedMessage(input: DiscardParkedMessageInput, options?: KeyedCallOptions): Promise<DiscardParkedMessageOutput>
+
+  /** Make an API key bound to an agent id, a person or a service. Needs the ability `admin:keys`. */
+  createKey(input: CreateKeyInput, options?: CallOptions): Promise<CreateKeyOutput>
+
+  /** List the keys of the tenant, without the keys themselves. Needs the ability `admin:keys`. */
+  listKeys(input?: ListKeysInput, options?: CallOptions): Promise<ListKeysOutput>
+
+  /** Replace a key by a new one with the same rights; the old one works for the overlap and then ends. Needs the ability `admin:keys`. */
+  rotateKey(input: RotateKeyInput, options?: CallOptions): Promise<RotateKeyOutput>
+
+  /** End a key now. Needs the ability `admin:keys`. */
+  revokeKey(input: RevokeKeyInput, options?: CallOptions): Promise<RevokeKeyOutput>
+
+  /** Delete idempotency keys of the tenant older than an age, before their time is over; a repeat with such a key is a new request. Needs the ability `admin:maintenance`, and a key bound to a person. */
+  purgeIdempotencyKeys(input: PurgeIdempotencyKeysInput, options?: CallOptions): Promise<PurgeIdempotencyKeysOutput>
 }
 
 export interface Route {
@@ -342,52 +342,52 @@ export interface Route {
 }
 
 export const routes: Readonly<Record<keyof WorkManagerClient, Route>> = {
+  listOrderTypes: { operation: 'list_order_types', method: 'GET', path: '/types', takesKey: false, isRepeatable: true },
   proposeOrder: { operation: 'propose_order', method: 'POST', path: '/propose', takesKey: true, isRepeatable: true },
   planOrder: { operation: 'plan_order', method: 'POST', path: '/orders/{order}/plan', takesKey: true, isRepeatable: true },
-  checkoutItem: { operation: 'checkout_item', method: 'POST', path: '/checkout', takesKey: false, isRepeatable: true },
-  checkoutOrderItem: { operation: 'checkout_order_item', method: 'POST', path: '/orders/{order}/checkout', takesKey: false, isRepeatable: true },
-  heartbeatItem: { operation: 'heartbeat_item', method: 'POST', path: '/items/{item}/heartbeat', takesKey: false, isRepeatable: true },
-  submitItem: { operation: 'submit_item', method: 'POST', path: '/items/{item}/submit', takesKey: true, isRepeatable: true },
-  submitPart: { operation: 'submit_part', method: 'POST', path: '/items/{item}/parts', takesKey: true, isRepeatable: true },
-  listParts: { operation: 'list_parts', method: 'GET', path: '/items/{item}/parts', takesKey: false, isRepeatable: true },
-  finalizeItem: { operation: 'finalize_item', method: 'POST', path: '/items/{item}/finalize', takesKey: true, isRepeatable: true },
-  releaseItem: { operation: 'release_item', method: 'POST', path: '/items/{item}/release', takesKey: true, isRepeatable: true },
-  failItem: { operation: 'fail_item', method: 'POST', path: '/items/{item}/fail', takesKey: true, isRepeatable: true },
-  approveOrder: { operation: 'approve_order', method: 'POST', path: '/orders/{order}/approve', takesKey: true, isRepeatable: true },
-  rejectOrder: { operation: 'reject_order', method: 'POST', path: '/orders/{order}/reject', takesKey: true, isRepeatable: true },
-  cancelOrder: { operation: 'cancel_order', method: 'POST', path: '/orders/{order}/cancel', takesKey: true, isRepeatable: true },
-  requeueOrder: { operation: 'requeue_order', method: 'POST', path: '/orders/{order}/requeue', takesKey: true, isRepeatable: true },
-  requeueItem: { operation: 'requeue_item', method: 'POST', path: '/items/{item}/requeue', takesKey: true, isRepeatable: true },
-  listOrderTypes: { operation: 'list_order_types', method: 'GET', path: '/types', takesKey: false, isRepeatable: true },
   listOrders: { operation: 'list_orders', method: 'GET', path: '/orders', takesKey: false, isRepeatable: true },
   getOrder: { operation: 'get_order', method: 'GET', path: '/orders/{order}', takesKey: false, isRepeatable: true },
   explainOrder: { operation: 'explain_order', method: 'GET', path: '/orders/{order}/why', takesKey: false, isRepeatable: true },
+  getOrderLogs: { operation: 'get_order_logs', method: 'GET', path: '/orders/{order}/logs', takesKey: false, isRepeatable: true },
+  getOrderTimeline: { operation: 'get_order_timeline', method: 'GET', path: '/orders/{order}/timeline', takesKey: false, isRepeatable: true },
+  cancelOrder: { operation: 'cancel_order', method: 'POST', path: '/orders/{order}/cancel', takesKey: true, isRepeatable: true },
+  requeueOrder: { operation: 'requeue_order', method: 'POST', path: '/orders/{order}/requeue', takesKey: true, isRepeatable: true },
+  checkoutItem: { operation: 'checkout_item', method: 'POST', path: '/checkout', takesKey: false, isRepeatable: true },
+  checkoutOrderItem: { operation: 'checkout_order_item', method: 'POST', path: '/orders/{order}/checkout', takesKey: false, isRepeatable: true },
+  heartbeatItem: { operation: 'heartbeat_item', method: 'POST', path: '/items/{item}/heartbeat', takesKey: false, isRepeatable: true },
+  extendLeases: { operation: 'extend_leases', method: 'POST', path: '/leases/extend', takesKey: true, isRepeatable: true },
+  revokeLeases: { operation: 'revoke_leases', method: 'POST', path: '/leases/revoke', takesKey: true, isRepeatable: true },
+  reclaimLeases: { operation: 'reclaim_leases', method: 'POST', path: '/leases/reclaim', takesKey: false, isRepeatable: true },
+  submitItem: { operation: 'submit_item', method: 'POST', path: '/items/{item}/submit', takesKey: true, isRepeatable: true },
+  releaseItem: { operation: 'release_item', method: 'POST', path: '/items/{item}/release', takesKey: true, isRepeatable: true },
+  failItem: { operation: 'fail_item', method: 'POST', path: '/items/{item}/fail', takesKey: true, isRepeatable: true },
   listItems: { operation: 'list_items', method: 'GET', path: '/items', takesKey: false, isRepeatable: true },
   getItem: { operation: 'get_item', method: 'GET', path: '/items/{item}', takesKey: false, isRepeatable: true },
   getItemLogs: { operation: 'get_item_logs', method: 'GET', path: '/items/{item}/logs', takesKey: false, isRepeatable: true },
-  getOrderLogs: { operation: 'get_order_logs', method: 'GET', path: '/orders/{order}/logs', takesKey: false, isRepeatable: true },
-  getOrderTimeline: { operation: 'get_order_timeline', method: 'GET', path: '/orders/{order}/timeline', takesKey: false, isRepeatable: true },
-  listEvents: { operation: 'list_events', method: 'GET', path: '/events', takesKey: false, isRepeatable: true },
-  listProvenance: { operation: 'list_provenance', method: 'GET', path: '/provenance', takesKey: false, isRepeatable: true },
-  listRecords: { operation: 'list_records', method: 'GET', path: '/records/{collection}', takesKey: false, isRepeatable: true },
-  exportLedger: { operation: 'export_ledger', method: 'GET', path: '/ledger', takesKey: false, isRepeatable: true },
-  createKey: { operation: 'create_key', method: 'POST', path: '/keys', takesKey: false, isRepeatable: false },
-  listKeys: { operation: 'list_keys', method: 'GET', path: '/keys', takesKey: false, isRepeatable: true },
-  rotateKey: { operation: 'rotate_key', method: 'POST', path: '/keys/{key}/rotate', takesKey: false, isRepeatable: false },
-  revokeKey: { operation: 'revoke_key', method: 'POST', path: '/keys/{key}/revoke', takesKey: false, isRepeatable: true },
-  getStatus: { operation: 'get_status', method: 'GET', path: '/status', takesKey: false, isRepeatable: true },
-  revokeLeases: { operation: 'revoke_leases', method: 'POST', path: '/leases/revoke', takesKey: true, isRepeatable: true },
-  extendLeases: { operation: 'extend_leases', method: 'POST', path: '/leases/extend', takesKey: true, isRepeatable: true },
-  reclaimLeases: { operation: 'reclaim_leases', method: 'POST', path: '/leases/reclaim', takesKey: false, isRepeatable: true },
+  requeueItem: { operation: 'requeue_item', method: 'POST', path: '/items/{item}/requeue', takesKey: true, isRepeatable: true },
+  submitPart: { operation: 'submit_part', method: 'POST', path: '/items/{item}/parts', takesKey: true, isRepeatable: true },
+  listParts: { operation: 'list_parts', method: 'GET', path: '/items/{item}/parts', takesKey: false, isRepeatable: true },
+  finalizeItem: { operation: 'finalize_item', method: 'POST', path: '/items/{item}/finalize', takesKey: true, isRepeatable: true },
+  approveOrder: { operation: 'approve_order', method: 'POST', path: '/orders/{order}/approve', takesKey: true, isRepeatable: true },
+  rejectOrder: { operation: 'reject_order', method: 'POST', path: '/orders/{order}/reject', takesKey: true, isRepeatable: true },
   pause: { operation: 'pause', method: 'POST', path: '/pauses', takesKey: false, isRepeatable: true },
   listPauses: { operation: 'list_pauses', method: 'GET', path: '/pauses', takesKey: false, isRepeatable: true },
   resume: { operation: 'resume', method: 'POST', path: '/pauses/lift', takesKey: true, isRepeatable: true },
   runGenerators: { operation: 'run_generators', method: 'POST', path: '/generators/run', takesKey: false, isRepeatable: true },
+  listRecords: { operation: 'list_records', method: 'GET', path: '/records/{collection}', takesKey: false, isRepeatable: true },
+  getStatus: { operation: 'get_status', method: 'GET', path: '/status', takesKey: false, isRepeatable: true },
   runMaintenance: { operation: 'run_maintenance', method: 'POST', path: '/maintenance', takesKey: false, isRepeatable: true },
-  purgeIdempotencyKeys: { operation: 'purge_idempotency_keys', method: 'POST', path: '/idempotency-keys/purge', takesKey: false, isRepeatable: true },
+  listEvents: { operation: 'list_events', method: 'GET', path: '/events', takesKey: false, isRepeatable: true },
+  listProvenance: { operation: 'list_provenance', method: 'GET', path: '/provenance', takesKey: false, isRepeatable: true },
+  exportLedger: { operation: 'export_ledger', method: 'GET', path: '/ledger', takesKey: false, isRepeatable: true },
   listPublishers: { operation: 'list_publishers', method: 'GET', path: '/publishers', takesKey: false, isRepeatable: true },
   movePublisherCursor: { operation: 'move_publisher_cursor', method: 'POST', path: '/publishers/{publisher}/cursor', takesKey: true, isRepeatable: true },
   listParkedMessages: { operation: 'list_parked_messages', method: 'GET', path: '/parked-messages', takesKey: false, isRepeatable: true },
   retryParkedMessages: { operation: 'retry_parked_messages', method: 'POST', path: '/parked-messages/retry', takesKey: true, isRepeatable: true },
   discardParkedMessage: { operation: 'discard_parked_message', method: 'POST', path: '/parked-messages/discard', takesKey: true, isRepeatable: true },
+  createKey: { operation: 'create_key', method: 'POST', path: '/keys', takesKey: false, isRepeatable: false },
+  listKeys: { operation: 'list_keys', method: 'GET', path: '/keys', takesKey: false, isRepeatable: true },
+  rotateKey: { operation: 'rotate_key', method: 'POST', path: '/keys/{key}/rotate', takesKey: false, isRepeatable: false },
+  revokeKey: { operation: 'revoke_key', method: 'POST', path: '/keys/{key}/revoke', takesKey: false, isRepeatable: true },
+  purgeIdempotencyKeys: { operation: 'purge_idempotency_keys', method: 'POST', path: '/idempotency-keys/purge', takesKey: false, isRepeatable: true },
 }

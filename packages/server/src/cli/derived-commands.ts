@@ -7,13 +7,11 @@ import { showAnswer } from './answer-view.ts'
 import { callOperation, type Input, inputFile, jsonValue, optionOf } from './call-operation.ts'
 import { usageError } from './cli-error.ts'
 import type { Context } from './context.ts'
+import { groupMeanings } from './generated/operations.ts'
 import type { CommandOperation, Member } from './operation-table.ts'
 
 /** Options of the program itself; a member of the same name could not be said. */
 const taken = new Set(['json', 'url', 'key', 'key-file', 'config', 'input', 'idempotency-key', 'help', 'version'])
-
-/** What a group of derived commands is for, where its name does not say it. */
-const nounMeanings: Readonly<Record<string, string>> = { publishers: 'facts to other systems: see how far they are, mend what is stuck' }
 
 function number(member: Member): (text: string) => number {
   const pattern = member.kind === 'integer' ? /^-?\d{1,15}$/ : /^-?\d+(\.\d+)?$/
@@ -110,7 +108,7 @@ export function addDerived(program: Command, context: Context, table: readonly C
     let parent = program
     for (const word of words.slice(0, -1)) {
       const noun = parent.commands.find((one) => one.name() === word)
-      const meaning = nounMeanings[word] ?? `${word}: list and use`
+      const meaning = groupMeanings[word] ?? `${word}: list and use`
       parent = noun ?? parent.command(word).summary(meaning).description(`${meaning}.`)
     }
     const command = deriveCommand(parent.command(words.at(-1)!), context, operation, entry)

@@ -3,6 +3,8 @@
  * (generated/operations.ts), so that a command does not load the whole server to learn its own options.
  */
 import type { CommandName, Operation } from '../kernel/operations/operation.ts'
+import { operationsOf, type System } from '../kernel/system.ts'
+import type { KernelTools } from '../kernel/tools.ts'
 
 export type MemberKind = 'text' | 'integer' | 'number' | 'boolean' | 'json'
 
@@ -74,7 +76,9 @@ export function readOperationTable(operations: readonly Operation[]): CommandOpe
 }
 
 /** The table as the text of generated/operations.ts. */
-export function renderOperationTable(operations: readonly Operation[]): string {
+export function renderOperationTable<T extends KernelTools>(systems: ReadonlyArray<System<T>>): string {
+  const operations = operationsOf(systems)
+  const meanings = Object.assign({}, ...systems.flatMap(({ nouns }) => nouns.map(({ commands }) => commands)))
   const rows = readOperationTable(operations).map((row) => `  ${JSON.stringify(row)},`)
   return [
     '/** Generated from packages/server/src/systems.ts; edit that, then run `npm run generate`. */',
@@ -83,6 +87,9 @@ export function renderOperationTable(operations: readonly Operation[]): string {
     'export const operationTable: readonly CommandOperation[] = [',
     ...rows,
     ']',
+    '',
+    '/** What a group of derived commands is for, where its name does not say it. */',
+    `export const groupMeanings: Readonly<Record<string, string>> = ${JSON.stringify(meanings)}`,
     '',
   ].join('\n')
 }

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { cleanEnvironment, cliProgram, type Ended, runCli } from '../../testing/run-cli.ts'
 
-const orderTypes = new URL('../work/order-types/index.ts', import.meta.url).href
+const orderTypes = new URL('../work/order-types/author.ts', import.meta.url).href
 const greeting = `import Type from '${import.meta.resolve('typebox')}'
 import { defineOrderType } from '${orderTypes}'
 export default defineOrderType({

@@ -1,5 +1,6 @@
 /** Everything that operations may use, wired. */
 import type { Logger } from 'pino'
+import { type Authenticator, createAuthenticator } from '../access/authenticate.ts'
 import { anonymizedIp } from '../addresses/ip-address.ts'
 import { openCache } from '../cache/index.ts'
 import type { Config } from '../config/index.ts'
@@ -14,12 +15,14 @@ import { createRateLimiter } from '../rate-limits/drivers/index.ts'
 import { createRateLimits } from '../rate-limits/rate-limits.ts'
 import { rateLimitSettings } from '../rate-limits/settings.ts'
 import type { RedisConnection } from '../redis/connection.ts'
-import { tellReady } from '../kernel/signals/tell-ready.ts'
-import { topics, type WorkSignal } from '../kernel/signals/work-signal.ts'
-import { createSequencer, type Sequencer } from '../ledger/sequencer.ts'
+import { tellReady } from '../work/lease-hints/tell-ready.ts'
+import type { WorkSignal } from '../kernel/signals/work-signal.ts'
+import { createSequencer } from '../ledger/sequencer.ts'
+import { topics } from '../ledger/topics.ts'
 import { readCluster } from '../kernel/store/cluster.ts'
 import type { Database } from '../kernel/store/database.ts'
 import type { Tracing } from '../tracing/tracing.ts'
+import { createKeyLookUp } from './find-key.ts'
 import { settingsOf } from './settings.ts'
 
 export interface Parts {
@@ -34,13 +37,29 @@ export interface Parts {
 }
 
 /** `hints` are stopped by the caller, before Redis is closed. */
-export async function createTools(config: Config, parts: Parts): Promise<{ tools: Tools; sequencer: Sequencer; hints: LeaseHints | null }> {
+export async function createTools(
+  config: Config,
+  parts: Parts,
+): Promise<{ tools: Tools; hints: LeaseHints | null; authenticator: Authenticator }> {
   const { types, log, database, redis, metrics, tracing, signal, isDraining } = parts
   const settings = settingsOf(config, types)
   const { epoch, id: clusterId } = await readCluster(database.system)
   const hints = config.lease.backend === 'redis' && redis ? createRedisLeaseHints({ redis, db: database.app, log, metrics }) : null
   if (hints) database.onLeasesChanged((tenantId, itemIds) => hints.changed(tenantId, itemIds))
   const sequencer = createSequencer(database.system, metrics, { log, onNumbered: () => signal.wake(topics.numbered) })
+  const rateLimits = createRateLimits({
+    settings: rateLimitSettings(config),
+    limiter: createRateLimiter(redis, log),
+    orderTypes: types,
+    metrics,
+    log,
+    shownAddress: config.provenance.anonymize_ip ? (address) => anonymizedIp(address.replace('/64', '')) ?? 'hidden' : undefined,
+  })
+  const authenticator = createAuthenticator({
+    lookUp: createKeyLookUp(database.system),
+    strangers: rateLimits.strangers,
+    count: (outcome) => metrics.increment('cache_requests_total', { kind: 'keys', outcome }),
+  })
   const tools: Tools = {
     db: database.app,
     system: database.system,
@@ -51,14 +70,7 @@ export async function createTools(config: Config, parts: Parts): Promise<{ tools
     log,
     metrics,
     tracing,
-    rateLimits: createRateLimits({
-      settings: rateLimitSettings(config),
-      limiter: createRateLimiter(redis, log),
-      orderTypes: types,
-      metrics,
-      log,
-      shownAddress: config.provenance.anonymize_ip ? (address) => anonymizedIp(address.replace('/64', '')) ?? 'hidden' : undefined,
-    }),
+    rateLimits,
     cache: openCache({
       driver: config.cache.driver,
       maxBytes: config.cache.max_megabytes * 1024 * 1024,
@@ -67,6 +79,7 @@ export async function createTools(config: Config, parts: Parts): Promise<{ tools
       secret: `${clusterId} ${epoch}`,
       metrics,
     }),
+    forgetKeys: () => authenticator.forgetAll(),
     epoch,
     briefs: createItemBriefs(),
     isDraining,
@@ -80,5 +93,5 @@ export async function createTools(config: Config, parts: Parts): Promise<{ tools
       hints,
     }),
   }
-  return { tools, sequencer, hints }
+  return { tools, hints, authenticator }
 }

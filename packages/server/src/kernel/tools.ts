@@ -34,6 +34,8 @@ export interface KernelTools {
   readonly tracing: Tracing
   readonly rateLimits: RateLimits
   readonly cache: TenantCache
+  /** What is remembered of keys may be out of date: ask the database again. */
+  forgetKeys(): void
   /** True once the process is shutting down: long polls end. */
   isDraining(): boolean
 }

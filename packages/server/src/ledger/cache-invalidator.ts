@@ -7,11 +7,7 @@ import type { ServiceDefinition } from '../kernel/service.ts'
 /** What every fact may have changed, when there are too many to look at. */
 const allFamilies = [...new Set(Object.keys(eventSpecs).map((kind) => kind.split('.', 1)[0]!))]
 
-export function cacheInvalidator(
-  tools: LedgerTools,
-  /** Whoever remembers keys. */ authenticator: { forgetAll(): void },
-): ServiceDefinition {
-  const { cache, system } = tools
+export function cacheInvalidator({ cache, system, forgetKeys }: LedgerTools): ServiceDefinition {
   const reached = new Map<string, string>()
   return {
     name: 'cache-invalidator',
@@ -24,7 +20,7 @@ export function cacheInvalidator(
         const families =
           from === undefined ? allFamilies : ((await changedFamilies(system, tenantId, { after: from, through: seq })) ?? allFamilies)
         await cache.raise(tenantId, families)
-        if (families.includes('key') || families.includes('tenant')) authenticator.forgetAll()
+        if (families.includes('key') || families.includes('tenant')) forgetKeys()
         reached.set(tenantId, seq)
         done++
       }

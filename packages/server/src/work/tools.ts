@@ -1,6 +1,7 @@
 /** What the verbs and services of the work-order system may use. */
 import { type OperationContext, operationsWith } from '../kernel/operations/operation.ts'
 import type { Backoff } from '../kernel/retry.ts'
+import { nounsWith } from '../kernel/system.ts'
 import type { KernelSettings, KernelTools } from '../kernel/tools.ts'
 import type { HotPath } from './hot-path/hot-path.ts'
 import type { ItemBriefs } from './items/item-briefs.ts'
@@ -40,3 +41,4 @@ export interface WorkTools extends KernelTools {
 export type WorkContext = OperationContext<WorkTools>
 
 export const defineOperation = operationsWith<WorkTools>()
+export const defineNoun = nounsWith<WorkTools>()

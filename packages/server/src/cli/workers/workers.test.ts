@@ -11,7 +11,7 @@ import { afterEach, expect, test } from 'vitest'
 import { until } from '../../../testing/test-server.ts'
 
 const bin = fileURLToPath(new URL('../../../bin/work-manager.mjs', import.meta.url))
-const orderTypes = new URL('../../work/order-types/index.ts', import.meta.url).href
+const orderTypes = new URL('../../work/order-types/author.ts', import.meta.url).href
 /** Plans say which process planned; a worker cannot start once the file `broken` is there. */
 const countingType = `import { existsSync } from 'node:fs'
 import Type from '${import.meta.resolve('typebox')}'

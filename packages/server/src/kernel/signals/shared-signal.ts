@@ -2,10 +2,7 @@
  * Wake-ups that also reach sibling processes. Topics go out as hints, gathered for a few milliseconds, so that a busy process sends some
  * hundred messages a second at most; whoever misses one polls.
  */
-import { createWorkSignal, topics, type WorkSignal } from './work-signal.ts'
-
-/** Only background services wait for these, and every process has its own, already woken by the process that made the work. */
-const ownProcessOnly: ReadonlySet<string> = new Set([topics.submitted, topics.failed, topics.approved, topics.effects, topics.facts])
+import { createWorkSignal, isOwnProcess, type WorkSignal } from './work-signal.ts'
 
 const gatherMs = 5
 /** A burst that names more topics than this is not worth telling: the waiters look by themselves within half a second. */
@@ -32,7 +29,7 @@ export function createSharedSignal(pass: (topics: readonly string[]) => void): S
       wait: local.wait,
       wake(topic) {
         local.wake(topic)
-        if (ownProcessOnly.has(topic) || gathered.size >= mostTopics) return
+        if (isOwnProcess(topic) || gathered.size >= mostTopics) return
         if (gathered.size === 0) setTimeout(send, gatherMs).unref()
         gathered.add(topic)
       },

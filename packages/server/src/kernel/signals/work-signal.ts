@@ -11,23 +11,15 @@ export interface WorkSignal {
   on(topic: string, listener: () => void): () => void
 }
 
+/** A topic that only background services wait for: every process has its own, woken by the process that made the work. */
+export const ownProcess = (topic: string): string => `${ownPrefix}${topic}`
+const ownPrefix = 'own:'
+export const isOwnProcess = (topic: string): boolean => topic.startsWith(ownPrefix)
+
+/** The kernel's; a system adds its own (work/topics.ts, ledger/topics.ts). */
 export const topics = {
-  /** Items of the tenant became ready. */
-  ready: (tenantId: string) => `ready:${tenantId}`,
-  /** An order reached submitted: the auto-approver may act. */
-  submitted: 'submitted',
-  /** An item failed: the retry scheduler and the dead-letterer may act. */
-  failed: 'failed',
-  /** An order was approved: the applier may act. */
-  approved: 'approved',
-  /** The order was applied or its apply failed. */
-  settled: (orderId: string) => `settled:${orderId}`,
-  /** An outside effect was committed. */
-  effects: 'effects',
   /** Facts were committed: the sequencer may act. */
-  facts: 'facts',
-  /** Facts have their numbers: the publishers may act. */
-  numbered: 'numbered',
+  facts: ownProcess('facts'),
 } as const
 
 export function createWorkSignal(): WorkSignal {

@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { actorOf } from '../../kernel/operations/actor.ts'
 import { reason } from '../../kernel/operations/inputs.ts'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { appendEvents } from '../../kernel/store/events.ts'
 import { defineOperation } from '../tools.ts'
 import { retryParkedMessages as retry } from './admin.store.ts'

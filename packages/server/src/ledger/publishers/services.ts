@@ -7,8 +7,8 @@ import { publisherDrivers } from './drivers/index.ts'
 import type { PublisherSettings } from './publisher.ts'
 import { createRelay } from './relay.ts'
 import type { LedgerTools } from '../tools.ts'
-import { topics } from '../../kernel/signals/work-signal.ts'
-import type { ServiceDefinition } from '../../kernel/service.ts'
+import { topics } from '../topics.ts'
+import type { MakeService } from '../../kernel/system.ts'
 
 const settingsOf = ({ publishers, redis }: Config): PublisherSettings => ({
   timeoutMs: publishers.timeout_ms,
@@ -34,16 +34,23 @@ const settingsOf = ({ publishers, redis }: Config): PublisherSettings => ({
 })
 
 /** Refuses with: ConfigError, when the client library of a publisher that is used is not installed. */
-export function publisherServices({ system, metrics, log }: LedgerTools, config: Config): ServiceDefinition[] {
-  const settings = settingsOf(config)
-  // The configuration was checked: every name is one of the drivers.
-  const used = config.publishers.use as readonly PublisherDriver[]
+function assertInstalled(used: readonly PublisherDriver[]): void {
   const problems = used.flatMap((name) => {
     const missing = missingPackages(publisherDrivers[name].packages)
     return missing.length > 0 ? [`publishers.use names ${name}, whose client library is not installed: ${installAdvice(missing)}`] : []
   })
   if (problems.length > 0) throw new ConfigError(problems)
-  return used.map((name) => {
+}
+
+/** The service of one publisher; null where it is not used. Refuses with: ConfigError. */
+export const publisherService =
+  (name: PublisherDriver): MakeService<LedgerTools> =>
+  ({ system, metrics, log }, config) => {
+    // The configuration was checked: every name is one of the drivers.
+    const used = config.publishers.use as readonly PublisherDriver[]
+    if (!used.includes(name)) return null
+    assertInstalled(used)
+    const settings = settingsOf(config)
     const { source, kinds, batch_size: batchSize, max_tries: maxTries } = config.publishers
     const relay = createRelay(
       () => publisherDrivers[name].create(settings),
@@ -51,5 +58,4 @@ export function publisherServices({ system, metrics, log }: LedgerTools, config:
       { system, metrics, log },
     )
     return { name: `publisher-${name}`, everyMs: 500, wakeOn: [topics.numbered], run: relay.run, stop: relay.stop }
-  })
-}
+  }

@@ -4,7 +4,7 @@ import { essayType } from '../../../testing/essay-type.ts'
 import { type Caller, createCaller, startTestServer, type TestServer, until } from '../../../testing/test-server.ts'
 import type { OperationRequest } from '../../kernel/operations/run-operation.ts'
 import { checkoutItem } from '../leases/checkout-item.ts'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 
 const config = { database: { max_connections: 8 } }
 let here: TestServer

@@ -1,7 +1,7 @@
 /** Files what failed for good: the item with its case file, and with it the order, unless its type goes on without the item. */
 import type { WorkTools } from '../tools.ts'
 import { fileDeadLetter } from './file-dead-letter.ts'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { systemActor } from '../../kernel/store/events.ts'
 import { findFinalFailures } from './store.ts'
 import { type ServiceDefinition, sweep } from '../../kernel/service.ts'

@@ -1,7 +1,7 @@
 import { ItemShape } from '@work-manager/contract'
 import Type from 'typebox'
 import { decideAfterFailure, failureClasses } from '../../kernel/retry.ts'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { appendEvents, ofItem } from '../../kernel/store/events.ts'
 import { moveItems, renderItem } from './store.ts'
 import { lockOrder } from '../orders/store.ts'

@@ -1,6 +1,6 @@
 import { ItemShape } from '@work-manager/contract'
 import Type from 'typebox'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { appendEvents, ofItem } from '../../kernel/store/events.ts'
 import { renderItem } from './store.ts'
 import { lockOrder } from '../orders/store.ts'

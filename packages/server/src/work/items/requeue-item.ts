@@ -1,7 +1,7 @@
 import { ItemShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { illegalMove } from '../../kernel/transitions.ts'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { lockItem, renderItem } from './store.ts'
 import { lockOrder } from '../orders/store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'

@@ -1,7 +1,7 @@
 /** Brings failed items back when their backoff is over. */
 import { orderIs } from '@work-manager/contract'
 import type { WorkTools } from '../tools.ts'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { appendEvents, partOf, systemActor } from '../../kernel/store/events.ts'
 import { findDueRetries, lockItem, moveItems } from './store.ts'
 import { tryLockOrder } from '../orders/store.ts'

@@ -1,6 +1,6 @@
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { askerOf, claimOf } from './asker.ts'
 import { itemId, leaseToken } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'

@@ -1,7 +1,7 @@
 /** Gives items whose lease ran out back to the queue, or sets them aside when their attempts are used up. */
 import type { WorkTools } from '../tools.ts'
 import { reclaimLease } from './reclaim-lease.ts'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { systemActor } from '../../kernel/store/events.ts'
 import { findExpiredLeases } from '../items/store.ts'
 import { type ServiceDefinition, sweep } from '../../kernel/service.ts'

@@ -1,5 +1,5 @@
 import Type from 'typebox'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { findLeases, type LeaseRow } from './store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
 import { defineOperation } from '../tools.ts'

@@ -1,5 +1,5 @@
 import Type from 'typebox'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { systemActor } from '../../kernel/store/events.ts'
 import { findExpiredLeases, findFinalFailures } from '../items/store.ts'
 import { findStaleOrders } from '../orders/store.ts'

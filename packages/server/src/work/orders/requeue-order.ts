@@ -1,6 +1,6 @@
 import { OrderShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { lockItemsOfOrder } from '../items/store.ts'
 import { lockOrder, renderOrder } from './store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'

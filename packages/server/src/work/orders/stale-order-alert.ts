@@ -1,7 +1,7 @@
 /** Says once per standstill that an open order has not moved for longer than the threshold: an event, and a line in the log. */
 import type { WorkTools } from '../tools.ts'
 import { alertStaleOrder } from './alert-stale-order.ts'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { systemActor } from '../../kernel/store/events.ts'
 import { findStaleOrders } from './store.ts'
 import { type ServiceDefinition, sweep } from '../../kernel/service.ts'

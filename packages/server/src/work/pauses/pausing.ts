@@ -1,6 +1,6 @@
 /** What a pause does after it is set: leases of its scope end, and what is already on its way to the outside is waited for. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { type Actor, systemActor } from '../../kernel/store/events.ts'
 import type { LeaseFilter } from '../leases/store.ts'
 import { countRunningEffects, type PauseTarget, putPauseOfEverything, removePauseOfEverything } from './store.ts'

@@ -1,6 +1,6 @@
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
-import { topics } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 import { appendEvents } from '../../kernel/store/events.ts'
 import { removePause } from './store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'

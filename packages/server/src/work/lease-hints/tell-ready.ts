@@ -1,5 +1,6 @@
 /** A signal that also tells somebody else, outside this process, that a tenant's items became ready. */
-import { topics, type WorkSignal } from './work-signal.ts'
+import type { WorkSignal } from '../../kernel/signals/work-signal.ts'
+import { topics } from '../topics.ts'
 
 const prefix = topics.ready('')
 

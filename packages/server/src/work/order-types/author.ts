@@ -1,0 +1,10 @@
+/** What authors of order types import: `@work-manager/server/order-type`. */
+export type * from './order-type.ts'
+export { defineOrderType, isOrderType, DefinitionError, type OrderType, type OrderTypeValidators } from './define-order-type.ts'
+export { defineGenerator, isGenerator, type Generator } from '../generators/define-generator.ts'
+export { compileSchema, SchemaRefusedError, type JsonSchema, type Validator } from '../../kernel/schemas/schema-validator.ts'
+export { createRegistry, type OrderTypeDefaults, type OrderTypeDescription, type OrderTypeRegistry } from './registry.ts'
+export { loadOrderTypes, type LoadedOrderTypes } from './load-order-types.ts'
+export { makeDiff } from '../applying/diff.ts'
+export { TypeCrashed } from './type-crashed.ts'
+export { shippedOrderTypes } from './shipped/index.ts'
