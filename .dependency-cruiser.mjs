@@ -42,7 +42,8 @@ const packages = {
 }
 
 const src = 'packages/server/src'
-const tests = String.raw`\.test\.ts$`
+/** Cases are what tests and references ask of a verb: they stand beside it and are no product code. */
+const tests = String.raw`(\.test|/cases)\.ts$`
 const escaped = (text) => text.replaceAll('.', String.raw`\.`)
 
 function pathOf(room) {

@@ -59,7 +59,7 @@ function build(name) {
     },
     include: [`../packages/${name}/src`],
     files: testing === undefined ? [] : [`../packages/${name}/${testing}`],
-    exclude: ['../**/*.test.ts', '../**/fixtures', '../**/node_modules'],
+    exclude: ['../**/*.test.ts', '../**/cases.ts', '../**/fixtures', '../**/node_modules'],
   })
   run(process.execPath, [path.join(root, 'node_modules/@typescript/native/bin/tsc'), '-p', config], root)
   rmSync(config)

@@ -2,8 +2,6 @@
  * `npm run generate` writes every file that is derived from the code; with `--check` it writes nothing, names the files that have
  * drifted and fails. A new generated file is one line in `files`.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { renderConfigDocs } from '../packages/server/src/config/index.ts'
 import { readOperationTable, renderOperationTable } from '../packages/server/src/cli/operation-table.ts'
@@ -18,13 +16,14 @@ import { renderMetrics } from './generate/metrics.ts'
 import { renderOpenApi } from './generate/openapi.ts'
 import { renderOperations } from './generate/operations.ts'
 import { dumpSchema } from './generate/schema-dump.ts'
+import { type Files, writeFiles } from './generate/write-files.ts'
 import { renderSdkClient, renderSdkTypes } from './generate/sdk-types.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const guards = 'packages/server/migrations/routines/00_guards.sql'
 
 /** Path → text, in the order they are made: the schema is dumped from the migrations, so the generated one comes first. */
-const files: Record<string, () => string | Promise<string>> = {
+const files: Files = {
   [guards]: renderGuards,
   'docs/lifecycle.md': () => renderLifecycle(services.keys()),
   'docs/errors.md': renderErrors,
@@ -36,7 +35,7 @@ const files: Record<string, () => string | Promise<string>> = {
   'packages/sdk/src/generated/api.ts': async () => renderSdkTypes(await renderOpenApi(operations)),
   'packages/sdk/src/generated/client.ts': async () => renderSdkClient(await renderOpenApi(operations)),
   'packages/server/src/cli/generated/operations.ts': () => renderOperationTable(systems),
-  'docs/cli.md': () => renderCliDocs(readOperationTable(operations)),
+  'docs/cli.md': () => renderCliDocs(readOperationTable(systems)),
   'packages/server/schema.sql': () => withFreshDatabase(dumpSchema),
 }
 
@@ -47,30 +46,13 @@ if (flags.some((flag) => flag !== '--check')) {
   process.exit(2)
 }
 
-const drifted: string[] = []
-for (const [file, render] of Object.entries(files)) {
-  const text = await render()
-  const target = path.join(root, file)
-  const present = await readFile(target, 'utf8').catch(() => null)
-  if (present === text) continue
-  drifted.push(`${file} (${present === null ? 'missing' : firstDifference(present, text)})`)
-  if (check) continue
-  await mkdir(path.dirname(target), { recursive: true })
-  await writeFile(target, text)
-}
-
-/** Where to look: the first line that is not as it would be written. */
-function firstDifference(present: string, wanted: string): string {
-  const lines = present.split('\n')
-  const index = wanted.split('\n').findIndex((line, number) => line !== lines[number])
-  return index === -1 ? `too long from line ${wanted.split('\n').length}` : `from line ${index + 1}`
-}
-
-if (check && drifted.length > 0) {
-  console.error(
-    `These files are not what the code says they should be:\n${drifted.map((file) => `  ${file}`).join('\n')}\nWrite them again with: npm run generate`,
+const { drifted, failed } = await writeFiles(root, files, check)
+const list = (lines: readonly string[]) => lines.map((line) => `  ${line}`).join('\n')
+if (drifted.length > 0 && check)
+  console.error(`These files are not what the code says they should be:\n${list(drifted)}\nWrite them again with: npm run generate`)
+else
+  console.log(
+    drifted.length === 0 ? `Every ${failed.length > 0 ? 'other ' : ''}generated file is up to date.` : `Written:\n${list(drifted)}`,
   )
-  process.exitCode = 1
-} else {
-  console.log(drifted.length === 0 ? 'Every generated file is up to date.' : `Written:\n${drifted.map((file) => `  ${file}`).join('\n')}`)
-}
+if (failed.length > 0) console.error(`These files could not be made:\n${list(failed)}`)
+if (failed.length > 0 || (drifted.length > 0 && check)) process.exitCode = 1

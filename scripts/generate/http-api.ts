@@ -6,6 +6,7 @@ import { buildOpenApi } from '../../packages/server/src/doors/http/openapi.ts'
 import { schemaWords, type SchemaNode } from '../../packages/server/src/doors/http/schema-words.ts'
 import type { Operation } from '../../packages/server/src/kernel/operations/operation.ts'
 import { refusalsOf } from '../../packages/server/src/kernel/operations/refusals.ts'
+import { Missing } from './write-files.ts'
 
 interface Input {
   readonly name: string
@@ -38,14 +39,18 @@ function inputsOf({ parameters, requestBody }: Described): Input[] {
   ]
 }
 
-function describe(operation: Operation, described: Described): string[] {
+interface Sample {
+  readonly request: { readonly method: string; readonly path: string; readonly body?: unknown }
+  readonly status: number
+  readonly answer: unknown
+}
+const recorded = samples as Readonly<Record<string, Sample | undefined>>
+const record = 'npx vitest run packages/server/testing/sample-answers.test.ts -u'
+
+function describe(operation: Operation, described: Described, sample: Sample): string[] {
   const refusals = refusalsOf(operation)
   const { name, summary, http, ability, peopleOnly, idempotency } = operation
-  const { request, status, answer } = samples[name as keyof typeof samples] as {
-    request: { method: string; path: string; body?: unknown }
-    status: number
-    answer: unknown
-  }
+  const { request, status, answer } = sample
   const aliases = (http.aliases ?? []).map((alias) => code(`${http.method} ${braces(alias)}`))
   const inputs = inputsOf(described)
   const lines = [
@@ -86,6 +91,11 @@ function describe(operation: Operation, described: Described): string[] {
 const descriptionWithin = (schema: SchemaNode): string => schema.anyOf?.find((one) => one.description !== undefined)?.description ?? ''
 
 export async function renderHttpApi(operations: readonly Operation[]): Promise<string> {
+  const missing = operations.filter(({ name }) => recorded[name] === undefined).map(({ name }) => name)
+  if (missing.length > 0)
+    throw new Missing(
+      `it shows a recorded answer of each verb; there is none of ${missing.join(', ')}. With a case in \`cases.ts\` of the noun, record it: ${record} && npm run generate`,
+    )
   const { paths } = buildOpenApi(operations, { version: '0' }) as unknown as { paths: Record<string, Record<string, Described>> }
   const conventions = await readFile(new URL('http-api-conventions.md', import.meta.url), 'utf8')
   const lines = [
@@ -99,7 +109,9 @@ export async function renderHttpApi(operations: readonly Operation[]): Promise<s
     const own = operations.filter((operation) => abilities[operation.ability].group === section)
     lines.push('', `## ${section}`, '', own.map(({ name, http }) => `[\`${http.method} ${braces(http.path)}\`](#${name})`).join(' · '))
     for (const operation of own)
-      lines.push(...describe(operation, paths[braces(operation.http.path)]![operation.http.method.toLowerCase()]!))
+      lines.push(
+        ...describe(operation, paths[braces(operation.http.path)]![operation.http.method.toLowerCase()]!, recorded[operation.name]!),
+      )
   }
   return `${lines.join('\n')}\n`
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { glob } from 'node:fs/promises'
 import { errorCatalogue } from '@work-manager/contract'
 import { describe, expect, it } from 'vitest'
-import { operations } from './systems.ts'
+import { operations, systems } from './systems.ts'
 
 const root = new URL('.', import.meta.url).pathname
 const kebab = (name: string): string => name.replaceAll('_', '-')
@@ -25,6 +25,14 @@ it('every operation that is defined is in the list, once', () => {
   expect(listed.toSorted()).toEqual([...files.keys()].toSorted())
   expect(new Set(listed).size).toBe(listed.length)
 })
+
+it.each(systems.flatMap(({ name, nouns }) => nouns.map((noun) => ({ system: name, noun }))))(
+  'the verbs of $noun.name stand in its folder',
+  ({ system, noun }) => {
+    const folder = noun.name === system ? system : `${system}/${noun.name}`
+    for (const { name } of noun.operations ?? []) expect(files.get(name)).toBe(`${folder}/${kebab(name)}.ts`)
+  },
+)
 
 describe.each(operations)('$name', ({ name, refuses }) => {
   it('is a file of its name', () => {

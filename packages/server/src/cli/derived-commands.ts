@@ -7,7 +7,6 @@ import { showAnswer } from './answer-view.ts'
 import { callOperation, type Input, inputFile, jsonValue, optionOf } from './call-operation.ts'
 import { usageError } from './cli-error.ts'
 import type { Context } from './context.ts'
-import { groupMeanings } from './generated/operations.ts'
 import type { CommandOperation, Member } from './operation-table.ts'
 
 /** Options of the program itself; a member of the same name could not be said. */
@@ -108,7 +107,7 @@ export function addDerived(program: Command, context: Context, table: readonly C
     let parent = program
     for (const word of words.slice(0, -1)) {
       const noun = parent.commands.find((one) => one.name() === word)
-      const meaning = groupMeanings[word] ?? `${word}: list and use`
+      const meaning = operation.group ?? `${word}: list and use`
       parent = noun ?? parent.command(word).summary(meaning).description(`${meaning}.`)
     }
     const command = deriveCommand(parent.command(words.at(-1)!), context, operation, entry)

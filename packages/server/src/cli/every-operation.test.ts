@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { Command } from 'commander'
-import { operations } from '../systems.ts'
+import { operations, systems } from '../systems.ts'
 import { knownOldSpellings, withNewSpelling } from './old-spellings.ts'
 import { Context } from './context.ts'
 import { operationTable } from './generated/operations.ts'
@@ -20,7 +20,7 @@ const commands = new Map(commandsOf(program).map((command) => [wordsOf(command),
 const find = (words: string): Command | undefined => commands.get(words)
 
 it('the generated table is what the operations say', () => {
-  expect(operationTable, 'run: npm run generate').toEqual(JSON.parse(JSON.stringify(readOperationTable(operations))))
+  expect(operationTable, 'run: npm run generate').toEqual(JSON.parse(JSON.stringify(readOperationTable(systems))))
 })
 
 it.each(operations)('$name has a command, and one under call', ({ name, command }) => {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { expireLease } from '../../testing/row-gate.ts'
 import { startStory, type Story } from '../../testing/story.ts'
-import { partsType } from '../../testing/tenancy-cases.ts'
+import { partsType } from '../../testing/parts-type.ts'
 import type { Caller } from '../../testing/test-server.ts'
 import { defineGenerator } from '../work/generators/define-generator.ts'
 

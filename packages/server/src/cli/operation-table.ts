@@ -2,7 +2,7 @@
  * What the command line knows about the operations: names, routes and members, read from their schemas. It is kept as generated text
  * (generated/operations.ts), so that a command does not load the whole server to learn its own options.
  */
-import type { CommandName, Operation } from '../kernel/operations/operation.ts'
+import type { CommandName } from '../kernel/operations/operation.ts'
 import { operationsOf, type System } from '../kernel/system.ts'
 import type { KernelTools } from '../kernel/tools.ts'
 
@@ -27,6 +27,8 @@ export interface CommandOperation {
   readonly peopleOnly: boolean
   readonly waits: boolean
   readonly command: CommandName
+  /** What the group of its command is for, where the first word does not say it. */
+  readonly group?: string
   readonly members: readonly Member[]
 }
 
@@ -47,9 +49,10 @@ function kindOf(node: Node): { kind: MemberKind; choices?: readonly string[] } {
   return { kind: 'json' }
 }
 
-/** The table of a list of operations. */
-export function readOperationTable(operations: readonly Operation[]): CommandOperation[] {
-  return operations.map(({ name, summary, http, ability, peopleOnly, waits, command, input }) => {
+/** The table of what the systems can do. */
+export function readOperationTable<T extends KernelTools>(systems: ReadonlyArray<System<T>>): CommandOperation[] {
+  const meanings: Record<string, string> = Object.assign({}, ...systems.flatMap(({ nouns }) => nouns.map(({ commands }) => commands)))
+  return operationsOf(systems).map(({ name, summary, http, ability, peopleOnly, waits, command, input }) => {
     const schema = input as unknown as { properties: Record<string, Node>; required?: readonly string[] }
     const inPath = http.path.split('/').flatMap((step) => (step.startsWith(':') ? [step.slice(1)] : []))
     const members = Object.entries(schema.properties).map(([member, node]): Member => ({
@@ -61,6 +64,7 @@ export function readOperationTable(operations: readonly Operation[]): CommandOpe
     }))
     // Arguments stand in the order of the path.
     members.sort((a, b) => Number(b.inPath) - Number(a.inPath) || (a.inPath ? inPath.indexOf(a.name) - inPath.indexOf(b.name) : 0))
+    const group = command.words.split(' ')[0]!
     return {
       name,
       summary,
@@ -70,6 +74,7 @@ export function readOperationTable(operations: readonly Operation[]): CommandOpe
       peopleOnly: peopleOnly === true,
       waits: waits === true,
       command,
+      ...(meanings[group] === undefined ? {} : { group: meanings[group] }),
       members,
     }
   })
@@ -77,9 +82,7 @@ export function readOperationTable(operations: readonly Operation[]): CommandOpe
 
 /** The table as the text of generated/operations.ts. */
 export function renderOperationTable<T extends KernelTools>(systems: ReadonlyArray<System<T>>): string {
-  const operations = operationsOf(systems)
-  const meanings = Object.assign({}, ...systems.flatMap(({ nouns }) => nouns.map(({ commands }) => commands)))
-  const rows = readOperationTable(operations).map((row) => `  ${JSON.stringify(row)},`)
+  const rows = readOperationTable(systems).map((row) => `  ${JSON.stringify(row)},`)
   return [
     '/** Generated from packages/server/src/systems.ts; edit that, then run `npm run generate`. */',
     "import type { CommandOperation } from '../operation-table.ts'",
@@ -87,9 +90,6 @@ export function renderOperationTable<T extends KernelTools>(systems: ReadonlyArr
     'export const operationTable: readonly CommandOperation[] = [',
     ...rows,
     ']',
-    '',
-    '/** What a group of derived commands is for, where its name does not say it. */',
-    `export const groupMeanings: Readonly<Record<string, string>> = ${JSON.stringify(meanings)}`,
     '',
   ].join('\n')
 }

@@ -9,6 +9,8 @@ export interface ServiceDefinition {
   readonly name: string
   /** Longest pause between two runs: polling is enough, signals only make it sooner. */
   readonly everyMs: number
+  /** What else it goes by, in numbers: none may be negative or no number. */
+  readonly settings?: Readonly<Record<string, number>>
   /** Topics whose wake-up starts a run at once. */
   readonly wakeOn?: readonly string[]
   /** Does what is due and returns how much it did; a full batch (`more`) is followed by another run at once. */
@@ -45,11 +47,20 @@ export async function sweep<T>(
 
 const longestFailurePauseMs = 10_000
 
+/** Refuses with: TypeError. A service that could never do its work is a fault of whoever wires it, and must not wait to be noticed. */
+function assertFit({ name, everyMs, settings = {}, wakeOn = [] }: ServiceDefinition): void {
+  if (!/^[a-z]+(-[a-z0-9]+)*$/.test(name)) throw new TypeError(`'${name}' is no name of a service: small letters, words joined by -`)
+  if (!Number.isFinite(everyMs) || everyMs < 1) throw new TypeError(`${name}: everyMs must be at least 1`)
+  for (const [setting, value] of Object.entries(settings))
+    if (!Number.isFinite(value) || value < 0) throw new TypeError(`${name}: ${setting} must be a number from 0; it is ${value}`)
+  if (wakeOn.some((topic) => topic === '')) throw new TypeError(`${name}: a topic of wakeOn has no name`)
+}
+
 export function createService(
   definition: ServiceDefinition,
   tools: { readonly signal: WorkSignal; readonly log: Logger },
 ): BackgroundService {
-  if (!Number.isFinite(definition.everyMs) || definition.everyMs < 1) throw new TypeError(`${definition.name}: everyMs must be at least 1`)
+  assertFit(definition)
   let running: Promise<void> | null = null
   let stopped = true
   let woken = false

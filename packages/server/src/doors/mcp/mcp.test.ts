@@ -13,20 +13,20 @@ beforeAll(async () => {
 afterAll(() => story.server.stop())
 
 const agentTools = [
-  'work.propose',
-  'work.checkout',
-  'work.heartbeat',
-  'work.submit',
-  'work.submit_part',
-  'work.finalize',
-  'work.release',
-  'work.fail',
   'work.types',
+  'work.propose',
   'work.list',
   'work.get',
   'work.why',
-  'work.list_parts',
   'work.logs',
+  'work.checkout',
+  'work.heartbeat',
+  'work.submit',
+  'work.release',
+  'work.fail',
+  'work.submit_part',
+  'work.list_parts',
+  'work.finalize',
 ]
 const payload = { messages: ['hi'] }
 const key = () => randomUUID()
@@ -76,7 +76,7 @@ describe.each(ways)('a client of %s over %s', (era, transport) => {
   it('sees the tools of its credential, in one order, with schemas and true annotations', async () => {
     const tools = await agent.tools()
     expect(tools.map((tool) => tool.name)).toEqual(agentTools)
-    expect((await person.tools()).map((tool) => tool.name).toSorted()).toEqual([...agentTools, 'work.approve', 'work.reject'].toSorted())
+    expect((await person.tools()).map((tool) => tool.name)).toEqual([...agentTools, 'work.approve', 'work.reject'])
     for (const tool of tools)
       expect([tool.inputSchema.additionalProperties, tool.outputSchema.type, tool.description!.length > 10], tool.name).toEqual([
         false,

@@ -14,6 +14,7 @@ export function deadLetterer(tools: WorkTools, afterHours: number): ServiceDefin
   return {
     name: 'dead-letterer',
     everyMs: 1000,
+    settings: { afterHours },
     wakeOn: [topics.failed],
     async run() {
       const failures = await findFinalFailures(system, afterHours, batch)

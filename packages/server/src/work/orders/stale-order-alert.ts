@@ -17,6 +17,7 @@ export function staleOrderAlert(
   return {
     name: 'stale-order-alert',
     everyMs: 60_000,
+    settings: { thresholdHours: settings.thresholdHours },
     async run() {
       const stale = await findStaleOrders(system, settings.thresholdHours, batch)
       const done = await sweep(stale, tools, (order) => alertStaleOrder(tools, order, settings.thresholdHours, actor))

@@ -1,0 +1,3 @@
+import { defineCases } from '../../../testing/cases.ts'
+
+export const cases = defineCases({ run_maintenance: { sample: async () => ({}) } })

@@ -1,0 +1,3 @@
+import { defineCases } from '../../../testing/cases.ts'
+
+export const cases = defineCases({ list_order_types: { call: async () => ({}) } })
