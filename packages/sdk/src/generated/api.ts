@@ -366,6 +366,31 @@ export interface components {
     pathItems: never;
 }
 export interface operations {
+    readonly list_order_types: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Only this type. */
+                readonly type?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description List the registered order types with the JSON Schemas of payload, item input, result and parts. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly types: readonly components["schemas"]["OrderType"][];
+                    };
+                };
+            };
+        };
+    };
     readonly propose_order: {
         readonly parameters: {
             readonly query?: never;
@@ -429,536 +454,6 @@ export interface operations {
                     readonly "application/json": {
                         readonly order: components["schemas"]["Order"];
                         readonly items_count: number;
-                    };
-                };
-            };
-        };
-    };
-    readonly checkout_item: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description Only items of orders of this type. */
-                    readonly type?: null | string;
-                    /** @description Only orders of at least this priority. */
-                    readonly min_priority?: null | number;
-                    /** @description Seconds to wait for an item before giving up (long poll). */
-                    readonly wait?: number;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Take the most urgent ready item of any order under a lease. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly item: components["schemas"]["LeasedItem"];
-                    };
-                };
-            };
-        };
-    };
-    readonly checkout_order_item: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Order id. */
-                readonly order: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody?: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description Seconds to wait for an item before giving up (long poll). */
-                    readonly wait?: number;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Take the next ready item of one order under a lease. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly item: components["schemas"]["LeasedItem"];
-                    };
-                };
-            };
-        };
-    };
-    readonly heartbeat_item: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Item id. */
-                readonly item: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody?: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
-                    readonly lease_token?: string;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Extend the lease on an item. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        /** Format: date-time */
-                        readonly lease_expires_at: string;
-                    };
-                };
-            };
-        };
-    };
-    readonly submit_item: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Item id. */
-                readonly item: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
-                    readonly lease_token?: string;
-                    /** @description The result, in the shape that the type asks for. */
-                    readonly result: object | readonly unknown[];
-                    /** @description Evidence entries (url, retrieved_at, quote, hash …). */
-                    readonly evidence?: null | readonly unknown[] | object;
-                    /** @description Free text for the reviewer. */
-                    readonly notes?: null | string;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Hand in the result of an item, with evidence; it is verified before it is accepted. */
-            readonly 202: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly item: components["schemas"]["Item"];
-                        readonly state: string;
-                        readonly order_state: string;
-                    };
-                };
-            };
-        };
-    };
-    readonly list_parts: {
-        readonly parameters: {
-            readonly query?: {
-                readonly part_key?: string;
-                readonly status?: "validated" | "rejected";
-            };
-            readonly header?: never;
-            readonly path: {
-                /** @description Item id. */
-                readonly item: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            /** @description List the parts of an item, every revision. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly parts: readonly components["schemas"]["Part"][];
-                        readonly parts_state: unknown;
-                    };
-                };
-            };
-        };
-    };
-    readonly submit_part: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Item id. */
-                readonly item: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
-                    readonly lease_token?: string;
-                    /** @description Which part; the type names the keys. */
-                    readonly part_key: string;
-                    /** @description Position of a piece of a part. */
-                    readonly seq?: null | number;
-                    /** @description The part. */
-                    readonly payload: object | readonly unknown[];
-                    /** @description Evidence entries (url, retrieved_at, quote, hash …). */
-                    readonly evidence?: null | readonly unknown[] | object;
-                    /** @description Free text for the reviewer. */
-                    readonly notes?: null | string;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Hand in one part of a large result; parts are checked one by one and assembled by finalize. */
-            readonly 202: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly success: boolean;
-                        readonly part: {
-                            readonly id: string;
-                            readonly part_key: string;
-                            readonly seq: null | number;
-                            readonly status: string;
-                            readonly revision: number;
-                        };
-                        readonly item_parts_state: {
-                            readonly [key: string]: unknown;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    readonly finalize_item: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Item id. */
-                readonly item: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody?: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
-                    readonly lease_token?: string;
-                    /** @description strict (default): every required part must be there. */
-                    readonly mode?: null | ("strict" | "best_effort");
-                    /** @description Free text for the reviewer. */
-                    readonly notes?: null | string;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Assemble the validated parts of an item into its result and hand it in. */
-            readonly 202: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly success: boolean;
-                        readonly item: {
-                            readonly id: string;
-                            readonly state: string;
-                            readonly assembled_result: unknown;
-                        };
-                        readonly order_state: string;
-                    };
-                };
-            };
-        };
-    };
-    readonly release_item: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Item id. */
-                readonly item: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody?: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
-                    readonly lease_token?: string;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly item: components["schemas"]["Item"];
-                    };
-                };
-            };
-        };
-    };
-    readonly fail_item: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Item id. */
-                readonly item: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
-                    readonly lease_token?: string;
-                    /**
-                     * @description transient: the world was in the way. agent: this agent could not. permanent: nobody can. policy: it must not be done.
-                     * @enum {unknown}
-                     */
-                    readonly class: "transient" | "agent" | "permanent" | "policy";
-                    /** @description What happened. */
-                    readonly error: {
-                        readonly code: string;
-                        readonly message: string;
-                    } & {
-                        readonly [key: string]: unknown;
-                    };
-                    /** @description Seconds before another attempt makes sense. */
-                    readonly retry_after?: null | number;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Say that the item could not be done, and of what kind the failure is; it is retried later or set aside. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly item: components["schemas"]["Item"];
-                        readonly will_retry: boolean;
-                    };
-                };
-            };
-        };
-    };
-    readonly approve_order: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Order id. */
-                readonly order: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody?: {
-            readonly content: {
-                readonly "application/json": {
-                    readonly digest?: null | string;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Approve exactly what is there (or the digest you name); it is applied once, and the answer carries the diff. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly order: components["schemas"]["Order"];
-                        readonly diff: components["schemas"]["Diff"] | null;
-                        readonly message?: string;
-                    };
-                };
-            };
-        };
-    };
-    readonly reject_order: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Order id. */
-                readonly order: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description What is wrong; an error with item_id goes to that item only. */
-                    readonly errors: readonly components["schemas"]["ReviewError"][];
-                    /** @description Send items back to the queue instead of ending the order. */
-                    readonly allow_rework?: null | boolean;
-                    /** @description Which items go back. Default: those that the errors name, or all. */
-                    readonly items?: null | readonly string[];
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Reject an order, or send chosen items back to be done again with what is wrong. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly order: components["schemas"]["Order"];
-                    };
-                };
-            };
-        };
-    };
-    readonly cancel_order: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Order id. */
-                readonly order: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description Why; kept on the record. */
-                    readonly reason: string;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Withdraw an order before it is applied; every lease on its items ends at once. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly order: components["schemas"]["Order"];
-                    };
-                };
-            };
-        };
-    };
-    readonly requeue_order: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Order id. */
-                readonly order: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description Why; kept on the record. */
-                    readonly reason: string;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Bring a failed, rejected or dead-lettered order back to the queue, with a reason. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly order: components["schemas"]["Order"];
-                    };
-                };
-            };
-        };
-    };
-    readonly requeue_item: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Item id. */
-                readonly item: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description Why; kept on the record. */
-                    readonly reason: string;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Bring one failed, rejected or dead-lettered item back to the queue, with a reason; its order comes back with it. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly item: components["schemas"]["Item"];
-                    };
-                };
-            };
-        };
-    };
-    readonly list_order_types: {
-        readonly parameters: {
-            readonly query?: {
-                /** @description Only this type. */
-                readonly type?: string;
-            };
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            /** @description List the registered order types with the JSON Schemas of payload, item input, result and parts. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly types: readonly components["schemas"]["OrderType"][];
                     };
                 };
             };
@@ -1240,6 +735,488 @@ export interface operations {
             };
         };
     };
+    readonly get_order_logs: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Rows per page (default 50). */
+                readonly limit?: number;
+                /** @description next_cursor of the page before. */
+                readonly cursor?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description Order id. */
+                readonly order: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Read every event of an order and its items, newest first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly events: readonly components["schemas"]["Event"][];
+                        readonly next_cursor: null | string;
+                    };
+                };
+            };
+        };
+    };
+    readonly get_order_timeline: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Rows per page (default 50). */
+                readonly limit?: number;
+                /** @description Only events with a greater seq. */
+                readonly after?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description Order id. */
+                readonly order: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Read the life of an order in the order it happened; `after` resumes behind a ledger number. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly events: readonly components["schemas"]["Event"][];
+                        readonly last_seq: null | number;
+                    };
+                };
+            };
+        };
+    };
+    readonly cancel_order: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Order id. */
+                readonly order: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description Why; kept on the record. */
+                    readonly reason: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Withdraw an order before it is applied; every lease on its items ends at once. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly order: components["schemas"]["Order"];
+                    };
+                };
+            };
+        };
+    };
+    readonly requeue_order: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Order id. */
+                readonly order: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description Why; kept on the record. */
+                    readonly reason: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Bring a failed, rejected or dead-lettered order back to the queue, with a reason. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly order: components["schemas"]["Order"];
+                    };
+                };
+            };
+        };
+    };
+    readonly checkout_item: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description Only items of orders of this type. */
+                    readonly type?: null | string;
+                    /** @description Only orders of at least this priority. */
+                    readonly min_priority?: null | number;
+                    /** @description Seconds to wait for an item before giving up (long poll). */
+                    readonly wait?: number;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Take the most urgent ready item of any order under a lease. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly item: components["schemas"]["LeasedItem"];
+                    };
+                };
+            };
+        };
+    };
+    readonly checkout_order_item: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Order id. */
+                readonly order: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description Seconds to wait for an item before giving up (long poll). */
+                    readonly wait?: number;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Take the next ready item of one order under a lease. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly item: components["schemas"]["LeasedItem"];
+                    };
+                };
+            };
+        };
+    };
+    readonly heartbeat_item: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Item id. */
+                readonly item: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
+                    readonly lease_token?: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Extend the lease on an item. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        /** Format: date-time */
+                        readonly lease_expires_at: string;
+                    };
+                };
+            };
+        };
+    };
+    readonly extend_leases: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description Only leases that this agent id holds. */
+                    readonly agent?: string;
+                    /**
+                     * Format: uuid
+                     * @description Only leases on items of this order.
+                     */
+                    readonly order?: string;
+                    /** @description Only leases on items of orders of this type. */
+                    readonly type?: string;
+                    /** @description Only leases whose holder gave no sign of life (checkout or heartbeat) for this long. */
+                    readonly silent_for_seconds?: number;
+                    /** @description Every lease of the tenant; needed when nothing else selects. */
+                    readonly all?: boolean;
+                    /** @description Only say which leases it would be. */
+                    readonly dry_run?: boolean;
+                    /** @description Why; kept on the record. */
+                    readonly reason: string;
+                    /** @description They last at least this long from now. */
+                    readonly ttl_seconds: number;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Give live leases of others more time, with a reason; none gets shorter by it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly leases: readonly components["schemas"]["LeaseOfItem"][];
+                        /** @description Others matched too: call again. */
+                        readonly more: boolean;
+                        readonly dry_run: boolean;
+                    };
+                };
+            };
+        };
+    };
+    readonly revoke_leases: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description Only leases that this agent id holds. */
+                    readonly agent?: string;
+                    /**
+                     * Format: uuid
+                     * @description Only leases on items of this order.
+                     */
+                    readonly order?: string;
+                    /** @description Only leases on items of orders of this type. */
+                    readonly type?: string;
+                    /** @description Only leases whose holder gave no sign of life (checkout or heartbeat) for this long. */
+                    readonly silent_for_seconds?: number;
+                    /** @description Every lease of the tenant; needed when nothing else selects. */
+                    readonly all?: boolean;
+                    /** @description Only say which leases it would be. */
+                    readonly dry_run?: boolean;
+                    /** @description Why; kept on the record. */
+                    readonly reason: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description End leases of others, with a reason; the items are ready for the next agent at once, and the holders’ tokens are dead. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly leases: readonly components["schemas"]["LeaseOfItem"][];
+                        /** @description Others matched too: call again. */
+                        readonly more: boolean;
+                        readonly dry_run: boolean;
+                    };
+                };
+            };
+        };
+    };
+    readonly reclaim_leases: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description Only leases that this agent id holds. */
+                    readonly agent?: string;
+                    /**
+                     * Format: uuid
+                     * @description Only leases on items of this order.
+                     */
+                    readonly order?: string;
+                    /** @description Only leases on items of orders of this type. */
+                    readonly type?: string;
+                    /** @description Only say which leases it would be. */
+                    readonly dry_run?: boolean;
+                    /** @description Why; kept on the record. */
+                    readonly reason?: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Take leases back that have run out, without waiting for the server to do it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly leases: readonly components["schemas"]["LeaseOfItem"][];
+                        /** @description Others matched too: call again. */
+                        readonly more: boolean;
+                        readonly dry_run: boolean;
+                    };
+                };
+            };
+        };
+    };
+    readonly submit_item: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Item id. */
+                readonly item: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
+                    readonly lease_token?: string;
+                    /** @description The result, in the shape that the type asks for. */
+                    readonly result: object | readonly unknown[];
+                    /** @description Evidence entries (url, retrieved_at, quote, hash …). */
+                    readonly evidence?: null | readonly unknown[] | object;
+                    /** @description Free text for the reviewer. */
+                    readonly notes?: null | string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Hand in the result of an item, with evidence; it is verified before it is accepted. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly item: components["schemas"]["Item"];
+                        readonly state: string;
+                        readonly order_state: string;
+                    };
+                };
+            };
+        };
+    };
+    readonly release_item: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Item id. */
+                readonly item: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
+                    readonly lease_token?: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly item: components["schemas"]["Item"];
+                    };
+                };
+            };
+        };
+    };
+    readonly fail_item: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Item id. */
+                readonly item: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
+                    readonly lease_token?: string;
+                    /**
+                     * @description transient: the world was in the way. agent: this agent could not. permanent: nobody can. policy: it must not be done.
+                     * @enum {unknown}
+                     */
+                    readonly class: "transient" | "agent" | "permanent" | "policy";
+                    /** @description What happened. */
+                    readonly error: {
+                        readonly code: string;
+                        readonly message: string;
+                    } & {
+                        readonly [key: string]: unknown;
+                    };
+                    /** @description Seconds before another attempt makes sense. */
+                    readonly retry_after?: null | number;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Say that the item could not be done, and of what kind the failure is; it is retried later or set aside. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly item: components["schemas"]["Item"];
+                        readonly will_retry: boolean;
+                    };
+                };
+            };
+        };
+    };
     readonly list_items: {
         readonly parameters: {
             readonly query?: {
@@ -1331,14 +1308,164 @@ export interface operations {
             };
         };
     };
-    readonly get_order_logs: {
+    readonly requeue_item: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Item id. */
+                readonly item: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description Why; kept on the record. */
+                    readonly reason: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Bring one failed, rejected or dead-lettered item back to the queue, with a reason; its order comes back with it. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly item: components["schemas"]["Item"];
+                    };
+                };
+            };
+        };
+    };
+    readonly list_parts: {
         readonly parameters: {
             readonly query?: {
-                /** @description Rows per page (default 50). */
-                readonly limit?: number;
-                /** @description next_cursor of the page before. */
-                readonly cursor?: string;
+                readonly part_key?: string;
+                readonly status?: "validated" | "rejected";
             };
+            readonly header?: never;
+            readonly path: {
+                /** @description Item id. */
+                readonly item: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description List the parts of an item, every revision. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly parts: readonly components["schemas"]["Part"][];
+                        readonly parts_state: unknown;
+                    };
+                };
+            };
+        };
+    };
+    readonly submit_part: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Item id. */
+                readonly item: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
+                    readonly lease_token?: string;
+                    /** @description Which part; the type names the keys. */
+                    readonly part_key: string;
+                    /** @description Position of a piece of a part. */
+                    readonly seq?: null | number;
+                    /** @description The part. */
+                    readonly payload: object | readonly unknown[];
+                    /** @description Evidence entries (url, retrieved_at, quote, hash …). */
+                    readonly evidence?: null | readonly unknown[] | object;
+                    /** @description Free text for the reviewer. */
+                    readonly notes?: null | string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Hand in one part of a large result; parts are checked one by one and assembled by finalize. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly success: boolean;
+                        readonly part: {
+                            readonly id: string;
+                            readonly part_key: string;
+                            readonly seq: null | number;
+                            readonly status: string;
+                            readonly revision: number;
+                        };
+                        readonly item_parts_state: {
+                            readonly [key: string]: unknown;
+                        };
+                    };
+                };
+            };
+        };
+    };
+    readonly finalize_item: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Item id. */
+                readonly item: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
+                    readonly lease_token?: string;
+                    /** @description strict (default): every required part must be there. */
+                    readonly mode?: null | ("strict" | "best_effort");
+                    /** @description Free text for the reviewer. */
+                    readonly notes?: null | string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Assemble the validated parts of an item into its result and hand it in. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly success: boolean;
+                        readonly item: {
+                            readonly id: string;
+                            readonly state: string;
+                            readonly assembled_result: unknown;
+                        };
+                        readonly order_state: string;
+                    };
+                };
+            };
+        };
+    };
+    readonly approve_order: {
+        readonly parameters: {
+            readonly query?: never;
             readonly header?: never;
             readonly path: {
                 /** @description Order id. */
@@ -1346,30 +1473,32 @@ export interface operations {
             };
             readonly cookie?: never;
         };
-        readonly requestBody?: never;
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": {
+                    readonly digest?: null | string;
+                };
+            };
+        };
         readonly responses: {
-            /** @description Read every event of an order and its items, newest first. */
+            /** @description Approve exactly what is there (or the digest you name); it is applied once, and the answer carries the diff. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
                 content: {
                     readonly "application/json": {
-                        readonly events: readonly components["schemas"]["Event"][];
-                        readonly next_cursor: null | string;
+                        readonly order: components["schemas"]["Order"];
+                        readonly diff: components["schemas"]["Diff"] | null;
+                        readonly message?: string;
                     };
                 };
             };
         };
     };
-    readonly get_order_timeline: {
+    readonly reject_order: {
         readonly parameters: {
-            readonly query?: {
-                /** @description Rows per page (default 50). */
-                readonly limit?: number;
-                /** @description Only events with a greater seq. */
-                readonly after?: number;
-            };
+            readonly query?: never;
             readonly header?: never;
             readonly path: {
                 /** @description Order id. */
@@ -1377,501 +1506,27 @@ export interface operations {
             };
             readonly cookie?: never;
         };
-        readonly requestBody?: never;
-        readonly responses: {
-            /** @description Read the life of an order in the order it happened; `after` resumes behind a ledger number. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly events: readonly components["schemas"]["Event"][];
-                        readonly last_seq: null | number;
-                    };
-                };
-            };
-        };
-    };
-    readonly list_events: {
-        readonly parameters: {
-            readonly query?: {
-                /** @description Such as item.submitted. */
-                readonly kind?: "order.proposed" | "order.planned" | "order.checked_out" | "order.in_progress" | "order.requeued" | "order.submitted" | "order.approved" | "order.rejected" | "order.auto_approval_failed" | "order.apply_failed" | "order.applied" | "order.completed" | "order.failed" | "order.dead_lettered" | "order.cancelled" | "order.stale" | "item.leased" | "item.in_progress" | "item.heartbeat" | "item.part_submitted" | "item.part_refused" | "item.submission_refused" | "item.submitted" | "item.released" | "item.lease_expired" | "item.lease_revoked" | "item.lease_extended" | "item.failed" | "item.retried" | "item.accepted" | "item.completed" | "item.rejected" | "item.requeued" | "item.dead_lettered" | "item.cancelled" | "effect.delivered" | "effect.failed" | "effect.unknown" | "generator.failed" | "pause.set" | "pause.lifted" | "key.created" | "key.rotated" | "key.revoked" | "tenant.tier_set" | "publisher.cursor_moved" | "publisher.messages_retried" | "publisher.message_discarded" | "idempotency.purged";
-                /** @description The credential, such as agent:auditor-1. */
-                readonly principal?: string;
-                /** @description Agent id of the caller. */
-                readonly agent_id?: string;
-                /** @description X-Model-Name of the caller. */
-                readonly model_name?: string;
-                /** @description Address of the caller (as stored). */
-                readonly ip?: string;
-                /** @description X-Request-ID. */
-                readonly request_id?: string;
-                /** @description X-Correlation-ID of the call that proposed it: the whole story. */
-                readonly correlation_id?: string;
-                /** @description Rows per page (default 50). */
-                readonly limit?: number;
-                /** @description next_cursor of the page before. */
-                readonly cursor?: string;
-            };
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            /** @description Search the record by agent, model, address, request, principal or kind; newest first. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly events: readonly components["schemas"]["Event"][];
-                        readonly next_cursor: null | string;
-                    };
-                };
-            };
-        };
-    };
-    readonly list_provenance: {
-        readonly parameters: {
-            readonly query?: {
-                readonly id?: string;
-                /** @description Agent id. */
-                readonly agent_id?: string;
-                /** @description Model. */
-                readonly model_name?: string;
-                /** @description Address. */
-                readonly ip?: string;
-                /** @description Rows per page (default 50). */
-                readonly limit?: number;
-            };
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            /** @description List where calls came from: agents, models, runtimes, addresses. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly provenance: readonly unknown[];
-                    };
-                };
-            };
-        };
-    };
-    readonly list_records: {
-        readonly parameters: {
-            readonly query?: {
-                /** @description Rows per page (default 50). */
-                readonly limit?: number;
-                /** @description next_cursor of the page before. */
-                readonly cursor?: string;
-            };
-            readonly header?: never;
-            readonly path: {
-                readonly collection: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            /** @description Read what applied orders wrote into a collection of the document table. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly data: readonly unknown[];
-                        readonly next_cursor: null | string;
-                    };
-                };
-            };
-        };
-    };
-    readonly export_ledger: {
-        readonly parameters: {
-            readonly query?: {
-                /** @description Only entries with a greater seq; next_after of the page before. */
-                readonly after?: number;
-                /** @description Entries per page (default 500). */
-                readonly limit?: number;
-            };
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            /** @description Export the hash-chained record, so that a stranger can verify it offline. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        /**
-                         * @description How a hash is made: SHA-256 over wm2 and netstrings; migrations/routines/30_numbering.sql spells it out.
-                         * @constant
-                         */
-                        readonly format: "wm2";
-                        /**
-                         * Format: uuid
-                         * @description Part of every hash.
-                         */
-                        readonly tenant_id: string;
-                        readonly entries: readonly components["schemas"]["LedgerEntry"][];
-                        readonly head: {
-                            /** @description The newest entry. */
-                            readonly seq: number;
-                            /** @description Its hash: write it down elsewhere to notice a rewritten chain. */
-                            readonly hash: string;
-                        } | null;
-                        readonly next_after: number | null;
-                    };
-                };
-            };
-        };
-    };
-    readonly list_keys: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            /** @description List the keys of the tenant, without the keys themselves. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly keys: readonly unknown[];
-                    };
-                };
-            };
-        };
-    };
-    readonly create_key: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
-                    readonly name: string;
-                    /** @enum {unknown} */
-                    readonly kind: "agent" | "person" | "service";
-                    /** @description Agent id, person or service name. */
-                    readonly principal_id: string;
-                    readonly abilities: readonly ("work:*" | "admin:*" | "*" | "work:propose" | "work:view" | "work:checkout" | "work:heartbeat" | "work:submit" | "work:approve" | "work:reject" | "work:cancel" | "work:requeue" | "admin:leases" | "admin:pause" | "admin:keys" | "admin:publishers" | "admin:maintenance")[];
-                    readonly expires_at?: null | string;
+                    /** @description What is wrong; an error with item_id goes to that item only. */
+                    readonly errors: readonly components["schemas"]["ReviewError"][];
+                    /** @description Send items back to the queue instead of ending the order. */
+                    readonly allow_rework?: null | boolean;
+                    /** @description Which items go back. Default: those that the errors name, or all. */
+                    readonly items?: null | readonly string[];
                 };
             };
         };
         readonly responses: {
-            /** @description Make an API key bound to an agent id, a person or a service. */
-            readonly 201: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly id: string;
-                        /** @description Shown once; only its hash is kept. */
-                        readonly key: string;
-                    };
-                };
-            };
-        };
-    };
-    readonly rotate_key: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Key id. */
-                readonly key: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody?: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description How long the old key still works (default 3600). */
-                    readonly overlap_seconds?: number;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Replace a key by a new one with the same rights; the old one works for the overlap and then ends. */
-            readonly 201: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly id: string;
-                        /** @description Shown once; only its hash is kept. */
-                        readonly key: string;
-                    };
-                };
-            };
-        };
-    };
-    readonly revoke_key: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path: {
-                /** @description Key id. */
-                readonly key: string;
-            };
-            readonly cookie?: never;
-        };
-        readonly requestBody?: {
-            readonly content: {
-                readonly "application/json": Record<string, never>;
-            };
-        };
-        readonly responses: {
-            /** @description End a key now. */
+            /** @description Reject an order, or send chosen items back to be done again with what is wrong. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
                 content: {
                     readonly "application/json": {
-                        readonly revoked: boolean;
-                    };
-                };
-            };
-        };
-    };
-    readonly get_status: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            /** @description Count orders and items by state and leases that live or have run out, and say how the database is. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        /**
-                         * Format: date-time
-                         * @description By the clock of the database.
-                         */
-                        readonly timestamp: string;
-                        readonly database: {
-                            /** @constant */
-                            readonly status: "ok";
-                            readonly version: string;
-                        };
-                        readonly orders: {
-                            readonly total: number;
-                            readonly queued: number;
-                            readonly checked_out: number;
-                            readonly in_progress: number;
-                            readonly submitted: number;
-                            readonly approved: number;
-                            readonly applied: number;
-                            readonly completed: number;
-                            readonly rejected: number;
-                            readonly failed: number;
-                            readonly dead_lettered: number;
-                            readonly cancelled: number;
-                        };
-                        readonly items: {
-                            readonly total: number;
-                            readonly queued: number;
-                            readonly leased: number;
-                            readonly in_progress: number;
-                            readonly submitted: number;
-                            readonly accepted: number;
-                            readonly completed: number;
-                            readonly rejected: number;
-                            readonly failed: number;
-                            readonly dead_lettered: number;
-                            readonly cancelled: number;
-                        };
-                        readonly leases: {
-                            readonly active: number;
-                            /** @description Run out and not yet reclaimed; more than a few for more than seconds: nothing reclaims. */
-                            readonly expired: number;
-                        };
-                        readonly rate_limit: {
-                            /**
-                             * @description What the tenant is entitled to.
-                             * @enum {unknown}
-                             */
-                            readonly tier: "enterprise" | "professional" | "default" | "free";
-                            /** @description Requests of one principal; null where nothing is limited. */
-                            readonly per_minute: null | number;
-                        };
-                        readonly ledger: {
-                            /** @description Facts that the sequencer has not numbered yet. */
-                            readonly unnumbered: number;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    readonly revoke_leases: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description Only leases that this agent id holds. */
-                    readonly agent?: string;
-                    /**
-                     * Format: uuid
-                     * @description Only leases on items of this order.
-                     */
-                    readonly order?: string;
-                    /** @description Only leases on items of orders of this type. */
-                    readonly type?: string;
-                    /** @description Only leases whose holder gave no sign of life (checkout or heartbeat) for this long. */
-                    readonly silent_for_seconds?: number;
-                    /** @description Every lease of the tenant; needed when nothing else selects. */
-                    readonly all?: boolean;
-                    /** @description Only say which leases it would be. */
-                    readonly dry_run?: boolean;
-                    /** @description Why; kept on the record. */
-                    readonly reason: string;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description End leases of others, with a reason; the items are ready for the next agent at once, and the holders’ tokens are dead. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly leases: readonly components["schemas"]["LeaseOfItem"][];
-                        /** @description Others matched too: call again. */
-                        readonly more: boolean;
-                        readonly dry_run: boolean;
-                    };
-                };
-            };
-        };
-    };
-    readonly extend_leases: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description Only leases that this agent id holds. */
-                    readonly agent?: string;
-                    /**
-                     * Format: uuid
-                     * @description Only leases on items of this order.
-                     */
-                    readonly order?: string;
-                    /** @description Only leases on items of orders of this type. */
-                    readonly type?: string;
-                    /** @description Only leases whose holder gave no sign of life (checkout or heartbeat) for this long. */
-                    readonly silent_for_seconds?: number;
-                    /** @description Every lease of the tenant; needed when nothing else selects. */
-                    readonly all?: boolean;
-                    /** @description Only say which leases it would be. */
-                    readonly dry_run?: boolean;
-                    /** @description Why; kept on the record. */
-                    readonly reason: string;
-                    /** @description They last at least this long from now. */
-                    readonly ttl_seconds: number;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Give live leases of others more time, with a reason; none gets shorter by it. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly leases: readonly components["schemas"]["LeaseOfItem"][];
-                        /** @description Others matched too: call again. */
-                        readonly more: boolean;
-                        readonly dry_run: boolean;
-                    };
-                };
-            };
-        };
-    };
-    readonly reclaim_leases: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description Only leases that this agent id holds. */
-                    readonly agent?: string;
-                    /**
-                     * Format: uuid
-                     * @description Only leases on items of this order.
-                     */
-                    readonly order?: string;
-                    /** @description Only leases on items of orders of this type. */
-                    readonly type?: string;
-                    /** @description Only say which leases it would be. */
-                    readonly dry_run?: boolean;
-                    /** @description Why; kept on the record. */
-                    readonly reason?: string;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description Take leases back that have run out, without waiting for the server to do it. */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly leases: readonly components["schemas"]["LeaseOfItem"][];
-                        /** @description Others matched too: call again. */
-                        readonly more: boolean;
-                        readonly dry_run: boolean;
+                        readonly order: components["schemas"]["Order"];
                     };
                 };
             };
@@ -2005,6 +1660,112 @@ export interface operations {
             };
         };
     };
+    readonly list_records: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Rows per page (default 50). */
+                readonly limit?: number;
+                /** @description next_cursor of the page before. */
+                readonly cursor?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly collection: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Read what applied orders wrote into a collection of the document table. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly data: readonly unknown[];
+                        readonly next_cursor: null | string;
+                    };
+                };
+            };
+        };
+    };
+    readonly get_status: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Count orders and items by state and leases that live or have run out, and say how the database is. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        /**
+                         * Format: date-time
+                         * @description By the clock of the database.
+                         */
+                        readonly timestamp: string;
+                        readonly database: {
+                            /** @constant */
+                            readonly status: "ok";
+                            readonly version: string;
+                        };
+                        readonly orders: {
+                            readonly total: number;
+                            readonly queued: number;
+                            readonly checked_out: number;
+                            readonly in_progress: number;
+                            readonly submitted: number;
+                            readonly approved: number;
+                            readonly applied: number;
+                            readonly completed: number;
+                            readonly rejected: number;
+                            readonly failed: number;
+                            readonly dead_lettered: number;
+                            readonly cancelled: number;
+                        };
+                        readonly items: {
+                            readonly total: number;
+                            readonly queued: number;
+                            readonly leased: number;
+                            readonly in_progress: number;
+                            readonly submitted: number;
+                            readonly accepted: number;
+                            readonly completed: number;
+                            readonly rejected: number;
+                            readonly failed: number;
+                            readonly dead_lettered: number;
+                            readonly cancelled: number;
+                        };
+                        readonly leases: {
+                            readonly active: number;
+                            /** @description Run out and not yet reclaimed; more than a few for more than seconds: nothing reclaims. */
+                            readonly expired: number;
+                        };
+                        readonly rate_limit: {
+                            /**
+                             * @description What the tenant is entitled to.
+                             * @enum {unknown}
+                             */
+                            readonly tier: "enterprise" | "professional" | "default" | "free";
+                            /** @description Requests of one principal; null where nothing is limited. */
+                            readonly per_minute: null | number;
+                        };
+                        readonly ledger: {
+                            /** @description Facts that the sequencer has not numbered yet. */
+                            readonly unnumbered: number;
+                        };
+                    };
+                };
+            };
+        };
+    };
     readonly run_maintenance: {
         readonly parameters: {
             readonly query?: never;
@@ -2043,35 +1804,119 @@ export interface operations {
             };
         };
     };
-    readonly purge_idempotency_keys: {
+    readonly list_events: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description Such as item.submitted. */
+                readonly kind?: "order.proposed" | "order.planned" | "order.checked_out" | "order.in_progress" | "order.requeued" | "order.submitted" | "order.approved" | "order.rejected" | "order.auto_approval_failed" | "order.apply_failed" | "order.applied" | "order.completed" | "order.failed" | "order.dead_lettered" | "order.cancelled" | "order.stale" | "item.leased" | "item.in_progress" | "item.heartbeat" | "item.part_submitted" | "item.part_refused" | "item.submission_refused" | "item.submitted" | "item.released" | "item.lease_expired" | "item.lease_revoked" | "item.lease_extended" | "item.failed" | "item.retried" | "item.accepted" | "item.completed" | "item.rejected" | "item.requeued" | "item.dead_lettered" | "item.cancelled" | "effect.delivered" | "effect.failed" | "effect.unknown" | "generator.failed" | "pause.set" | "pause.lifted" | "key.created" | "key.rotated" | "key.revoked" | "tenant.tier_set" | "publisher.cursor_moved" | "publisher.messages_retried" | "publisher.message_discarded" | "idempotency.purged";
+                /** @description The credential, such as agent:auditor-1. */
+                readonly principal?: string;
+                /** @description Agent id of the caller. */
+                readonly agent_id?: string;
+                /** @description X-Model-Name of the caller. */
+                readonly model_name?: string;
+                /** @description Address of the caller (as stored). */
+                readonly ip?: string;
+                /** @description X-Request-ID. */
+                readonly request_id?: string;
+                /** @description X-Correlation-ID of the call that proposed it: the whole story. */
+                readonly correlation_id?: string;
+                /** @description Rows per page (default 50). */
+                readonly limit?: number;
+                /** @description next_cursor of the page before. */
+                readonly cursor?: string;
+            };
             readonly header?: never;
             readonly path?: never;
             readonly cookie?: never;
         };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description Age; at least an hour, because younger ones are in use by retries. */
-                    readonly older_than_seconds: number;
-                    /** @description Only count them. */
-                    readonly dry_run?: boolean;
-                };
-            };
-        };
+        readonly requestBody?: never;
         readonly responses: {
-            /** @description Delete idempotency keys of the tenant older than an age, before their time is over; a repeat with such a key is a new request. */
+            /** @description Search the record by agent, model, address, request, principal or kind; newest first. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
                 content: {
                     readonly "application/json": {
-                        readonly keys: number;
-                        /** @description There are others: call again. */
-                        readonly more: boolean;
-                        readonly dry_run: boolean;
+                        readonly events: readonly components["schemas"]["Event"][];
+                        readonly next_cursor: null | string;
+                    };
+                };
+            };
+        };
+    };
+    readonly list_provenance: {
+        readonly parameters: {
+            readonly query?: {
+                readonly id?: string;
+                /** @description Agent id. */
+                readonly agent_id?: string;
+                /** @description Model. */
+                readonly model_name?: string;
+                /** @description Address. */
+                readonly ip?: string;
+                /** @description Rows per page (default 50). */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description List where calls came from: agents, models, runtimes, addresses. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly provenance: readonly unknown[];
+                    };
+                };
+            };
+        };
+    };
+    readonly export_ledger: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Only entries with a greater seq; next_after of the page before. */
+                readonly after?: number;
+                /** @description Entries per page (default 500). */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Export the hash-chained record, so that a stranger can verify it offline. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        /**
+                         * @description How a hash is made: SHA-256 over wm2 and netstrings; migrations/routines/30_numbering.sql spells it out.
+                         * @constant
+                         */
+                        readonly format: "wm2";
+                        /**
+                         * Format: uuid
+                         * @description Part of every hash.
+                         */
+                        readonly tenant_id: string;
+                        readonly entries: readonly components["schemas"]["LedgerEntry"][];
+                        readonly head: {
+                            /** @description The newest entry. */
+                            readonly seq: number;
+                            /** @description Its hash: write it down elsewhere to notice a rewritten chain. */
+                            readonly hash: string;
+                        } | null;
+                        readonly next_after: number | null;
                     };
                 };
             };
@@ -2235,6 +2080,161 @@ export interface operations {
                         readonly seq: number;
                         /** Format: uuid */
                         readonly event_id: string;
+                    };
+                };
+            };
+        };
+    };
+    readonly list_keys: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description List the keys of the tenant, without the keys themselves. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly keys: readonly unknown[];
+                    };
+                };
+            };
+        };
+    };
+    readonly create_key: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    readonly name: string;
+                    /** @enum {unknown} */
+                    readonly kind: "agent" | "person" | "service";
+                    /** @description Agent id, person or service name. */
+                    readonly principal_id: string;
+                    readonly abilities: readonly ("work:*" | "admin:*" | "*" | "work:propose" | "work:view" | "work:checkout" | "work:heartbeat" | "work:submit" | "work:approve" | "work:reject" | "work:cancel" | "work:requeue" | "admin:leases" | "admin:pause" | "admin:keys" | "admin:publishers" | "admin:maintenance")[];
+                    readonly expires_at?: null | string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Make an API key bound to an agent id, a person or a service. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly id: string;
+                        /** @description Shown once; only its hash is kept. */
+                        readonly key: string;
+                    };
+                };
+            };
+        };
+    };
+    readonly rotate_key: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Key id. */
+                readonly key: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description How long the old key still works (default 3600). */
+                    readonly overlap_seconds?: number;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Replace a key by a new one with the same rights; the old one works for the overlap and then ends. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly id: string;
+                        /** @description Shown once; only its hash is kept. */
+                        readonly key: string;
+                    };
+                };
+            };
+        };
+    };
+    readonly revoke_key: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Key id. */
+                readonly key: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": Record<string, never>;
+            };
+        };
+        readonly responses: {
+            /** @description End a key now. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly revoked: boolean;
+                    };
+                };
+            };
+        };
+    };
+    readonly purge_idempotency_keys: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description Age; at least an hour, because younger ones are in use by retries. */
+                    readonly older_than_seconds: number;
+                    /** @description Only count them. */
+                    readonly dry_run?: boolean;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Delete idempotency keys of the tenant older than an age, before their time is over; a repeat with such a key is a new request. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly keys: number;
+                        /** @description There are others: call again. */
+                        readonly more: boolean;
+                        readonly dry_run: boolean;
                     };
                 };
             };
