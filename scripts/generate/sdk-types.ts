@@ -77,7 +77,7 @@ function withoutPatterns(_: string, value: unknown): unknown {
   return { ...rest, additionalProperties: Object.values(patternProperties ?? {})[0] ?? true }
 }
 
-/** Renders the schemas and operations. `openApi` is the text of the document. */
+/** Renders the codes of refusals, the schemas and the operations. `openApi` is the text of the document. */
 export async function renderSdkTypes(openApi: string): Promise<string> {
   const document = forCallers(JSON.parse(openApi, withoutPatterns) as Document)
   const nodes = await openapiTypes(document as unknown as OpenAPI3, {
@@ -91,7 +91,12 @@ export async function renderSdkTypes(openApi: string): Promise<string> {
     },
   })
   const wanted = nodes.filter((node) => ts.isInterfaceDeclaration(node) && ['components', 'operations'].includes(node.name.text))
-  return header('docs/openapi.json with openapi-typescript') + astToString(wanted)
+  const codes = Object.keys(errorCatalogue).map((code) => `\n  | '${code}'`)
+  return [
+    header('the error catalogue and, with openapi-typescript, docs/openapi.json'),
+    `/** Every code that a refusal can carry; docs/errors.md says what each means. */\nexport type ErrorCode =${codes.join('')}\n`,
+    astToString(wanted),
+  ].join('\n')
 }
 
 /** Renders the names that people use, and the table of routes. */
@@ -118,24 +123,21 @@ export function renderSdkClient(openApi: string): string {
     )
   }
   const lines = [
-    header('docs/openapi.json and the error catalogue'),
+    header('docs/openapi.json'),
     "import type { CallOptions, KeyedCallOptions } from '../call-options.ts'\n",
     "import type { InputOf, OperationName, OutputOf } from '../operation-types.ts'\n",
     "import type { components } from './api.ts'\n\n",
     '/** Where the operations are served. */\n',
     `export const basePath = '${document.servers[0]!.url}'\n\n`,
-    '/** Every code that a refusal can carry; docs/errors.md says what each means. */\n',
-    `export type ErrorCode =\n${Object.keys(errorCatalogue)
-      .map((code) => `  | '${code}'\n`)
-      .join('')}\n`,
+    "export type { ErrorCode } from './api.ts'\n\n",
     ...Object.keys(document.components.schemas).map((name) => `export type ${name} = components['schemas']['${name}']\n`),
     '\n',
     ...types,
-    '\n/** One method per operation. */\nexport interface WorkManagerClient {\n',
+    '\n/** One method per operation. */\nexport interface OperationMethods {\n',
     methods.join('\n'),
     '}\n\n',
     'export interface Route {\n  readonly operation: OperationName\n  readonly method: string\n  readonly path: string\n  readonly takesKey: boolean\n  readonly isRepeatable: boolean\n}\n\n',
-    'export const routes: Readonly<Record<keyof WorkManagerClient, Route>> = {\n',
+    'export const routes: Readonly<Record<keyof OperationMethods, Route>> = {\n',
     ...routes,
     '}\n',
   ]

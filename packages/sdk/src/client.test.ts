@@ -7,9 +7,9 @@ import { echoType } from '../../server/testing/echo-type.ts'
 import { holdItem } from '../../server/testing/row-gate.ts'
 import { startTestServer, until, type TestServer } from '../../server/testing/test-server.ts'
 import { startTcpProxy, type TcpProxy } from '../testing/tcp-proxy.ts'
-import { createClient } from './client.ts'
+import { createClient, type WorkManagerClient } from './client.ts'
 import { isWorkError, WorkManagerConnectionError, WorkManagerError } from './errors.ts'
-import { routes, type WorkManagerClient } from './generated/client.ts'
+import { routes } from './generated/client.ts'
 
 let server: TestServer
 let proxy: TcpProxy
@@ -71,6 +71,39 @@ describe('operations', () => {
     const page = await person.listItems({ order: order.id, limit: 1 })
     const next = await person.listItems({ order: order.id, limit: 1, cursor: page.next_cursor! })
     expect(new Set([...page.data, ...next.data].map((one) => one.ordinal))).toEqual(new Set([0, 1]))
+  })
+})
+
+describe('an operation by its name', () => {
+  it('answers with the status, and says whether it was done now or before', async () => {
+    const idempotencyKey = crypto.randomUUID()
+    const input = { type: 'test.echo', payload: { messages: ['by name'] } }
+    const first = await person.call('propose_order', input, { idempotencyKey })
+    const again = await person.call('propose_order', input, { idempotencyKey })
+    expect(first).toMatchObject({ status: 201, isReplayed: false, requestId: expect.stringMatching(/./) })
+    expect(again).toMatchObject({ status: 201, isReplayed: true, output: { order: { id: first.output.order.id } } })
+    expectTypeOf(first.output.items_count).toEqualTypeOf<number>()
+  })
+
+  it('that no server has is refused before anything is sent', async () => {
+    const before = proxy.requests.length
+    await expect(person.call('drop_tables' as 'get_status', {})).rejects.toThrow(/no operation "drop_tables"/)
+    expect(proxy.requests.length).toBe(before)
+  })
+
+  it('carries the name of the story that it belongs to', async () => {
+    const sent: (string | null)[] = []
+    const client = createClient({
+      url: proxy.url,
+      key: agentKey,
+      fetch: (input, init) => {
+        sent.push(new Headers(init?.headers).get('x-correlation-id'))
+        return fetch(input, init)
+      },
+    })
+    await client.listOrderTypes({}, { correlationId: 'ticket-4711' })
+    await client.listOrderTypes()
+    expect(sent).toEqual(['ticket-4711', null])
   })
 })
 
@@ -199,8 +232,18 @@ describe('what cannot work', () => {
     const error = await rejection(createClient({ url, key: agentKey }).listOrderTypes())
     stranger.closeAllConnections()
     stranger.close()
-    expect(error).toMatchObject({ reason: 'not_work_manager', message: expect.stringContaining(url) })
+    expect(error).toMatchObject({
+      reason: 'not_work_manager',
+      message: expect.stringContaining(url),
+      answer: { status: 200, location: null, by: 'text/html' },
+    })
     expect(asked).toBe(1)
+  })
+
+  it('nobody at the address is said in the words of the system; whoever asks not to wait is told at once', async () => {
+    const client = createClient({ url: 'http://127.0.0.1:2', key: agentKey, retry: { on: (error) => error instanceof WorkManagerError } })
+    const error = await rejection(client.listOrderTypes())
+    expect(error).toMatchObject({ reason: 'unreachable', because: 'ECONNREFUSED', answer: null })
   })
 
   it('a timeout counts as no answer', async () => {

@@ -1,6 +1,7 @@
 /** The typed client: one method per operation, made from the generated table of routes. Only fetch, AbortSignal and crypto are needed. */
-import type { CallOptions, KeyedCallOptions, RetryPolicy } from './call-options.ts'
-import { basePath, routes, type Route, type WorkManagerClient } from './generated/client.ts'
+import type { Answer, KeyedCallOptions, RetryPolicy } from './call-options.ts'
+import { basePath, type OperationMethods, routes, type Route } from './generated/client.ts'
+import type { InputOf, OperationName, OutputOf } from './operation-types.ts'
 import { retryBounds, waitBeforeRepeat } from './retry.ts'
 import { pause } from './pause.ts'
 import { sendOnce, type Transport } from './send.ts'
@@ -25,6 +26,14 @@ export interface ClientOptions {
   readonly retry?: RetryPolicy | false
 }
 
+/** One method per operation, and `call` for those whose name is only known when the program runs. */
+export interface WorkManagerClient extends OperationMethods {
+  /** Calls an operation by the name that the server knows it by, and gives the answer with its status. Rejects like the methods. */
+  call<Name extends OperationName>(operation: Name, input: InputOf<Name>, options?: KeyedCallOptions): Promise<Answer<OutputOf<Name>>>
+}
+
+const routeOf: ReadonlyMap<string, Route> = new Map(Object.values(routes).map((route) => [route.operation, route]))
+
 /**
  * A client of one server with one key. Every call rejects with WorkManagerError when the server refuses, and with
  * WorkManagerConnectionError when there is no answer; both after the repeats that make sense. Throws TypeError for options that cannot work.
@@ -35,12 +44,20 @@ export function createClient(options: ClientOptions): WorkManagerClient {
     headers: headersOf(options),
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
   }
+  const send = (route: Route, input: object, call: KeyedCallOptions = {}) =>
+    callOperation(transport, options.retry, route, input as Record<string, unknown>, call)
   const methods = Object.entries(routes).map(([name, route]) => [
     name,
-    (input: object = {}, call: KeyedCallOptions = {}) =>
-      callOperation(transport, options.retry, route, input as Record<string, unknown>, call),
+    async (input: object = {}, call?: KeyedCallOptions) => (await send(route, input, call)).output,
   ])
-  return Object.fromEntries(methods) as WorkManagerClient
+  return {
+    ...(Object.fromEntries(methods) as OperationMethods),
+    async call<Name extends OperationName>(operation: Name, input: InputOf<Name>, call?: KeyedCallOptions) {
+      const route = routeOf.get(operation)
+      if (route === undefined) throw new TypeError(`There is no operation ${JSON.stringify(operation)}; docs/operations.md lists them.`)
+      return (await send(route, input, call)) as Answer<OutputOf<Name>>
+    },
+  }
 }
 
 async function callOperation(
@@ -48,13 +65,13 @@ async function callOperation(
   policy: RetryPolicy | false | undefined,
   route: Route,
   input: Record<string, unknown>,
-  call: CallOptions & KeyedCallOptions,
-): Promise<unknown> {
+  call: KeyedCallOptions,
+): Promise<Answer<unknown>> {
   const bounds = retryBounds(policy, call.retry)
   const idempotencyKey = route.takesKey ? (call.idempotencyKey ?? crypto.randomUUID()) : null
   const waitSeconds = typeof input.wait === 'number' ? input.wait : 0
-  const { signal, traceparent = null, timeoutMs = 30_000 + waitSeconds * 1000 } = call
-  const request = { route, input, idempotencyKey, traceparent, signal, timeoutMs }
+  const { signal, traceparent = null, correlationId = null, timeoutMs = 30_000 + waitSeconds * 1000 } = call
+  const request = { route, input, idempotencyKey, traceparent, correlationId, signal, timeoutMs }
   const started = performance.now()
   for (let attempt = 1; ; attempt++) {
     call.signal?.throwIfAborted()

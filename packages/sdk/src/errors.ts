@@ -1,5 +1,5 @@
 /** What a call can reject with: a refusal of the server, or the lack of an answer. */
-import type { ErrorCode } from './generated/client.ts'
+import type { ErrorCode } from './generated/api.ts'
 
 export interface FieldError {
   /** Dotted path of what is wrong. */
@@ -60,6 +60,15 @@ export class WorkManagerError<Code extends ErrorCode = ErrorCode> extends Error 
   }
 }
 
+/** What came in place of an answer of Work Manager. */
+export interface ForeignAnswer {
+  readonly status: number
+  /** Where it redirects to; nobody follows, because the key would go along. */
+  readonly location: string | null
+  /** How whoever answered names itself or its content. */
+  readonly by: string
+}
+
 /**
  * There is no answer that could be believed. unreachable: nobody answered, or the connection broke. timeout: not in time. unavailable:
  * something on the way (a proxy, say) answered for the server. not_work_manager: what answers at this address is something else.
@@ -69,14 +78,20 @@ export class WorkManagerConnectionError extends Error {
   readonly reason: 'unreachable' | 'timeout' | 'unavailable' | 'not_work_manager'
   /** The call may have been carried out all the same. The same key repeats it safely; null where the operation takes none. */
   readonly idempotencyKey: string | null
+  /** Why nobody was reached, in the words of the system, such as ECONNREFUSED; null when somebody was. */
+  readonly because: string | null
+  /** What answered instead (unavailable, not_work_manager); else null. */
+  readonly answer: ForeignAnswer | null
   constructor(
     reason: WorkManagerConnectionError['reason'],
     message: string,
-    about: { operation: string; idempotencyKey: string | null },
+    about: { operation: string; idempotencyKey: string | null; because?: string; answer?: ForeignAnswer },
     options?: ErrorOptions,
   ) {
     super(message, options)
     this.name = 'WorkManagerConnectionError'
+    this.because = about.because ?? null
+    this.answer = about.answer ?? null
     this.reason = reason
     this.operation = about.operation
     this.idempotencyKey = about.idempotencyKey

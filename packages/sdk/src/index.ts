@@ -1,7 +1,15 @@
 /** @work-manager/sdk: the typed client and the agent loop. Runs where fetch, AbortSignal and crypto.randomUUID are: Node, Deno, Bun, browsers. */
-export { createClient, type AgentIdentity, type ClientOptions } from './client.ts'
-export type { CallOptions, KeyedCallOptions, RetryPolicy } from './call-options.ts'
-export { isLeaseLost, isWorkError, WorkManagerConnectionError, WorkManagerError, type FieldError, type RetryAdvice } from './errors.ts'
+export { createClient, type AgentIdentity, type ClientOptions, type WorkManagerClient } from './client.ts'
+export type { Answer, CallOptions, KeyedCallOptions, RetryPolicy } from './call-options.ts'
+export {
+  isLeaseLost,
+  isWorkError,
+  WorkManagerConnectionError,
+  WorkManagerError,
+  type FieldError,
+  type ForeignAnswer,
+  type RetryAdvice,
+} from './errors.ts'
 export { runAgent, type AgentOptions } from './agent/run-agent.ts'
 export type { AgentEvent, AgentTotals } from './agent/events.ts'
 export type {

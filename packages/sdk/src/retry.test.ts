@@ -31,6 +31,18 @@ describe('whether a call is sent again', () => {
     expect(waitBeforeRepeat({ ...made, error: refusal('rate_limited', 'later', 2_000) }, bounds, 0)).toBe(2_000)
   })
 
+  it('is asked of the caller last, and only about what would be repeated', () => {
+    const asked: unknown[] = []
+    const onlyLimits = retryBounds({
+      on: (error) => (asked.push(error.message), error instanceof WorkManagerError && error.code === 'rate_limited'),
+    })
+    expect(waitBeforeRepeat({ ...first, error: refusal('rate_limited', 'later') }, onlyLimits, 0.5)).not.toBeNull()
+    expect(waitBeforeRepeat({ ...first, error: refusal('busy', 'later') }, onlyLimits, 0.5)).toBeNull()
+    expect(waitBeforeRepeat({ ...first, error: new WorkManagerConnectionError('unreachable', 'gone', about) }, onlyLimits, 0.5)).toBeNull()
+    expect(waitBeforeRepeat({ ...first, error: refusal('validation_failed', 'never') }, onlyLimits, 0.5)).toBeNull()
+    expect(asked).toHaveLength(3)
+  })
+
   it('attempts and total time are bounded, and false means once', () => {
     const error = refusal('busy', 'later')
     expect(waitBeforeRepeat({ ...first, attempt: bounds.attempts, error }, bounds, 0.5)).toBeNull()

@@ -4,7 +4,7 @@ import { WorkManagerConnectionError, WorkManagerError } from './errors.ts'
 
 export type Bounds = Required<RetryPolicy>
 
-const defaults: Bounds = { attempts: 8, totalMs: 60_000, baseMs: 250, maxMs: 10_000 }
+const defaults: Bounds = { attempts: 8, totalMs: 60_000, baseMs: 250, maxMs: 10_000, on: () => true }
 
 /** Later ones replace earlier ones, member by member; `false` is one attempt. */
 export function retryBounds(...policies: readonly (RetryPolicy | false | undefined)[]): Bounds {
@@ -23,7 +23,7 @@ export function retryBounds(...policies: readonly (RetryPolicy | false | undefin
  */
 const certainlyNotDone = new Set<string>(['rate_limited', 'busy', 'draining', 'storage_low', 'idempotency_in_progress'])
 
-function isPassing(error: unknown, isRepeatable: boolean): boolean {
+function isPassing(error: unknown, isRepeatable: boolean): error is WorkManagerError | WorkManagerConnectionError {
   if (error instanceof WorkManagerConnectionError) return isRepeatable && error.reason !== 'not_work_manager'
   if (!(error instanceof WorkManagerError)) return false
   // Answers, not failures: whoever checks out decides when to ask again, and what a person paused stays so for a while.
@@ -44,7 +44,7 @@ export interface Failed {
  * with full jitter. A wait that would not end in time is not begun.
  */
 export function waitBeforeRepeat({ error, attempt, elapsedMs, isRepeatable }: Failed, bounds: Bounds, random: number): number | null {
-  if (attempt >= bounds.attempts || !isPassing(error, isRepeatable)) return null
+  if (attempt >= bounds.attempts || !isPassing(error, isRepeatable) || !bounds.on(error)) return null
   const jitter = random * Math.min(bounds.maxMs, bounds.baseMs * 2 ** Math.min(attempt - 1, 30))
   const asked = error instanceof WorkManagerError ? error.retryAfterMs : null
   // Those who were told the same time do not come back in one wave.

@@ -1,4 +1,5 @@
 /** One attempt of one call: a request out, an answer or an error back. Knows nothing of repeats. */
+import type { Answer } from './call-options.ts'
 import { WorkManagerConnectionError, WorkManagerError } from './errors.ts'
 import type { Route } from './generated/client.ts'
 
@@ -13,13 +14,14 @@ export interface Request {
   readonly input: Readonly<Record<string, unknown>>
   readonly idempotencyKey: string | null
   readonly traceparent: string | null
+  readonly correlationId: string | null
   readonly signal: AbortSignal | undefined
   readonly timeoutMs: number
 }
 
 /** Rejects with WorkManagerError, WorkManagerConnectionError, the reason of the signal, or TypeError for input that cannot be sent. */
-export async function sendOnce(transport: Transport, request: Request): Promise<unknown> {
-  const { route, idempotencyKey, traceparent, signal, timeoutMs } = request
+export async function sendOnce(transport: Transport, request: Request): Promise<Answer<unknown>> {
+  const { route, idempotencyKey, traceparent, correlationId, signal, timeoutMs } = request
   const about = { operation: route.operation, idempotencyKey }
   const { path, rest } = fillPath(route, request.input)
   const isRead = route.method === 'GET'
@@ -31,6 +33,7 @@ export async function sendOnce(transport: Transport, request: Request): Promise<
     ...(body !== null && { 'content-type': 'application/json' }),
     ...(idempotencyKey !== null && { 'idempotency-key': idempotencyKey }),
     ...(traceparent !== null && { traceparent }),
+    ...(correlationId !== null && { 'x-correlation-id': correlationId }),
   }
 
   const ending = new AbortController()
@@ -56,10 +59,11 @@ export async function sendOnce(transport: Transport, request: Request): Promise<
         about,
         { cause },
       )
+    const because = reasonOf(cause)
     throw new WorkManagerConnectionError(
       'unreachable',
-      `No answer from ${transport.base} to ${route.operation} (${reasonOf(cause)}).`,
-      about,
+      `No answer from ${transport.base} to ${route.operation} (${because}).`,
+      { ...about, because },
       { cause },
     )
   } finally {
@@ -69,30 +73,38 @@ export async function sendOnce(transport: Transport, request: Request): Promise<
   return readAnswer(response, text, transport.base, about)
 }
 
-function readAnswer(response: Response, text: string, base: string, about: { operation: string; idempotencyKey: string | null }): unknown {
+function readAnswer(
+  response: Response,
+  text: string,
+  base: string,
+  about: { operation: string; idempotencyKey: string | null },
+): Answer<unknown> {
   const { status, headers } = response
   const answer = /^application\/(?:problem\+)?json\b/.test(headers.get('content-type') ?? '') ? parse(text) : undefined
   const isObject = typeof answer === 'object' && answer !== null
-  if (response.ok && isObject) return answer
+  const requestId = headers.get('x-request-id')
+  if (response.ok && isObject) return { output: answer, status, isReplayed: headers.get('idempotent-replayed') === 'true', requestId }
   if (!response.ok && isObject && 'code' in answer && typeof answer.code === 'string')
     throw new WorkManagerError({
       ...about,
       status,
       problem: answer,
-      requestId: headers.get('x-request-id'),
+      requestId,
       retryAfterMs: retryAfterMs(headers.get('retry-after')),
     })
+  const location = headers.get('location')
+  const by = headers.get('server') ?? headers.get('x-powered-by') ?? headers.get('content-type') ?? 'no content type'
+  const foreign = { ...about, answer: { status, location, by } }
   if (status === 429 || (status >= 502 && status <= 504))
     throw new WorkManagerConnectionError(
       'unavailable',
       `Something before the server at ${base} answered ${about.operation} with status ${status}.`,
-      about,
+      foreign,
     )
-  const moved = headers.get('location')
   throw new WorkManagerConnectionError(
     'not_work_manager',
-    `What answers at ${base} is not Work Manager (status ${status}${moved === null ? '' : `, redirects to ${moved}`}). Check the url.`,
-    about,
+    `What answers at ${base} is not Work Manager (status ${status}${location === null ? '' : `, redirects to ${location}`}). Check the url.`,
+    foreign,
   )
 }
 

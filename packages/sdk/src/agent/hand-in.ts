@@ -1,6 +1,7 @@
 /** Handing in what a handler gave back: a result in one piece, or parts and then the order to put them together. */
 import { isWorkError } from '../errors.ts'
-import type { LeasedItem, SubmitPartOutput, WorkManagerClient } from '../generated/client.ts'
+import type { WorkManagerClient } from '../client.ts'
+import type { LeasedItem, SubmitPartOutput } from '../generated/client.ts'
 import type { Emit } from './events.ts'
 import type { Finalize, Outcome, Part, PartOptions } from './handler.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'

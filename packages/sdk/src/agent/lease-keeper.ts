@@ -3,7 +3,7 @@
  * server says so, or because the server could not be reached for as long as the lease lasts.
  */
 import { isLeaseLost, isWorkError } from '../errors.ts'
-import type { WorkManagerClient } from '../generated/client.ts'
+import type { WorkManagerClient } from '../client.ts'
 import { pause } from '../pause.ts'
 import type { Emit } from './events.ts'
 import type { WorkItem } from './handler.ts'

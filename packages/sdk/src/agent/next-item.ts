@@ -1,6 +1,7 @@
 /** Asking for the next item: one long poll, or several types in turn. */
 import { isWorkError } from '../errors.ts'
-import type { CheckoutItemInput, WorkManagerClient } from '../generated/client.ts'
+import type { WorkManagerClient } from '../client.ts'
+import type { CheckoutItemInput } from '../generated/client.ts'
 import type { WorkItem } from './handler.ts'
 
 export interface Wanted {

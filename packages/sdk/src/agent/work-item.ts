@@ -1,6 +1,6 @@
 /** One item from checkout to its end: handed in, failed, lost or given back. Never rejects because of what the handler does. */
 import { isLeaseLost, isWorkError } from '../errors.ts'
-import type { WorkManagerClient } from '../generated/client.ts'
+import type { WorkManagerClient } from '../client.ts'
 import { pause, unlessAborted } from '../pause.ts'
 import type { Emit } from './events.ts'
 import { classify } from './failures.ts'
