@@ -89,6 +89,51 @@ create or replace function wm.room_by_type(p_tenant uuid, p_type text, p_max int
    where p_paused is null or w.type <> all (p_paused)
 $$;
 
+-- Which items a checkout looks at first: ids and orders of ready items, the most urgent first, at most p_most. Plain queries as well.
+
+-- Of the items that a hint names, in its order.
+create or replace function wm.hinted_candidates(p_tenant uuid, p_hints uuid[], p_order uuid, p_types text[], p_min integer, p_most integer)
+  returns table (id uuid, order_id uuid)
+  language sql stable
+  as $$
+  select h.id, h.order_id
+    from (select i.id, i.order_id from wm.items i
+           where i.tenant_id = p_tenant and i.id = any (p_hints) and i.state = 'queued' and i.priority >= p_min
+             and (p_order is null or i.order_id = p_order) and (p_types is null or i.order_type = any (p_types))
+           order by i.id) h
+   order by array_position(p_hints, h.id) limit p_most
+$$;
+
+create or replace function wm.candidates_of_order(p_tenant uuid, p_order uuid, p_most integer) returns table (id uuid, order_id uuid)
+  language sql stable
+  as $$
+  select i.id, i.order_id from wm.items i
+   where i.tenant_id = p_tenant and i.order_id = p_order and i.state = 'queued'
+   order by i.ordinal limit p_most
+$$;
+
+create or replace function wm.candidates_of_queue(p_tenant uuid, p_min integer, p_most integer)
+  returns table (id uuid, order_id uuid, due_at timestamptz, priority integer)
+  language sql stable
+  as $$
+  select i.id, i.order_id, i.due_at, i.priority from wm.items i
+   where i.tenant_id = p_tenant and i.ready and i.priority >= p_min
+   order by i.due_at, i.priority, i.id limit p_most
+$$;
+
+-- As many of each type as it has room for, the most urgent of them all first.
+create or replace function wm.candidates_of_types(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_most integer)
+  returns table (id uuid, order_id uuid, due_at timestamptz, priority integer)
+  language sql stable
+  as $$
+  select w.id, w.order_id, w.due_at, w.priority
+    from unnest(p_types, p_rooms) as t(type, room) cross join lateral (
+      select i.id, i.order_id, i.due_at, i.priority from wm.items i
+       where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= p_min
+       order by i.due_at, i.priority, i.id limit least(t.room, p_most)) w
+   order by w.due_at, w.priority, w.id limit p_most
+$$;
+
 -- Grants up to one item per slot. p_filter: order, type, min_priority, epoch, heartbeat_every; candidates: ids that a hint says are ready;
 -- limits: {agent, type, tenant, types: {type: n}}, how many leases may be in force at once, each optional.
 -- verdict: leased | limited (body: which limit) | paused (body: which pause) | contended (slot -1: items are there, others were faster).
@@ -220,50 +265,30 @@ begin
     -- Which items: the first of the queue, of the order or of the types.
     if v_round = 0 then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from (select h.id, h.order_id
-                from (select i.id, i.order_id from wm.items i
-                       where i.tenant_id = p_tenant and i.id = any (v_hints) and i.state = 'queued' and i.priority >= v_min
-                         and (v_order is null or i.order_id = v_order) and (v_types is null or i.order_type = any (v_types))
-                       order by i.id) h
-               order by array_position(v_hints, h.id) limit v_wanted) c;
+        from wm.hinted_candidates(p_tenant, v_hints, v_order, v_types, v_min, v_wanted) c;
     elsif v_round = 2 then
       if v_types is null then
         select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-          from (select w.id, w.order_id
-                  from (select i.id, i.order_id, i.due_at, i.priority from wm.items i
-                         where i.tenant_id = p_tenant and i.ready and i.priority >= v_min
-                         order by i.due_at, i.priority, i.id limit 1000) w
+          from (select w.id, w.order_id from wm.candidates_of_queue(p_tenant, v_min, 1000) w
                  where w.order_id <> all (v_busy)
                  order by w.due_at, w.priority, w.id limit v_wanted) c;
       else
         select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
           from (select w.id, w.order_id
-                  from unnest(v_types) as t(type) cross join lateral (
-                    select i.id, i.order_id, i.due_at, i.priority from wm.items i
-                     where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= v_min
-                     order by i.due_at, i.priority, i.id limit 1000) w
+                  from unnest(v_types) as t(type) cross join lateral wm.candidates_of_types(p_tenant, array[t.type], array[1000], v_min, 1000) w
                  where w.order_id <> all (v_busy)
                  order by w.due_at, w.priority, w.id limit v_wanted) c;
       end if;
       continue when v_candidates is null;
     elsif v_order is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from (select i.id, i.order_id from wm.items i
-               where i.tenant_id = p_tenant and i.order_id = v_order and i.state = 'queued'
-               order by i.ordinal limit v_wanted) c;
+        from wm.candidates_of_order(p_tenant, v_order, v_wanted) c;
     elsif v_types is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from (select w.id, w.order_id
-                from unnest(v_types, v_rooms) as t(type, room) cross join lateral (
-                  select i.id, i.order_id, i.due_at, i.priority from wm.items i
-                   where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= v_min
-                   order by i.due_at, i.priority, i.id limit least(t.room, v_wanted)) w
-               order by w.due_at, w.priority, w.id limit v_wanted) c;
+        from wm.candidates_of_types(p_tenant, v_types, v_rooms, v_min, v_wanted) c;
     else
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from (select i.id, i.order_id from wm.items i
-               where i.tenant_id = p_tenant and i.ready and i.priority >= v_min
-               order by i.due_at, i.priority, i.id limit v_wanted) c;
+        from wm.candidates_of_queue(p_tenant, v_min, v_wanted) c;
     end if;
     continue when v_round = 0 and v_candidates is null;
     exit when v_candidates is null;

@@ -1,0 +1,25 @@
+/** The named pieces of wm.lease_items cost nothing: the planner writes them into the statement that asks. */
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../testing/test-database.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase()
+})
+afterAll(() => database.drop())
+
+const tenant = `'01890a5d-ac96-774b-bcce-b302099a8057'::uuid`
+it.each([
+  ['hinted_candidates', `${tenant}, array[${tenant}], null, null, 0, 10`],
+  ['candidates_of_order', `${tenant}, ${tenant}, 10`],
+  ['candidates_of_queue', `${tenant}, 0, 10`],
+  ['candidates_of_types', `${tenant}, array['a', 'b'], array[1, 2], 0, 10`],
+  ['within_agent_limit', `${tenant}, 3, array['a'], array[1]`],
+  ['room_by_type', `${tenant}, null, 3, null, null, null`],
+])('wm.%s is inlined', async (name, values) => {
+  const plan = (await database.sql<Record<string, string>>(`explain (verbose) select * from wm.${name}(${values})`))
+    .map((row) => Object.values(row)[0])
+    .join('\n')
+  expect(plan).toContain('wm.items')
+  expect(plan).not.toContain(`Function Scan on wm.${name}`)
+})
