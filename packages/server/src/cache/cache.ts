@@ -34,7 +34,7 @@ export interface CacheKind<T> {
 }
 
 export interface TenantCache {
-  /** The value of `load`, remembered. Values are JSON; nobody may change what he is given. */
+  /** The value of `load`, remembered. Values are JSON; nobody may change what they are given. */
   read<T>(tenantId: string, kind: CacheKind<T>, key: string, load: () => Promise<T | null>): Promise<T | null>
   raise(tenantId: string, families: readonly string[]): Promise<void>
 }

@@ -34,7 +34,7 @@ export function addTenants(program: Command, context: Context): void {
     .argument('<tenant>', 'slug of the tenant')
     .addArgument(new Argument('<tier>', 'what it is entitled to').choices([...tiers]))
     .summary('set the tier of a tenant')
-    .description('Set the tier of a tenant. Servers that run believe it within seconds; the record keeps it.')
+    .description('Set the tier of a tenant. Running servers apply it within seconds; the record keeps it.')
     .addHelpText('after', '\nExample:\n  work-manager tenants tier acme professional\n')
     .action(async (tenant: string, tier: Tier) => {
       const { before } = await inDatabase(context, (keys) => keys.setTier(tenant, tier))

@@ -46,7 +46,7 @@ it('a lone request goes out alone; those that come meanwhile share the next stat
   expect(await Promise.all(others)).toEqual(['answer to t/2', 'answer to t/3', 'answer to t/4'])
 })
 
-it('a burst in one turn of the event loop is one statement, and everybody gets his own answer', async () => {
+it('a burst in one turn of the event loop is one statement, and each gets its own answer', async () => {
   const { ask, statement } = openBatcher({ maxBatch: 100 })
   const requests = Array.from({ length: 100 }, (_, n) => `t/${n}`)
   const answers = Promise.all(requests.map((request) => ask(request)))

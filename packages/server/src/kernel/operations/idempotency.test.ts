@@ -259,7 +259,7 @@ describe('a key belongs to', () => {
     expect(cancelled.status, cancelled.text).toBe(200)
   })
 
-  it('the caller, not the key that he uses today: a rotated API key replays', async () => {
+  it('the caller, not the key in use today: a rotated API key replays', async () => {
     const key = randomUUID()
     const first = await proposer.post('/propose', proposal(), { key })
     const rotated = await server.caller('service', 'crm')

@@ -69,7 +69,7 @@ export interface OperationContext<T extends KernelTools = KernelTools> {
 
 export interface CommandName {
   readonly words: string
-  /** One more name, without the noun, for what is asked all day. */
+  /** One more name, without the noun, for what is typed often. */
   readonly short?: string
   /** Written in cli/commands, because it asks, loops or shows more than one operation; the others are derived. */
   readonly byHand?: true

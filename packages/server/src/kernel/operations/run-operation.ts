@@ -91,7 +91,7 @@ export function createOperationRunner(tools: KernelTools, options: { readonly id
       return answer
     } catch (error) {
       const code = error instanceof WorkError ? error.code : 'internal'
-      // An idle agent asks all day; that it got nothing is worth a span only in a trace that somebody keeps.
+      // Idle agents poll: an empty checkout is worth a span only where the caller keeps a trace.
       if (code === 'no_items_available' && trace.settledTraceparent === null) throw error
       const { status } = errorCatalogue[code]
       trace.describe({ outcome: 'refused', status })

@@ -1,4 +1,4 @@
-/** PostgreSQL errors by SQLSTATE, never by message text. */
+/** PostgreSQL errors by SQLSTATE; by text only where node-postgres leaves nothing else (isConnectionError). */
 import { WorkError } from '@work-manager/contract'
 
 interface PgError {

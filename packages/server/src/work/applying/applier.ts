@@ -1,5 +1,5 @@
 /**
- * Carries approved orders into the world, once. One transaction holds the order's lock, proves that the content still has the approved
+ * Applies approved orders, once. One transaction holds the order's lock, proves that the content still has the approved
  * digest, runs the type's `apply` with that same transaction, and writes `applied` and `completed`: after a crash either all of it
  * happened or none. Effects for the outside are only declared here; effect-runner.ts carries them out after the commit.
  */

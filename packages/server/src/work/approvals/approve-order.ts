@@ -1,3 +1,7 @@
+/**
+ * Approving. The decision (submitted → approved, bound to a digest) is approving.ts in one transaction; the change itself is made by
+ * applying/applier.ts, and this verb waits a moment for it.
+ */
 import { DiffShape, OrderShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { assertReadyForApproval } from './decide.ts'

@@ -53,7 +53,7 @@ export function batchedCheckouts(
           ),
       })
       if (hints) tellLeased(hints, { tenantId, type, requests: requests.length, hinted }, candidates, rows)
-      // Beside a grant, or when told so, an empty hand means that others were faster, not that nothing is ready.
+      // Beside a grant, or when told so, no item means that others were faster, not that nothing is ready.
       const contended = rows.some((row) => row.verdict === 'leased' || row.verdict === 'contended')
       return bySlot(requests.length, rows, (row, slot) => {
         switch (row?.verdict) {

@@ -1,3 +1,7 @@
+/**
+ * Handing in a result. The type's checks run here, before anything is locked; the move itself (leased or in progress → submitted, the
+ * submission, the kept answer, the events) is `wm.submit_items` in migrations/routines/20_leases.sql, reached by hot-path/submit-batch.ts.
+ */
 import { ItemShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { submissionDigest } from '../approvals/digest.ts'

@@ -1,3 +1,7 @@
+/**
+ * Taking the most urgent ready item. Waiting and refusals: checking-out.ts; the move itself (queued → leased, with limits and pauses) is
+ * `wm.lease_items` in migrations/routines/20_leases.sql, reached by hot-path/checkout-batch.ts.
+ */
 import Type from 'typebox'
 import { defineOperation } from '../tools.ts'
 import { checkout, checkoutTool, leasedItem, wait } from './checking-out.ts'

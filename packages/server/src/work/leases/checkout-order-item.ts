@@ -1,3 +1,4 @@
+/** As checkout-item.ts, among the items of one order. */
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { orderId } from '../inputs.ts'

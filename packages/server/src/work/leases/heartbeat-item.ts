@@ -1,3 +1,7 @@
+/**
+ * Keeping a lease. The move itself (a new end; the first one also leased → in progress) is `wm.heartbeat_items` in
+ * migrations/routines/20_leases.sql, reached by hot-path/heartbeat-batch.ts; with Redis most are answered from a hint.
+ */
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { topics } from '../topics.ts'

@@ -1,3 +1,7 @@
+/**
+ * Assembling the parts into the result and handing it in: checked here as a whole, then the same `wm.submit_items` as submit-item.ts, in
+ * one transaction with the parts that were read.
+ */
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { submissionDigest } from '../approvals/digest.ts'
