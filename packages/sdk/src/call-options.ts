@@ -25,6 +25,8 @@ export interface CallOptions {
   readonly traceparent?: string | null | undefined
   /** Your name for the story that the call belongs to (X-Correlation-ID): what it begins carries it, and `listEvents` finds all of it. */
   readonly correlationId?: string | null | undefined
+  /** Your session (X-Session-Key): kept with what the call begins. */
+  readonly sessionKey?: string | null | undefined
 }
 
 export interface KeyedCallOptions extends CallOptions {

@@ -70,8 +70,8 @@ async function callOperation(
   const bounds = retryBounds(policy, call.retry)
   const idempotencyKey = route.takesKey ? (call.idempotencyKey ?? crypto.randomUUID()) : null
   const waitSeconds = typeof input.wait === 'number' ? input.wait : 0
-  const { signal, traceparent = null, correlationId = null, timeoutMs = 30_000 + waitSeconds * 1000 } = call
-  const request = { route, input, idempotencyKey, traceparent, correlationId, signal, timeoutMs }
+  const { signal, traceparent = null, correlationId = null, sessionKey = null, timeoutMs = 30_000 + waitSeconds * 1000 } = call
+  const request = { route, input, idempotencyKey, traceparent, correlationId, sessionKey, signal, timeoutMs }
   const started = performance.now()
   for (let attempt = 1; ; attempt++) {
     call.signal?.throwIfAborted()

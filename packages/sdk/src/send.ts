@@ -15,13 +15,14 @@ export interface Request {
   readonly idempotencyKey: string | null
   readonly traceparent: string | null
   readonly correlationId: string | null
+  readonly sessionKey: string | null
   readonly signal: AbortSignal | undefined
   readonly timeoutMs: number
 }
 
 /** Rejects with WorkManagerError, WorkManagerConnectionError, the reason of the signal, or TypeError for input that cannot be sent. */
 export async function sendOnce(transport: Transport, request: Request): Promise<Answer<unknown>> {
-  const { route, idempotencyKey, traceparent, correlationId, signal, timeoutMs } = request
+  const { route, idempotencyKey, traceparent, correlationId, sessionKey, signal, timeoutMs } = request
   const about = { operation: route.operation, idempotencyKey }
   const { path, rest } = fillPath(route, request.input)
   const isRead = route.method === 'GET'
@@ -34,6 +35,7 @@ export async function sendOnce(transport: Transport, request: Request): Promise<
     ...(idempotencyKey !== null && { 'idempotency-key': idempotencyKey }),
     ...(traceparent !== null && { traceparent }),
     ...(correlationId !== null && { 'x-correlation-id': correlationId }),
+    ...(sessionKey !== null && { 'x-session-key': sessionKey }),
   }
 
   const ending = new AbortController()

@@ -17,6 +17,8 @@ export const readingErrors = {
     body_required: { status: 400, retry: 'never', title: 'The request needs a JSON body.', fix: 'Send a JSON object with the fields that the operation names.' },
     no_such_route: { status: 404, retry: 'never', title: 'There is no such route.', fix: 'See /openapi.json for the list.' },
     method_not_allowed: { status: 405, retry: 'never', title: 'The route exists, but not with this method.', fix: 'Use a method that the Allow header names.' },
+    correlation_id_malformed: { status: 400, retry: 'never', title: 'The correlation id is malformed.', fix: 'Send a UUID, or 8–128 letters, digits and . _ : / + = @ ~ - as X-Correlation-ID; or leave it away.' },
+    session_key_malformed: { status: 400, retry: 'never', title: 'The session key is malformed.', fix: 'Send 1–128 letters, digits and . _ : / + = @ ~ - as X-Session-Key; or leave it away.' },
     bad_request: { status: 400, retry: 'never', title: 'The request is malformed.', fix: 'Check the request line and headers.' },
   }),
 }

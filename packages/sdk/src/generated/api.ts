@@ -15,6 +15,8 @@ export type ErrorCode =
   | 'body_required'
   | 'no_such_route'
   | 'method_not_allowed'
+  | 'correlation_id_malformed'
+  | 'session_key_malformed'
   | 'bad_request'
   | 'auth_required'
   | 'auth_malformed'
@@ -1985,6 +1987,49 @@ export interface operations {
                             readonly hash: string;
                         } | null;
                         readonly next_after: number | null;
+                    };
+                };
+            };
+        };
+    };
+    readonly verify_ledger: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Go on behind this entry: next_after of the call before. Its own hash is taken as it stands. */
+                readonly after?: number;
+                /** @description Entries to recompute in this call (default 20000). */
+                readonly limit?: number;
+                /** @description seq:hash of a head that was written down earlier: shows a chain that was computed anew. */
+                readonly checkpoint?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Recompute the hashes of the record in the database, and look for events behind its end that nobody numbered. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        /** @description Whether everything up to `seq` holds. */
+                        readonly ok: boolean;
+                        /** @description The last entry that was looked at, or the first one that does not hold. */
+                        readonly seq: number;
+                        /** @description What is wrong, in a word. */
+                        readonly damage: null | ("entry_missing" | "event_missing" | "broken_link" | "content_changed" | "version_back" | "tail_missing" | "head_changed" | "rewritten" | "event_unnumbered");
+                        /** @description What is wrong, in a sentence. */
+                        readonly detail: null | string;
+                        /** @description The end of the chain: write it down elsewhere. */
+                        readonly head: null | {
+                            readonly seq: number;
+                            readonly hash: string;
+                        };
+                        /** @description Send it as `after` to go on; null at the end. */
+                        readonly next_after: null | number;
                     };
                 };
             };

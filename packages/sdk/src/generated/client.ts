@@ -100,6 +100,8 @@ export type ListProvenanceInput = InputOf<'list_provenance'>
 export type ListProvenanceOutput = OutputOf<'list_provenance'>
 export type ExportLedgerInput = InputOf<'export_ledger'>
 export type ExportLedgerOutput = OutputOf<'export_ledger'>
+export type VerifyLedgerInput = InputOf<'verify_ledger'>
+export type VerifyLedgerOutput = OutputOf<'verify_ledger'>
 export type ListPublishersInput = InputOf<'list_publishers'>
 export type ListPublishersOutput = OutputOf<'list_publishers'>
 export type MovePublisherCursorInput = InputOf<'move_publisher_cursor'>
@@ -237,6 +239,9 @@ export interface OperationMethods {
   /** Export the hash-chained record, so that a stranger can verify it offline. Needs the ability `work:view`. */
   exportLedger(input?: ExportLedgerInput, options?: CallOptions): Promise<ExportLedgerOutput>
 
+  /** Recompute the hashes of the record in the database, and look for events behind its end that nobody numbered. Needs the ability `work:view`. */
+  verifyLedger(input?: VerifyLedgerInput, options?: CallOptions): Promise<VerifyLedgerOutput>
+
   /** How far each publisher is in the record of the tenant, what holds it up, and what its receiver refused. Needs the ability `admin:publishers`. */
   listPublishers(input?: ListPublishersInput, options?: CallOptions): Promise<ListPublishersOutput>
 
@@ -315,6 +320,7 @@ export const routes: Readonly<Record<keyof OperationMethods, Route>> = {
   listEvents: { operation: 'list_events', method: 'GET', path: '/events', takesKey: false, isRepeatable: true },
   listProvenance: { operation: 'list_provenance', method: 'GET', path: '/provenance', takesKey: false, isRepeatable: true },
   exportLedger: { operation: 'export_ledger', method: 'GET', path: '/ledger', takesKey: false, isRepeatable: true },
+  verifyLedger: { operation: 'verify_ledger', method: 'GET', path: '/ledger/verify', takesKey: false, isRepeatable: true },
   listPublishers: { operation: 'list_publishers', method: 'GET', path: '/publishers', takesKey: false, isRepeatable: true },
   movePublisherCursor: { operation: 'move_publisher_cursor', method: 'POST', path: '/publishers/{publisher}/cursor', takesKey: true, isRepeatable: true },
   listParkedMessages: { operation: 'list_parked_messages', method: 'GET', path: '/parked-messages', takesKey: false, isRepeatable: true },

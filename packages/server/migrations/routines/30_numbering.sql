@@ -50,12 +50,10 @@ declare
   v_tenants uuid[]; v_seqs bigint[]; v_hashes bytea[];
   v_share integer;
   -- The rows taken.
-  v_of uuid[]; v_rows bigint[];
-  -- Their events, column by column: one insert instead of one per event.
-  e_tenant uuid[]; e_id uuid[]; e_kind text[]; e_at timestamptz[]; e_subject_type text[]; e_subject uuid[]; e_root uuid[]; e_label text[];
-  e_actor_type text[]; e_actor text[]; e_principal text[]; e_request text[]; e_trace text[]; e_provenance uuid[]; e_correlation text[];
-  e_causation uuid[]; e_session text[]; e_priority smallint[]; e_payload text[]; e_diff text[]; e_message text[]; e_reason text[];
-  e_seconds numeric[]; e_content text[]; e_seq bigint[]; e_hash bytea[];
+  v_of uuid[]; v_rows bigint[]; v_before integer[];
+  -- Their events: what a hash is made of besides its place, and what is counted.
+  e_tenant uuid[]; e_id uuid[]; e_content text[]; e_kind text[]; e_label text[]; e_reason text[]; e_seconds numeric[];
+  e_seq bigint[]; e_hash bytea[];
   v_place integer := 0; v_seq bigint; v_hash bytea; v_prefix text; v_tenant uuid;
 begin
   done := 0;
@@ -67,39 +65,37 @@ begin
   end if;
   v_share := greatest(p_limit / cardinality(v_tenants), 20);
   -- A new statement: it sees what whoever held the heads before has left.
-  select array_agg(w.tenant_id order by w.place, w.id), array_agg(w.id order by w.place, w.id), coalesce(bool_or(w.before + w.size >= v_share), false), max(w.id)
-    into v_of, v_rows, more, reached
-    from (select t.id as tenant_id, t.place, k.id, k.size, k.before
+  -- v_before: how many events of this pass come before those of the row.
+  select array_agg(w.tenant_id), array_agg(w.id), array_agg(w.all_before), coalesce(bool_or(w.before + w.size >= v_share), false), max(w.id)
+    into v_of, v_rows, v_before, more, reached
+    from (select t.id as tenant_id, k.id, k.size, k.before, (sum(k.size) over (order by t.place, k.id) - k.size)::integer as all_before
             from unnest(v_tenants) with ordinality as t(id, place) cross join lateral (
               select f.id, f.size, sum(f.size) over (order by f.id) - f.size as before
-                from (select i.id, i.size from wm.intake i where i.tenant_id = t.id order by i.id limit v_share) f) k) w
-   where w.before < v_share;
+                from (select i.id, i.size from wm.intake i where i.tenant_id = t.id order by i.id limit v_share) f) k
+           where k.before < v_share) w;
   if v_rows is null then
     return;
   end if;
 
-  select array_agg(s.tenant_id), array_agg(s.id), array_agg(s.kind), array_agg(s.decided_at), array_agg(s.subject_type), array_agg(s.subject_id),
-         array_agg(s.root_id), array_agg(s.label), array_agg(s.actor_type), array_agg(s.actor_id), array_agg(s.principal),
-         array_agg(s.request_id), array_agg(s.trace_id), array_agg(s.provenance_id), array_agg(s.correlation_id), array_agg(s.causation_id),
-         array_agg(s.session_key), array_agg(s.priority), array_agg(s.payload), array_agg(s.diff), array_agg(s.message), array_agg(s.reason),
-         array_agg(s.seconds),
-         array_agg(wm.netstring(s.id::text) || wm.netstring(s.kind) || wm.netstring(s.wire_time) || wm.netstring(s.subject_type)
-           || wm.netstring(s.subject_id::text) || wm.netstring(s.root_id::text) || wm.netstring(s.label)
+  -- Ids and times have a known length: their netstrings are spelled out, and so is the digest of nothing.
+  select array_agg(s.tenant_id), array_agg(s.id), array_agg(s.kind), array_agg(s.label), array_agg(s.reason), array_agg(s.seconds),
+         array_agg('36:' || s.id::text || ',' || wm.netstring(s.kind) || s.at || wm.netstring(split_part(s.kind, '.', 1))
+           || coalesce('36:' || s.subject_id::text || ',', '0:,') || coalesce('36:' || s.root_id::text || ',', '0:,') || wm.netstring(s.label)
            || wm.netstring(s.actor_type) || wm.netstring(s.actor_id) || wm.netstring(s.principal) || wm.netstring(s.request_id)
-           || wm.netstring(s.trace_id) || wm.netstring(s.provenance_id::text) || wm.netstring(s.correlation_id)
-           || wm.netstring(s.causation_id::text) || wm.netstring(s.session_key) || wm.netstring(s.priority::text)
-           || wm.netstring(s.reason) || wm.netstring(s.seconds::text)
-           || '64:' || encode(sha256(convert_to(coalesce(s.payload, ''), 'UTF8')), 'hex')
+           || wm.netstring(s.trace_id) || coalesce('36:' || s.provenance_id::text || ',', '0:,') || wm.netstring(s.correlation_id)
+           || coalesce('36:' || s.causation_id::text || ',', '0:,') || wm.netstring(s.session_key)
+           || '1:' || wm.event_priority(s.kind)::text || ',' || wm.netstring(s.reason) || wm.netstring(s.seconds::text)
+           || '64:' || case when s.payload is null then 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+                            else encode(sha256(convert_to(s.payload, 'UTF8')), 'hex') end
            || ',64:' || case when s.diff is null then 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
                              else encode(sha256(convert_to(s.diff, 'UTF8')), 'hex') end
            || ',' || wm.netstring(s.message))
-    into e_tenant, e_id, e_kind, e_at, e_subject_type, e_subject, e_root, e_label, e_actor_type, e_actor, e_principal, e_request, e_trace,
-         e_provenance, e_correlation, e_causation, e_session, e_priority, e_payload, e_diff, e_message, e_reason, e_seconds, e_content
+    into e_tenant, e_id, e_kind, e_label, e_reason, e_seconds, e_content
     from (
-      select b.tenant_id, coalesce(x.id, gen_random_uuid()) as id, x.kind, b.decided_at, b.wire_time, split_part(x.kind, '.', 1) as subject_type,
-             x.subject_id, x.root_id, x.label, x.actor_type, x.actor_id, x.principal, x.request_id, x.trace_id, x.provenance_id,
-             x.correlation_id, x.causation_id, x.session_key, wm.event_priority(x.kind) as priority, x.payload, x.diff, x.message, x.reason, x.seconds
-        from (select k.n, i.*, wm.wire_time(i.decided_at) as wire_time
+      select b.tenant_id, coalesce(x.id, gen_random_uuid()) as id, b.at, x.kind, x.subject_id, x.root_id, x.label, x.actor_type, x.actor_id,
+             x.principal, x.request_id, x.trace_id, x.provenance_id, x.correlation_id, x.causation_id, x.session_key, x.payload, x.diff,
+             x.message, x.reason, x.seconds
+        from (select k.n, i.*, wm.netstring(wm.wire_time(i.decided_at)) as at
                 from unnest(v_of, v_rows) with ordinality as k(tenant_id, id, n)
                 join wm.intake i on i.tenant_id = k.tenant_id and i.id = k.id) b
        cross join lateral unnest(b.ids, b.kinds, b.subject_ids, b.root_ids, b.labels, b.actor_types, b.actor_ids, b.principals, b.request_ids,
@@ -130,16 +126,22 @@ begin
   v_seqs[v_place] := v_seq;
   v_hashes[v_place] := v_hash;
 
+  -- The same rows in the same order once more: event k of all of them has the k-th id, number and hash.
   insert into wm.events (tenant_id, seq, id, subject_type, subject_id, root_id, label, kind, actor_type, actor_id, principal, request_id, trace_id,
       provenance_id, correlation_id, causation_id, session_key, priority, payload, diff, message, reason, seconds, decided_at, sequenced_at,
       hash_version, hash)
-    select u.tenant_id, u.seq, u.id, u.subject_type, u.subject_id, u.root_id, u.label, u.kind, u.actor_type, u.actor_id, u.principal,
-           u.request_id, u.trace_id, u.provenance_id, u.correlation_id, u.causation_id, u.session_key, u.priority, u.payload::json, u.diff::json,
-           u.message, u.reason, u.seconds, u.decided_at, clock_timestamp(), 2, u.hash
-      from unnest(e_tenant, e_seq, e_id, e_subject_type, e_subject, e_root, e_label, e_kind, e_actor_type, e_actor, e_principal, e_request,
-             e_trace, e_provenance, e_correlation, e_causation, e_session, e_priority, e_payload, e_diff, e_message, e_reason, e_seconds, e_at, e_hash)
-        as u(tenant_id, seq, id, subject_type, subject_id, root_id, label, kind, actor_type, actor_id, principal, request_id, trace_id,
-             provenance_id, correlation_id, causation_id, session_key, priority, payload, diff, message, reason, seconds, decided_at, hash);
+    select b.tenant_id, e_seq[b.before + x.n], e_id[b.before + x.n], split_part(x.kind, '.', 1), x.subject_id, x.root_id, x.label, x.kind,
+           x.actor_type, x.actor_id, x.principal, x.request_id, x.trace_id, x.provenance_id, x.correlation_id, x.causation_id, x.session_key,
+           wm.event_priority(x.kind), x.payload::json, x.diff::json, x.message, x.reason, x.seconds, b.decided_at, clock_timestamp(), 2,
+           e_hash[b.before + x.n]
+      from (select i.*, k.before
+              from unnest(v_of, v_rows, v_before) as k(tenant_id, id, before)
+              join wm.intake i on i.tenant_id = k.tenant_id and i.id = k.id) b
+     cross join lateral unnest(b.kinds, b.subject_ids, b.root_ids, b.labels, b.actor_types, b.actor_ids, b.principals, b.request_ids,
+             b.trace_ids, b.provenance_ids, b.correlation_ids, b.causation_ids, b.session_keys, b.payloads, b.diffs, b.messages, b.reasons,
+             b.seconds) with ordinality
+           as x(kind, subject_id, root_id, label, actor_type, actor_id, principal, request_id, trace_id, provenance_id,
+             correlation_id, causation_id, session_key, payload, diff, message, reason, seconds, n);
   delete from wm.intake i using unnest(v_of, v_rows) as k(tenant_id, id) where i.tenant_id = k.tenant_id and i.id = k.id;
   update wm.ledger_heads h set seq = u.seq, hash = u.hash
     from unnest(v_tenants, v_seqs, v_hashes) as u(tenant_id, seq, hash) where h.tenant_id = u.tenant_id and h.seq <> u.seq;

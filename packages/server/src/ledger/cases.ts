@@ -32,4 +32,10 @@ export const cases = defineCases({
       return { after: 0, limit: 1 }
     },
   },
+  verify_ledger: {
+    async sample(side) {
+      await applyShown(side)
+      return { limit: 3 }
+    },
+  },
 })

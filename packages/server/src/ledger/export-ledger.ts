@@ -16,7 +16,7 @@ export const exportLedger = defineOperation({
   http: { method: 'GET', path: '/ledger', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: [],
+  refuses: ['record_behind'],
   command: { words: 'ledger export', byHand: true },
   tool: 'for auditors; far too large for an answer to a model',
   input: Type.Object({

@@ -7,10 +7,11 @@ import { listProvenance } from './list-provenance.ts'
 import { numbering } from './numbering.ts'
 import { publishers } from './publishers/index.ts'
 import { defineNoun, type LedgerTools } from './tools.ts'
+import { verifyLedger } from './verify-ledger.ts'
 
 const record = defineNoun({
   name: 'ledger',
-  operations: [listEvents, listProvenance, exportLedger],
+  operations: [listEvents, listProvenance, exportLedger, verifyLedger],
   services: { sequencer: numbering, 'cache-invalidator': cacheInvalidator },
 })
 

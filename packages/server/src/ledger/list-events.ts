@@ -13,7 +13,7 @@ export const listEvents = defineOperation({
   http: { method: 'GET', path: '/events', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: ['cursor_invalid'],
+  refuses: ['cursor_invalid', 'record_behind'],
   command: { words: 'events' },
   tool: 'for auditors and programs; agents read work.logs',
   input: Type.Object({

@@ -203,6 +203,47 @@ describe('names the first bad entry when somebody', () => {
   })
 })
 
+describe('GET /ledger/verify', () => {
+  const ask = async (query = '') => (await tenant.caller.get(`/ledger/verify${query}`)).body
+  const whole = { ok: true, seq: 8, damage: null, detail: null, next_after: null }
+
+  it('says that the record holds, in one call or in several, and what to note down', async () => {
+    const answer = await ask()
+    expect(answer).toMatchObject({ ...whole, head: { seq: 8, hash: expect.stringMatching(/^[0-9a-f]{64}$/) } })
+    expect(await ask('?limit=3')).toMatchObject({ ok: true, seq: 3, next_after: 3 })
+    expect(await ask('?after=3&limit=4')).toMatchObject({ ok: true, seq: 7, next_after: 7 })
+    expect(await ask('?after=7&limit=4')).toEqual(answer)
+    expect(await ask(`?checkpoint=8:${answer.head.hash}`)).toEqual(answer)
+    expect(await ask(`?checkpoint=8:${'0'.repeat(64)}`)).toMatchObject({ ok: false, seq: 8, damage: 'rewritten' })
+    expect((await ask(`?after=8&checkpoint=8:${answer.head.hash}`)).code).toBe('validation_failed')
+  })
+
+  it('finds a forged approval that a reader of the order would be shown', async () => {
+    const [{ id: order }] = (await server.database.sql<{ id: string }>(
+      `select root_id as id from wm.events where tenant_id = $1 and root_id is not null limit 1`,
+      [tenant.id],
+    )) as [{ id: string }]
+    await tamper(
+      forge('$tenant', 9),
+      `update wm.events set root_id = '${order}', subject_id = '${order}' where tenant_id = $tenant and seq = 9`,
+    )
+    expect((await tenant.caller.get(`/orders/${order}/logs`)).body.events[0]).toMatchObject({ kind: 'order.approved', seq: 9 })
+    expect(await ask()).toMatchObject({ ok: false, seq: 8, damage: 'event_unnumbered', detail: expect.stringContaining('order.approved') })
+  })
+
+  it('names a damage wherever it lies, also when it begins behind it', async () => {
+    await tamper(`update wm.events set message = 'x' where tenant_id = $tenant and seq = 6`)
+    expect(await ask()).toMatchObject({ ok: false, seq: 6, damage: 'content_changed', next_after: null })
+    expect(await ask('?after=5')).toMatchObject({ ok: false, seq: 6 })
+    expect(await ask('?limit=5')).toMatchObject({ ok: true, seq: 5, next_after: 5 })
+  })
+
+  it('includes what was not numbered when it was asked', async () => {
+    await tenant.caller.post('/propose', { type: 'test.echo', payload: { messages: ['more'] } })
+    expect(await ask()).toMatchObject({ ok: true, seq: 10 })
+  })
+})
+
 describe('a chain that was written anew', () => {
   it('is sound in itself, and found by a head that was noted elsewhere', async () => {
     const noted = (await exportAll(tenant.caller, 1000)).head!

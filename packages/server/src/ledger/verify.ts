@@ -49,7 +49,7 @@ export interface LedgerExport {
   readonly head: LedgerHead | null
 }
 
-const damages = {
+export const damages = {
   entry_missing: 'entries were removed, or their numbers changed',
   event_missing: 'the event behind the entry is gone',
   broken_link: 'the entry does not continue the one before it',
@@ -137,8 +137,8 @@ interface Chain {
 }
 
 /** `checkpoint`: a head that was written down earlier, outside the database. It shows a chain that was recomputed from some entry on. */
-function followChain(tenantId: string, checkpoint: LedgerHead | null): Chain {
-  let last: LedgerHead = { seq: 0, hash: genesis }
+function followChain(tenantId: string, checkpoint: LedgerHead | null, start: LedgerHead = { seq: 0, hash: genesis }): Chain {
+  let last = start
   let newestVersion = 1
   const bad = (seq: number, damage: Damage, detail: string = damages[damage]): Verdict => ({ ok: false, tenantId, seq, damage, detail })
   return {
@@ -176,32 +176,39 @@ export function verifyExport(exported: LedgerExport, checkpoint: LedgerHead | nu
 
 const pageSize = 1000
 
-/** Judges a tenant's chain in the database, page by page, and looks for events that stand beside it. */
-export async function verifyLedger(q: Queryable, tenantId: string, checkpoint: LedgerHead | null = null): Promise<Verdict> {
-  const chain = followChain(tenantId, checkpoint)
+/**
+ * Judges up to `most` entries of a tenant's chain in the database behind entry `after`, whose own hash is taken as it stands, and, at the
+ * end of the chain, looks for events that stand behind it. `nextAfter`: where to go on; null at the end, or at the first damage.
+ */
+export async function verifyPart(
+  q: Queryable,
+  tenantId: string,
+  part: { readonly after: number; readonly most: number; readonly checkpoint: LedgerHead | null },
+): Promise<{ verdict: Verdict; nextAfter: number | null }> {
   // The head first: the chain only grows, so every entry up to it must be there by now.
   const head = (await findLedgerHead(q, tenantId)) ?? null
-  let after = 0
+  const through = Math.min(head?.seq ?? 0, part.after + part.most)
+  let chain: Chain | undefined
+  let after = part.after
   for (;;) {
-    // Behind the head lie entries that came meanwhile; whether they should be there is asked at the end.
-    const through = head?.seq ?? 0
     const page = (await renderLedger(q, tenantId, { after, through, limit: pageSize })).map(({ json }) => JSON.parse(json) as LedgerEntry)
+    chain ??= followChain(tenantId, part.checkpoint, after === 0 ? undefined : { seq: after, hash: page[0]?.prev_hash ?? genesis })
     for (const entry of page) {
       const verdict = chain.take(entry)
-      if (verdict) return verdict
+      if (verdict) return { verdict, nextAfter: null }
       after = entry.seq
     }
     if (page.length < pageSize) break
   }
+  if (head !== null && through < head.seq && after === through) return { verdict: { ok: true, entries: after, head }, nextAfter: after }
   const verdict = chain.finish(head)
-  const beside = verdict.ok ? await findEventBeyondHead(q, tenantId) : undefined
-  return beside
-    ? {
-        ok: false,
-        tenantId,
-        seq: after,
-        damage: 'event_unnumbered',
-        detail: `${damages.event_unnumbered}: ${beside.kind} ${beside.id} of ${beside.decided_at}`,
-      }
-    : verdict
+  const beyond = verdict.ok ? await findEventBeyondHead(q, tenantId) : undefined
+  if (!beyond) return { verdict, nextAfter: null }
+  const detail = `${damages.event_unnumbered}: ${beyond.kind} ${beyond.id} of ${beyond.decided_at}, as entry ${beyond.seq}`
+  return { verdict: { ok: false, tenantId, seq: after, damage: 'event_unnumbered', detail }, nextAfter: null }
+}
+
+/** Judges a tenant's whole chain in the database. */
+export async function verifyLedger(q: Queryable, tenantId: string, checkpoint: LedgerHead | null = null): Promise<Verdict> {
+  return (await verifyPart(q, tenantId, { after: 0, most: Number.MAX_SAFE_INTEGER, checkpoint })).verdict
 }

@@ -27,14 +27,15 @@ export function addLedger(program: Command, context: Context): void {
   for (const parent of [ledger, program])
     parent
       .command('verify')
-      .argument('<file>', 'what `ledger export` wrote, or - for standard input')
-      .summary('verify an export, offline')
+      .argument('[file]', 'what `ledger export` wrote, or - for standard input')
+      .summary('verify an export offline, or the record of a server')
       .description(
-        'Recompute every hash of an export, without any server. Exit code 9 when it does not hold, naming the first entry that is damaged.',
+        'Recompute every hash of an export, without any server; or with --server have the server recompute its own record, which also finds events that nobody numbered. Exit code 9 when it does not hold, naming the first entry that is damaged.',
       )
+      .option('--server', 'verify the record of the server instead of a file')
       .option('--checkpoint <seq:hash>', 'a head that was written down earlier: shows a chain that was computed anew')
       .addHelpText('after', `\nExample:\n  work-manager ${parent === ledger ? 'ledger ' : ''}verify ledger.json --checkpoint 1042:6f1c…\n`)
-      .action((file: string, options: { checkpoint?: string }) => verify(context, file, options.checkpoint))
+      .action((file: string | undefined, options: { checkpoint?: string; server?: boolean }) => verify(context, file, options))
 }
 
 async function exportLedger(context: Context, file: string | undefined): Promise<void> {
@@ -62,33 +63,65 @@ async function exportLedger(context: Context, file: string | undefined): Promise
   context.out.note(`${entries} entries${page.head === null ? '' : `; checkpoint ${page.head.seq}:${page.head.hash}`}`)
 }
 
-async function verify(context: Context, file: string, checkpointText: string | undefined): Promise<void> {
+async function verify(
+  context: Context,
+  file: string | undefined,
+  { checkpoint: checkpointText, server = false }: { checkpoint?: string; server?: boolean },
+): Promise<void> {
+  if (server === (file !== undefined))
+    throw usageError('Name either a file or --server.', 'work-manager ledger verify ledger.json, or work-manager ledger verify --server.')
   const checkpoint = /^(\d{1,15}):([0-9a-f]{64})$/.exec(checkpointText ?? '')
   if (checkpointText !== undefined && checkpoint === null)
     throw usageError(
       `--checkpoint '${checkpointText}' is not seq:hash.`,
       'Write it as `ledger export` showed it: a number, a colon, 64 hexadecimal digits.',
     )
+  if (file === undefined) return verifyServer(context, checkpointText)
   const exported = await readExport(context, file)
   const { verifyExport } = await import('../../ledger/verify.ts')
   const verdict = verifyExport(exported, checkpoint === null ? null : { seq: Number(checkpoint[1]), hash: checkpoint[2]! })
-  if (verdict.ok) {
-    context.out.answer(verdict, () =>
-      context.out.line(
-        `${context.out.paint.green('It holds')}: ${verdict.entries} entries${verdict.head === null ? '' : `, head ${verdict.head.hash}`}.`,
-      ),
-    )
-    return
-  }
+  if (verdict.ok) return tellWhole(context, verdict)
   const kind = exported.entries.find((entry) => entry.seq === verdict.seq)?.event?.kind ?? null
-  throw new CliError(
+  throw damaged(verdict, kind)
+}
+
+interface ServerVerdict {
+  readonly ok: boolean
+  readonly seq: number
+  readonly damage: string
+  readonly detail: string
+  readonly head: { readonly seq: number; readonly hash: string } | null
+  readonly next_after: number | null
+}
+
+/** A long chain in several calls, until its end or the first damage. */
+async function verifyServer(context: Context, checkpoint: string | undefined): Promise<void> {
+  const client = await context.client()
+  // Once passed it has been compared; a call that begins behind it would refuse it.
+  const noted = checkpoint === undefined ? 0 : Number(checkpoint.split(':')[0])
+  let after: number | null = 0
+  let verdict: ServerVerdict
+  do {
+    verdict = await client.get<ServerVerdict>('/ledger/verify', { after, ...(noted > after ? { checkpoint } : {}) })
+    after = verdict.next_after
+  } while (after !== null)
+  if (!verdict.ok) throw damaged(verdict, null)
+  tellWhole(context, { ok: true, entries: verdict.seq, head: verdict.head })
+}
+
+function tellWhole(context: Context, verdict: { ok: true; entries: number; head: { seq: number; hash: string } | null }): void {
+  const end = verdict.head === null ? '' : `, head ${verdict.head.hash}`
+  context.out.answer(verdict, () => context.out.line(`${context.out.paint.green('It holds')}: ${verdict.entries} entries${end}.`))
+}
+
+const damaged = (verdict: { seq: number; damage: string; detail: string }, kind: string | null): CliError =>
+  new CliError(
     'damaged',
     verdict.damage,
     `The record does not hold at entry ${verdict.seq}${kind === null ? '' : ` (${inertLine(kind)})`}: ${verdict.detail}.`,
     'Everything before this entry is sound. Compare with another export or checkpoint to see what was changed.',
     { members: { seq: verdict.seq, kind, damage: verdict.damage } },
   )
-}
 
 async function readExport(context: Context, file: string): Promise<LedgerExport> {
   let text = ''

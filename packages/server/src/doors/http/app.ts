@@ -3,6 +3,7 @@
  * It decides nothing: whether a call is allowed, valid or repeated is judged by the operation. Kept short per request, because
  * every checkout and heartbeat passes here: no hooks, no schema work, no access log.
  */
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
 import { WorkError } from '@work-manager/contract'
 import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -22,6 +23,7 @@ import { HttpCall } from './operation-call.ts'
 import { parseQuery } from './query-string.ts'
 import { checkBodyType, readBody } from './request-body.ts'
 import { requestIdOf } from './request-id.ts'
+import { correlationHeader, isCorrelationId, readStory, sessionHeader } from '../../kernel/operations/story.ts'
 import { routesOf, UnknownRoutes, type Route } from './route-table.ts'
 import type { MetricsAccess } from './metrics-route.ts'
 import { addSystemRoutes, systemPaths, type Health } from './system-routes.ts'
@@ -64,6 +66,13 @@ const connectionsCheckingInterval = 1_000
 const keepAliveTimeout = 65_000
 const longestPathParameter = 200
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of the caller, or made up. */
+    correlationId: string
+  }
+}
+
 /** Builds the door over operations that are wired elsewhere; the caller listens and closes. */
 export function createHttpApp(options: HttpAppOptions): FastifyInstance {
   const { settings = {} } = options
@@ -91,6 +100,14 @@ export function createHttpApp(options: HttpAppOptions): FastifyInstance {
     clientErrorHandler: answerClientError,
   }
   const app = Fastify(serverOptions)
+  // On every answer, refusals too: the caller's own, or one that it can go on with.
+  app.decorateRequest('correlationId', '')
+  app.addHook('onRequest', (request, reply, done) => {
+    const sent = request.headers[correlationHeader]
+    request.correlationId = isCorrelationId(sent) ? sent : randomUUID()
+    reply.header(correlationHeader, request.correlationId)
+    done()
+  })
 
   // Every body is taken as bytes; its type is judged by the door, which can say what is wrong with it.
   app.removeAllContentTypeParsers()
@@ -158,11 +175,14 @@ class Door {
     const principal = await this.options.authenticate(headers.authorization, ip)
     if (route.writes && this.options.storage?.() === 'read_only') throw new WorkError('storage_low')
     const params = request.params as Record<string, string>
+    const { sessionKey } = readStory(headers[correlationHeader], headers[sessionHeader])
     return new HttpCall(
       {
         principal,
         provenance: readProvenance(headers, principal, ip, this.provenance),
         requestId: request.id,
+        correlationId: request.correlationId,
+        sessionKey,
         readInput: () => inputOf(route, request.query as string, bytes, params),
         idempotencyKey: route.operation.idempotency === 'none' ? undefined : readIdempotencyKey(headers, this.idempotencyHeaders),
         fingerprintSource: route.source(params),

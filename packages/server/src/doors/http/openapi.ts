@@ -27,8 +27,14 @@ const claimHeaders: Record<string, string> = {
   'X-Agent-Version': 'Version of the agent.',
   'X-Model-Name': 'The model that works.',
   'X-Runtime': 'Where it runs.',
+  'X-Correlation-ID':
+    'The story that this call belongs to: a UUID, or 8–128 letters, digits and . _ : / + = @ ~ -. An order that it proposes carries it to every event. Every answer has one.',
+  'X-Session-Key': 'Your session: 1–128 letters, digits and . _ : / + = @ ~ -. Kept with an order that the call proposes.',
   'X-Request-ID': 'An id of your own for this request: 1–128 printable characters without spaces.',
 }
+
+/** The rest is what a provenance keeps. */
+const claimed = new Set(['X-Agent-ID', 'X-Agent-Name', 'X-Agent-Version', 'X-Model-Name', 'X-Runtime'])
 
 /** Builds the document. */
 export function buildOpenApi(operations: readonly Operation[], options: OpenApiOptions): Json {
@@ -53,7 +59,7 @@ export function buildOpenApi(operations: readonly Operation[], options: OpenApiO
       parameters: Object.fromEntries(
         Object.entries(claimHeaders).map(([name, description]) => [
           componentName(name),
-          { name, in: 'header', description, schema: { type: 'string', maxLength: name === 'X-Request-ID' ? 128 : 255 } },
+          { name, in: 'header', description, schema: { type: 'string', maxLength: claimed.has(name) ? 255 : 128 } },
         ]),
       ),
       headers: headerNames,

@@ -14,6 +14,8 @@ export class HttpCall implements OperationRequest {
   readonly principal: Principal
   readonly provenance: Provenance
   readonly requestId: string
+  readonly correlationId: string | undefined
+  readonly sessionKey: string | null
   readonly idempotencyKey: string | undefined
   readonly fingerprintSource: string
   readonly traceparent: string | null
@@ -30,6 +32,8 @@ export class HttpCall implements OperationRequest {
     this.principal = parts.principal
     this.provenance = parts.provenance
     this.requestId = parts.requestId
+    this.correlationId = parts.correlationId
+    this.sessionKey = parts.sessionKey ?? null
     this.readInput = parts.readInput
     this.idempotencyKey = parts.idempotencyKey
     this.fingerprintSource = parts.fingerprintSource

@@ -1,4 +1,5 @@
 /** Who calls, and how this door reaches the operations: the same runner as every door, with the same provenance and refusals. */
+import { readStory } from '../../kernel/operations/story.ts'
 import { toProblem, WorkError, type Problem } from '@work-manager/contract'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Logger } from 'pino'
@@ -19,6 +20,9 @@ export interface CallerParts {
   /** Where this server was reached, such as http://127.0.0.1:7420: completes links where no public URL is configured. */
   readonly origin: string
   readonly requestId: string
+  readonly correlationId: string
+  /** What the client said of the story, as it was sent: checked for each call, so that its refusal is an answer of the tool. */
+  readonly sentStory: { readonly correlation: unknown; readonly session: unknown }
   readonly traceparent: string | null
   readonly tracestate: string | undefined
   /** What `tools/call` calls. */
@@ -51,8 +55,22 @@ export class Caller {
   }
 
   async run({ operation, source }: Pick<ToolOperation, 'operation' | 'source'>, call: OperationCall): Promise<OperationAnswer> {
-    const { principal, headers, ip, anonymizeIp, requestId, traceparent, tracestate, tool, runOperation, readOnly } = this.parts
+    const {
+      principal,
+      headers,
+      ip,
+      anonymizeIp,
+      requestId,
+      correlationId,
+      sentStory,
+      traceparent,
+      tracestate,
+      tool,
+      runOperation,
+      readOnly,
+    } = this.parts
     if (readOnly && operation.http.method !== 'GET') throw new WorkError('storage_low')
+    const story = readStory(sentStory.correlation, sentStory.session)
     const claims =
       call.claimedAgentId === undefined || headers['x-agent-id'] !== undefined
         ? headers
@@ -61,6 +79,8 @@ export class Caller {
       principal,
       provenance: readProvenance(claims, principal, ip, { anonymizeIp }),
       requestId,
+      correlationId: story.correlationId ?? correlationId,
+      sessionKey: story.sessionKey,
       input: call.input,
       idempotencyKey: call.idempotencyKey,
       signal: call.signal,

@@ -2,6 +2,7 @@
  * Streamable HTTP at /mcp: who comes, with which key, saying what; then the SDK answers, for the clients of 2025 and of 2026-07-28
  * alike. Stateless: any process answers any request, and nothing but the key says who calls.
  */
+import { correlationHeader, sessionHeader } from '../../kernel/operations/story.ts'
 import { CLIENT_INFO_META_KEY, createMcpHandler, TRACEPARENT_META_KEY, TRACESTATE_META_KEY } from '@modelcontextprotocol/server'
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import { toProblem, WorkError } from '@work-manager/contract'
@@ -84,6 +85,8 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
       anonymizeIp: options.anonymizeIp,
       origin: `${request.protocol}://${request.headers.host}`,
       requestId: request.id,
+      correlationId: request.correlationId,
+      sentStory: sentStory(request.headers, meta),
       ...sentTrace(request.headers, meta),
       tool: message?.method === 'tools/call' ? toolCallOf(message.params?.name, meta) : undefined,
       readOnly: options.storage() === 'read_only',
@@ -93,6 +96,7 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
     })
     reply.hijack()
     reply.raw.setHeader('x-request-id', request.id)
+    reply.raw.setHeader(correlationHeader, request.correlationId)
     reply.raw.setHeader('cache-control', 'private, no-store')
     const authorized = Object.assign(request.raw, {
       auth: { token: '', clientId: principal.name, scopes: [...principal.abilities], extra: { caller } },
@@ -120,6 +124,12 @@ function sentTrace(
   if (traceparent !== null) return { traceparent, tracestate: textOf(meta?.[TRACESTATE_META_KEY]) }
   return { traceparent: readTraceparent(headers.traceparent), tracestate: textOf(headers.tracestate) }
 }
+
+/** The same for its story: members of `_meta`, else headers. */
+const sentStory = (headers: IncomingHttpHeaders, meta: Record<string, unknown> | undefined): CallerParts['sentStory'] => ({
+  correlation: meta?.['dev.workmanager/correlation-id'] ?? headers[correlationHeader],
+  session: meta?.['dev.workmanager/session-key'] ?? headers[sessionHeader],
+})
 
 /** Name and version that a client of 2026 gives with every request stand for X-Agent-Name and X-Agent-Version where those are not sent. */
 function withClientInfo(headers: IncomingHttpHeaders, info: unknown): IncomingHttpHeaders {

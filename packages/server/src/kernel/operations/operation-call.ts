@@ -20,7 +20,7 @@ export interface OperationRequest {
   readonly principal: Principal
   readonly provenance: Provenance
   readonly requestId: string
-  readonly correlationId?: string
+  readonly correlationId?: string | undefined
   readonly sessionKey?: string | null
   readonly input: Record<string, unknown>
   readonly idempotencyKey: string | undefined

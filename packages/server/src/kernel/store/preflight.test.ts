@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../../../testing/test-dat
 import { startTestServer } from '../../../testing/test-server.ts'
 import { UnfitDatabaseError } from '../../main.ts'
 import { migrate } from './migrate.ts'
-import { type Finding, inspectDatabase, isFatal } from './preflight.ts'
+import { type Engine, type Finding, inspectDatabase, isFatal, judgeEngine } from './preflight.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -37,6 +37,9 @@ it('finds nothing wrong with a migrated database and the runtime login', async (
   expect(findings.filter((finding) => !finding.ok)).toEqual([])
   expect(findings.map((finding) => finding.check)).toEqual([
     'postgresql version',
+    'engine',
+    'primary',
+    'undistributed tables',
     'durability',
     'runtime role',
     'runtime grants',
@@ -52,6 +55,26 @@ it('finds nothing wrong with a migrated database and the runtime login', async (
 })
 
 describe('refuses to run', () => {
+  it.each([
+    ['a standby', { isStandby: true }, 'primary'],
+    ['CockroachDB', { version: 'CockroachDB CCL v25.2.0 (x86_64-pc-linux-gnu)' }, 'engine'],
+    ['YugabyteDB', { version: 'PostgreSQL 15.12-YB-2.25.2.0-b0 on x86_64-pc-linux-gnu' }, 'engine'],
+    ['Greenplum', { version: 'PostgreSQL 12.12 (Greenplum Database 7.1.0 build commit:x)' }, 'engine'],
+    ['a table that is spread over servers', { distributed: ['orders'] }, 'undistributed tables'],
+  ] as Array<[string, Partial<Engine>, string]>)('on %s', (_, change, check) => {
+    const sound: Engine = { version: 'PostgreSQL 18.1 on x86_64-pc-linux-gnu', isStandby: false, distributed: [] }
+    expect(judgeEngine(sound).filter(isFatal)).toEqual([])
+    expect(judgeEngine({ ...sound, ...change }).filter(isFatal)).toMatchObject([{ check, fix: expect.stringMatching(/\w/) }])
+  })
+
+  it('where an extension says that it spread our tables', () =>
+    whileChanged(
+      `create table public.pg_dist_partition (logicalrelid regclass); insert into public.pg_dist_partition values ('wm.items'), ('pg_class');
+       grant select on public.pg_dist_partition to public`,
+      'drop table public.pg_dist_partition',
+      async () => expect((await inspect('undistributed tables')).detail).toBe('spread over several servers: items'),
+    ))
+
   it('as a superuser: the server does not even start, and hears how to make a powerless role', async () => {
     const starting = startTestServer({ database: { ...database, runtimeUrl: database.adminUrl } })
     await expect(starting).rejects.toBeInstanceOf(UnfitDatabaseError)

@@ -17,6 +17,54 @@ const lowestMajor = 15
 const roleFix = (database: string) =>
   `Let the migration make a powerless role: DATABASE_ADMIN_URL='<this owner URL>' DATABASE_URL='postgres://work_manager_runtime:<a new password>@<host>/${database}' npx work-manager migrate, then start with the same DATABASE_URL.`
 
+export interface Engine {
+  /** As version() says it. */
+  readonly version: string
+  readonly isStandby: boolean
+  /** Tables of ours that an extension spread over several servers. */
+  readonly distributed: readonly string[]
+}
+
+async function readEngine(client: pg.Client): Promise<Engine> {
+  const { rows } = await client.query<{ version: string; standby: boolean; spreads: boolean }>(
+    `select version(), pg_is_in_recovery() as standby, to_regclass('pg_dist_partition') is not null as spreads`,
+  )
+  const { version, standby: isStandby, spreads } = rows[0]!
+  const found = spreads
+    ? await client.query<{ name: string }>(
+        `select c.relname::text as name from pg_dist_partition d join pg_catalog.pg_class c on c.oid = d.logicalrelid
+          where c.relnamespace = to_regnamespace('wm') order by 1`,
+      )
+    : { rows: [] }
+  return { version, isStandby, distributed: found.rows.map(({ name }) => name) }
+}
+
+/** What would quietly take a guarantee away: the exclusion of pauses, the order of numbers and exact limits hang on one PostgreSQL. */
+export function judgeEngine({ version, isStandby, distributed }: Engine): Finding[] {
+  const isOther = !/^PostgreSQL \d/.test(version) || /-YB-|Greenplum|CockroachDB|Redshift|openGauss/i.test(version)
+  const about = (check: string, ok: boolean, detail: string, fix: string): Finding => ({ check, ok, detail, ...(ok ? {} : { fix }) })
+  return [
+    about(
+      'engine',
+      !isOther,
+      isOther ? `This is ${version.slice(0, 80)}: locks and constraints mean something else there.` : 'PostgreSQL itself',
+      'Use PostgreSQL; where one is too small, put groups of tenants on several.',
+    ),
+    about(
+      'primary',
+      !isStandby,
+      isStandby ? 'This server is a standby: it takes no writes, and what it shows is late.' : 'takes writes',
+      'Connect to the primary (DATABASE_URL with target_session_attrs=read-write finds it).',
+    ),
+    about(
+      'undistributed tables',
+      distributed.length === 0,
+      distributed.length === 0 ? 'every table is on this server' : `spread over several servers: ${distributed.join(', ')}`,
+      'Undistribute them: pauses, numbers of the record and lease limits are exact on one server only. Put groups of tenants on several PostgreSQL instead.',
+    ),
+  ]
+}
+
 /** Every finding, good or bad, in the order a person would check them. Opens one connection of its own. */
 export async function inspectDatabase(runtimeUrl: string): Promise<Finding[]> {
   const client = new pg.Client({ connectionString: runtimeUrl, connectionTimeoutMillis: 5000, application_name: 'work-manager preflight' })
@@ -42,6 +90,9 @@ export async function inspectDatabase(runtimeUrl: string): Promise<Finding[]> {
         ? `Use PostgreSQL ${lowestMajor} or newer.`
         : `Update to ${major}.${minorNeeded}: earlier minor releases have known holes in row security.`,
     )
+
+    const engine = await readEngine(client)
+    for (const finding of judgeEngine(engine)) add(finding.check, finding.ok, finding.detail, finding.fix)
 
     const durability = await one<{ fsync: string; commit: string; pages: string }>(
       `select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit, current_setting('full_page_writes') as pages`,

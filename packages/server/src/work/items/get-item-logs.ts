@@ -23,7 +23,7 @@ export const getItemLogs = defineOperation({
   http: { method: 'GET', path: '/items/:item/logs', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: ['not_found', 'cursor_invalid'],
+  refuses: ['not_found', 'cursor_invalid', 'record_behind'],
   command: { words: 'items logs' },
   tool: logsTool,
   input: Type.Object({ item: itemId, limit, cursor }),

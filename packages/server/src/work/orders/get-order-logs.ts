@@ -15,7 +15,7 @@ export const getOrderLogs = defineOperation({
   http: { method: 'GET', path: '/orders/:order/logs', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: ['not_found', 'cursor_invalid'],
+  refuses: ['not_found', 'cursor_invalid', 'record_behind'],
   command: { words: 'orders logs' },
   tool: logsTool,
   input: Type.Object({ order: orderId, limit, cursor }),

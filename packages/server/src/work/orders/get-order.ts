@@ -17,7 +17,7 @@ export const getOrder = defineOperation({
   http: { method: 'GET', path: '/orders/:order', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: ['not_found'],
+  refuses: ['not_found', 'record_behind'],
   command: { words: 'orders show', byHand: true },
   tool: { name: 'work.get', title: 'Read an order' },
   input: Type.Object({ order: orderId }),

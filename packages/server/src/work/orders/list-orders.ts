@@ -154,7 +154,7 @@ export const listOrders = defineOperation({
   http: { method: 'GET', path: '/orders', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: ['invalid_filter', 'cursor_invalid'],
+  refuses: ['invalid_filter', 'cursor_invalid', 'record_behind'],
   command: { words: 'orders list', byHand: true },
   tool: { name: 'work.list', title: 'List orders' },
   input,
