@@ -2,20 +2,14 @@
 import type { LeaseLimitReached } from '../leases/decide-limits.ts'
 import type { PauseInForce } from '../pauses/decide.ts'
 import type { LeaseFacts } from '../leases/decide.ts'
+import type { Actor } from '../../kernel/store/events.ts'
 import type { Instant } from '../../kernel/store/tx.ts'
 import type { OperationTrace } from '../../tracing/operation-trace.ts'
 
-/** Who asks, as every lease verb passes it on. */
-export interface Asker {
+/** The actor of the events that come of a lease verb, with the agent id that leases are held under. */
+export interface Asker extends Pick<Actor, 'actorType' | 'actorId' | 'principal' | 'requestId' | 'provenanceId' | 'traceId'> {
   readonly tenantId: string
-  readonly principal: string
   readonly agentId: string
-  readonly actorType: 'agent' | 'user'
-  readonly actorId: string
-  readonly requestId: string
-  /** null only where no fact can come of it. */
-  readonly provenanceId: string | null
-  readonly traceId: string | null
   /** The span of the call, where spans are recorded. */
   readonly trace?: OperationTrace | null
 }

@@ -7,20 +7,15 @@ import type { LeaseClaim } from './decide.ts'
 
 /** `traceparent` is null where the trace comes to light in the statement itself (checkout): there, only what the caller sent is known. */
 export function askerOf(context: OperationContext, traceparent: string | null = traceparentOf(context)): Asker {
-  const actor = actorOf(context, traceparent)
   return {
+    ...actorOf(context, traceparent),
     tenantId: context.principal.tenantId,
-    principal: actor.principal,
     agentId: context.provenance.agentId,
-    actorType: actor.actorType === 'user' ? 'user' : 'agent',
-    actorId: actor.actorId ?? context.provenance.agentId,
-    requestId: context.requestId,
-    provenanceId: context.provenance.id,
-    traceId: actor.traceId,
     trace: context.trace,
   }
 }
 
+/** What the caller says it holds: the token, under its own name. */
 export const claimOf = (context: OperationContext, token: string | undefined): LeaseClaim => ({
   token: token ?? null,
   agentId: context.provenance.agentId,
