@@ -21,6 +21,8 @@ import { createOperationRunner, type OperationRunner } from './kernel/operations
 import type { Tools } from './systems.ts'
 import type { Generator } from './work/generators/define-generator.ts'
 import type { OrderType } from './work/order-types/define-order-type.ts'
+import { AnswerMemory, limitsOfHeap } from './kernel/operations/answer-memory.ts'
+import { watchHeap } from './kernel/operations/heap-pressure.ts'
 import { redisFinding } from './redis/finding.ts'
 import { createWorkSignal, type WorkSignal } from './kernel/signals/work-signal.ts'
 import { type Finding, inspectDatabase } from './kernel/store/preflight.ts'
@@ -110,8 +112,11 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
     opened.add(() => background.sequencer!.runOnce())
     opened.add(() => Promise.all(Object.values(background).map((service) => service.stop())))
     const keys = createKeyAdmin(tools)
+    const heap = watchHeap()
+    opened.add(async () => heap.stop())
+    const memory = new AnswerMemory(limitsOfHeap(), () => heap.isHigh())
     const unlisted: UnlistedRefusal = (operation, code) => log.error({ operation, code }, 'a refusal that the operation does not list')
-    const runner = createOperationRunner(tools, { idempotencyHeader: config.idempotency.header })
+    const runner = createOperationRunner(tools, { idempotencyHeader: config.idempotency.header, memory })
     const run = measured(metrics, runner, options.onUnlistedRefusal ?? unlisted)
     const app = createDoors(config, { run, authenticator, system: database.system, redis, metrics, log, storage, isDraining })
     opened.add(() => closeDoors(app, config.server.drain_seconds))

@@ -60,7 +60,7 @@ export const serverErrors = {
       title: 'The newest events could not be numbered in time, and a record with a gap is not shown.',
       fix: 'Repeat the request in some seconds. If it lasts, the server log names the tenant and the cause.',
     },
-    busy: { status: 503, retry: 'later', title: 'A lock could not be had in time.', fix: 'Repeat the same request in a second.' },
+    busy: { status: 503, retry: 'later', title: 'Too much at once; nothing was done.', fix: 'Repeat the same request in a second.' },
     draining: { status: 503, retry: 'later', title: 'The server is shutting down.', fix: 'Repeat the request; another process or the next start will take it.' },
     internal: { status: 500, retry: 'later', title: 'Something broke inside the server.', fix: 'Give the request_id to whoever runs the server; its log has the cause.' },
   }),

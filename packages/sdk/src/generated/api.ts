@@ -1342,6 +1342,8 @@ export interface operations {
                     readonly "application/json": {
                         readonly item: components["schemas"]["Item"];
                         readonly submissions: readonly unknown[];
+                        /** @description Older ones are not shown. */
+                        readonly submissions_omitted: boolean;
                     };
                 };
             };
@@ -1433,6 +1435,8 @@ export interface operations {
                 content: {
                     readonly "application/json": {
                         readonly parts: readonly components["schemas"]["Part"][];
+                        /** @description There are more: ask by part_key and status. */
+                        readonly parts_omitted: boolean;
                         readonly parts_state: unknown;
                     };
                 };

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Authenticator } from '../access/authenticate.ts'
 import type { Config } from '../config/index.ts'
 import { createHttpApp } from '../doors/http/app.ts'
+import { mustBeReadWhenWritten } from '../doors/http/connections.ts'
 import { parseJsonObject } from '../doors/http/strict-json.ts'
 import { mountMcp } from '../doors/mcp/mount.ts'
 import type { MetricsDriver } from '../metrics/metrics.ts'
@@ -66,6 +67,7 @@ export function createDoors(config: Config, parts: DoorParts): FastifyInstance {
   mountMcp(app, {
     ...shared,
     parseBody: parseJsonObject,
+    mustBeRead: mustBeReadWhenWritten,
     mounts,
     names: [config.server.public_url, config.server.host],
     anonymizeIp: config.provenance.anonymize_ip,

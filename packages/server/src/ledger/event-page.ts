@@ -2,13 +2,19 @@
 import { EventShape } from '@work-manager/contract'
 import Type from 'typebox'
 import { encodeCursor } from '../kernel/operations/cursor.ts'
+import { PageBudget } from '../kernel/store/page-budget.ts'
+import type { Queryable } from '../kernel/store/tx.ts'
 
-type Page = ReadonlyArray<{ seq: string; json: string }>
+type Numbered = { readonly seq: string; readonly json: string }
 
-/** `{events, next_cursor}` from one row more than a page holds. */
-export function eventPage(tenantId: string, list: string, rows: Page, size: number): { status: number; json: string } {
-  const shown = rows.slice(0, size)
-  const next = rows.length > size ? encodeCursor(tenantId, list, [shown.at(-1)!.seq]) : null
+/** `{events, next_cursor}`; `read` reads one row more than a page holds. */
+export async function eventPage(
+  q: Queryable,
+  { tenantId, list, size }: { readonly tenantId: string; readonly list: string; readonly size: number },
+  read: (q: Queryable) => Promise<Numbered[]>,
+): Promise<{ status: number; json: string }> {
+  const { rows: shown, more } = await new PageBudget().page(q, size, read)
+  const next = more ? encodeCursor(tenantId, list, [shown.at(-1)!.seq]) : null
   return { status: 200, json: `{"events":[${shown.map((row) => row.json).join(',')}],"next_cursor":${JSON.stringify(next)}}` }
 }
 export const eventsOutput = Type.Object({ events: Type.Array(EventShape), next_cursor: Type.Union([Type.Null(), Type.String()]) })

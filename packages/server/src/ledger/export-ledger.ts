@@ -1,6 +1,7 @@
 import Type, { type TSchema } from 'typebox'
 import { findLedgerHead, renderLedger } from './store.ts'
 import { defineOperation } from './tools.ts'
+import { PageBudget } from '../kernel/store/page-budget.ts'
 
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 const text = nullable(Type.String())
@@ -79,7 +80,8 @@ export const exportLedger = defineOperation({
     return context.readRecord(async (q) => {
       const head = (await findLedgerHead(q, tenantId)) ?? null
       const size = input.limit ?? defaultSize
-      const entries = head ? await renderLedger(q, tenantId, { after: input.after ?? 0, through: head.seq, limit: size }) : []
+      const range = { after: input.after ?? 0, through: head?.seq ?? 0, limit: size }
+      const { rows: entries } = await new PageBudget().page(q, size, (within) => renderLedger(within, tenantId, range))
       const last = entries.at(-1)?.seq
       const next = head && last !== undefined && last < head.seq ? last : null
       return {

@@ -41,6 +41,8 @@ export const listEvents = defineOperation({
       ...(input.request_id && { requestId: input.request_id }),
       ...(input.correlation_id && { correlationId: input.correlation_id }),
     }
-    return context.readRecord(async (q) => eventPage(tenantId, 'record', await findEvents(q, filter, size + 1, before), size))
+    return context.readRecord((q) =>
+      eventPage(q, { tenantId, list: 'record', size }, (within) => findEvents(within, filter, size + 1, before)),
+    )
   },
 })

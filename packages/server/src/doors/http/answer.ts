@@ -1,6 +1,7 @@
 /** How answers look on the wire: the headers that every one carries, and refusals as problem details. */
 import { toProblem, WorkError, type ErrorCode } from '@work-manager/contract'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { mustBeRead } from './connections.ts'
 import { type Admission, noLimits, RateLimitedError, rateLimitHeaders } from '../../rate-limits/admission.ts'
 
 export const jsonType = 'application/json; charset=utf-8'
@@ -81,8 +82,7 @@ export function sendRefusalWhileReading(request: FastifyRequest, reply: FastifyR
 
 /** A public, unauthenticated document. */
 export function sendDocument(reply: FastifyReply, status: number, body: unknown, requestId: string): void {
-  reply
-    .code(status)
-    .headers(answerHeaders(jsonType, requestId))
-    .send(typeof body === 'string' ? body : JSON.stringify(body))
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  mustBeRead(reply.raw, text.length)
+  reply.code(status).headers(answerHeaders(jsonType, requestId)).send(text)
 }

@@ -1,7 +1,7 @@
 /**
  * The HTTP door: routes derived from the list of operations, requests translated into calls, results and refusals into answers.
  * It decides nothing: whether a call is allowed, valid or repeated is judged by the operation. Kept short per request, because
- * every checkout and heartbeat passes here: no hooks, no schema work, no access log.
+ * every checkout and heartbeat passes here: one hook, no schema work, no access log.
  */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
@@ -17,6 +17,7 @@ import { readTraceparent, traceIdOf } from '../../tracing/traceparent.ts'
 import { type Admission, rateLimitHeaders } from '../../rate-limits/admission.ts'
 import { answerHeaders, jsonType, sendRefusal, sendRefusalWhileReading } from './answer.ts'
 import { answerClientError, maxHeaderSize } from './client-error.ts'
+import { inTurn, mustBeRead } from './connections.ts'
 import { asRefusal } from './door-errors.ts'
 import { defaultIdempotencyHeaders, readIdempotencyKey } from './idempotency-header.ts'
 import { HttpCall } from './operation-call.ts'
@@ -113,6 +114,8 @@ export function createHttpApp(options: HttpAppOptions): FastifyInstance {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes.length > 0 ? bytes : undefined))
 
+  // Before the body is read, so that requests behind another on their connection take up nothing but their headers.
+  app.addHook('onRequest', (request, reply, done) => inTurn(request.raw.socket, reply.raw, done))
   const routes = routesOf(options.operations)
   for (const route of routes) {
     const handler = (request: FastifyRequest, reply: FastifyReply): void => void door.serve(route, request, reply)
@@ -183,6 +186,7 @@ class Door {
         requestId: request.id,
         correlationId: request.correlationId,
         sessionKey,
+        bodyBytes: bytes?.length ?? 0,
         readInput: () => inputOf(route, request.query as string, bytes, params),
         idempotencyKey: route.operation.idempotency === 'none' ? undefined : readIdempotencyKey(headers, this.idempotencyHeaders),
         fingerprintSource: route.source(params),
@@ -220,6 +224,7 @@ function inputOf(route: Route, query: string, bytes: Buffer | undefined, params:
 function sendAnswer(reply: FastifyReply, answer: OperationAnswer, requestId: string, counted: Admission): void {
   const headers = answerHeaders(jsonType, requestId)
   rateLimitHeaders(headers, counted)
+  mustBeRead(reply.raw, answer.bytes.length)
   if (answer.replayed) headers['idempotent-replayed'] = 'true'
   if (answer.idempotencyExpires !== undefined) headers['idempotency-expires'] = answer.idempotencyExpires
   reply.code(answer.status).headers(headers).send(answer.bytes)

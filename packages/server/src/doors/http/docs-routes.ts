@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { WorkError } from '@work-manager/contract'
 import { answerHeaders, sendRefusal } from './answer.ts'
+import { mustBeRead } from './connections.ts'
 import { renderDocsPage, type ReferenceDocument } from './docs-page.ts'
 
 /** The files of docs/ that are served; a test compares the list with the directory. */
@@ -40,6 +41,7 @@ export function addDocsRoutes(app: FastifyInstance, document: () => object): voi
 
   app.get('/docs', (request, reply) => {
     page ??= renderDocsPage(document() as ReferenceDocument)
+    mustBeRead(reply.raw, page.html.length)
     reply
       .headers({
         ...publicHeaders('text/html; charset=utf-8', request.id),
@@ -63,6 +65,7 @@ async function sendFile(reply: FastifyReply, file: string, type: string, request
   for (const place of places) {
     const text = await readFile(new URL(file, place), 'utf8').catch(() => null)
     if (text === null) continue
+    mustBeRead(reply.raw, text.length)
     reply.headers(publicHeaders(type, requestId)).send(text)
     return
   }

@@ -5,7 +5,7 @@ import type { OperationRequest } from '../../kernel/operations/run-operation.ts'
 import { type Admission, noLimits } from '../../rate-limits/admission.ts'
 
 /** The body is read when somebody asks for it: a call that is one too many is refused before its JSON costs anything. */
-export interface HttpCallParts extends Omit<OperationRequest, 'signal' | 'noteLimits' | 'input'> {
+export interface HttpCallParts extends Omit<OperationRequest, 'signal' | 'noteLimits' | 'input' | 'untilSent'> {
   readonly readInput: () => Record<string, unknown>
 }
 
@@ -23,6 +23,7 @@ export class HttpCall implements OperationRequest {
   readonly door = 'http'
   /** What the call was counted against; the answer says it, whatever it is. */
   counted: Admission = noLimits
+  private readonly sentBytes: number
   private readonly readInput: () => Record<string, unknown>
   private given: Record<string, unknown> | undefined
   private readonly response: ServerResponse
@@ -34,12 +35,23 @@ export class HttpCall implements OperationRequest {
     this.requestId = parts.requestId
     this.correlationId = parts.correlationId
     this.sessionKey = parts.sessionKey ?? null
+    this.sentBytes = parts.bodyBytes ?? 0
     this.readInput = parts.readInput
     this.idempotencyKey = parts.idempotencyKey
     this.fingerprintSource = parts.fingerprintSource
     this.traceparent = parts.traceparent
     this.tracestate = parts.tracestate
     this.response = response
+  }
+
+  get bodyBytes(): number {
+    return this.sentBytes
+  }
+
+  untilSent(gone: () => void): void {
+    const { response } = this
+    if (response.destroyed || response.writableFinished) gone()
+    else response.once('close', gone)
   }
 
   noteLimits(counted: Admission): void {

@@ -31,6 +31,9 @@ export interface CallerParts {
   readonly readOnly: boolean
   /** Arguments that are no object: the SDK would refuse them as a protocol error, which no model gets to read. */
   readonly oddArguments: unknown
+  readonly bodyBytes: number
+  /** Calls back when the answer has left. */
+  readonly untilSent: (gone: () => void) => void
   readonly runOperation: OperationRunner
   readonly log: Logger
 }
@@ -88,6 +91,8 @@ export class Caller {
       traceparent,
       tracestate,
       door: 'mcp',
+      bodyBytes: this.parts.bodyBytes,
+      untilSent: this.parts.untilSent,
       tool,
     })
   }

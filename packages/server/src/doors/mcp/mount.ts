@@ -7,7 +7,7 @@ import { CLIENT_INFO_META_KEY, createMcpHandler, TRACEPARENT_META_KEY, TRACESTAT
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import { toProblem, WorkError } from '@work-manager/contract'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { callerIp } from '../../addresses/ip-address.ts'
 import type { Principal } from '../../kernel/principal.ts'
@@ -26,6 +26,8 @@ export interface McpMountOptions {
   readonly authenticate: (authorizationHeader: string | undefined, address: string | undefined) => Promise<Principal>
   /** The HTTP door's strict reader of bodies, so that JSON means the same at both doors. */
   readonly parseBody: (bytes: Buffer) => Record<string, unknown>
+  /** Closes the connection of a client that does not take what is written to it. */
+  readonly mustBeRead: (response: ServerResponse) => void
   /** Names that the server goes by: its public URL, the host it listens on. */
   readonly names: readonly (string | undefined)[]
   /** Where the work routes are served: the review page is one of them. */
@@ -91,10 +93,13 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
       tool: message?.method === 'tools/call' ? toolCallOf(message.params?.name, meta) : undefined,
       readOnly: options.storage() === 'read_only',
       oddArguments,
+      bodyBytes: bytes?.length ?? 0,
+      untilSent: (gone) => void (reply.raw.destroyed ? gone() : reply.raw.once('close', gone)),
       runOperation: options.runOperation,
       log: options.log,
     })
     reply.hijack()
+    options.mustBeRead(reply.raw)
     reply.raw.setHeader('x-request-id', request.id)
     reply.raw.setHeader(correlationHeader, request.correlationId)
     reply.raw.setHeader('cache-control', 'private, no-store')

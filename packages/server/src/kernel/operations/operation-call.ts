@@ -33,6 +33,10 @@ export interface OperationRequest {
   readonly door?: 'http' | 'mcp'
   /** The tool call that the operation answers. */
   readonly tool?: ToolCall | undefined
+  /** How much the request brought. */
+  readonly bodyBytes?: number
+  /** Calls back when the answer has left, or nobody is there any more to read it. Absent: it is gone at once. */
+  untilSent?(gone: () => void): void
   /** Told which limits the call was counted against, for doors that say it. */
   noteLimits?(counted: Admission): void
 }

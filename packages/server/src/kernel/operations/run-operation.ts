@@ -1,5 +1,5 @@
 /**
- * Runs any operation for any door, in one order of judgement: rate limits → ability → shape of the input → idempotency key → the handler
+ * Runs any operation for any door, in one order of judgement: rate limits → room in memory → ability → shape of the input → idempotency key → the handler
  * (operation-call.ts).
  */
 import { hash } from 'node:crypto'
@@ -9,6 +9,8 @@ import { insertProvenance } from '../store/provenance.ts'
 import { attributesOf, genAiAgent, genAiTool } from '../../tracing/attributes.ts'
 import { OperationTrace } from '../../tracing/operation-trace.ts'
 import { checkedKey } from './idempotency-key.ts'
+import { pageBytes } from '../store/page-budget.ts'
+import { AnswerMemory } from './answer-memory.ts'
 import { readInput } from './input.ts'
 import type { IdempotencyKey, Operation } from './operation.ts'
 import { type OperationAnswer, OperationCall, type OperationRequest } from './operation-call.ts'
@@ -43,7 +45,20 @@ export interface OperationRunner {
   (operation: Operation, request: OperationRequest): Promise<OperationAnswer>
 }
 
-export function createOperationRunner(tools: KernelTools, options: { readonly idempotencyHeader: string }): OperationRunner {
+/** MCP answers as text and as structured content, in a message that holds both. */
+const copiesAt = (request: OperationRequest): number => (request.door === 'mcp' ? 3 : 1)
+
+/** What an operation will take up before its answer is known: a page for what reads, several times the body for what is parsed and kept. */
+function expectedBytes(operation: Operation, request: OperationRequest): number {
+  if (operation.http.method === 'GET') return operation.waits === true ? 0 : pageBytes * copiesAt(request)
+  return 4 * (request.bodyBytes ?? 0)
+}
+
+export function createOperationRunner(
+  tools: KernelTools,
+  options: { readonly idempotencyHeader: string; readonly memory?: AnswerMemory },
+): OperationRunner {
+  const memory = options.memory ?? new AnswerMemory()
   /** Combinations whose row this process has seen committed; the row is written once, not per call. */
   const knownProvenance = new LRUCache<string, true>({ max: 20_000 })
   const ttlSeconds = tools.settings.idempotencyTtlSeconds
@@ -63,6 +78,23 @@ export function createOperationRunner(tools: KernelTools, options: { readonly id
     const admitted = tools.rateLimits.admit(principal, operation.rate, request)
     const counted = admitted instanceof Promise ? await admitted : admitted
     request.noteLimits?.(counted)
+    const mustGoOn = operation.rate === 'shed_last' || principal.kind === 'system'
+    const entering = memory.enter(`${principal.tenantId} ${principal.name}`, expectedBytes(operation, request), mustGoOn)
+    const seat = entering instanceof Promise ? await entering : entering
+    try {
+      const answer = await judgeAndRun(operation, request, trace)
+      seat.hold(answer.bytes.length * copiesAt(request))
+      if (request.untilSent) request.untilSent(() => seat.leave())
+      else seat.leave()
+      return answer
+    } catch (error) {
+      seat.leave()
+      throw error
+    }
+  }
+
+  const judgeAndRun = async (operation: Operation, request: OperationRequest, trace: OperationTrace | null): Promise<OperationAnswer> => {
+    const { principal } = request
     const given = request.input
     if (!holdsAbility(principal.abilities, operation.ability))
       throw new WorkError('scope_missing', {

@@ -29,15 +29,14 @@ export async function insertEffects(tx: Tx, effects: readonly NewEffect[], at: I
 }
 
 /** Effect JSON of an order, oldest first. */
-export async function renderEffects(q: Queryable, orderId: string): Promise<string[]> {
-  const rows = await q.query<{ json: string }>(
+export async function renderEffects(q: Queryable, orderId: string): Promise<Array<{ json: string }>> {
+  return q.query<{ json: string }>(
     sql`
     select json_build_object('id', f.id, 'name', f.name, 'key', f.key, 'state', f.state, 'attempts', f.attempts, 'input', f.input, 'receipt', f.receipt,
              'last_error', f.last_error, 'created_at', wm.wire_time(f.created_at), 'updated_at', wm.wire_time(f.updated_at))::text as json
       from wm.effects f where f.tenant_id = wm.current_tenant() and f.order_id = ${orderId} order by f.id`,
     'render_effects',
   )
-  return rows.map((row) => row.json)
 }
 
 export interface DueEffect {

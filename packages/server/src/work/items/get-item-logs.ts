@@ -36,7 +36,7 @@ export const getItemLogs = defineOperation({
     return context.readRecord(async (q) => {
       const item = await findItemBrief(q, input.item)
       if (!item) throw new WorkError('not_found')
-      return eventPage(tenantId, list, await listItemTimeline(q, item.order_id, item.id, size + 1, before), size)
+      return eventPage(q, { tenantId, list, size }, (within) => listItemTimeline(within, item.order_id, item.id, size + 1, before))
     })
   },
 })

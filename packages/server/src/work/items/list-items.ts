@@ -5,6 +5,7 @@ import { pageItems } from './store.ts'
 import { decodeCursor, encodeCursor } from '../../kernel/operations/cursor.ts'
 import { cursor, limit } from '../../kernel/operations/inputs.ts'
 import { defineOperation } from '../tools.ts'
+import { PageBudget } from '../../kernel/store/page-budget.ts'
 
 /** An unknown order gives an empty list, like an order without items. */
 export const listItems = defineOperation({
@@ -38,10 +39,9 @@ export const listItems = defineOperation({
       ...(input.agent && { agentId: input.agent }),
     }
     return context.read(async (q) => {
-      const rows = await pageItems(q, filter, size + 1, after)
-      const shown = rows.slice(0, size)
+      const { rows: shown, more } = await new PageBudget().page(q, size, (within) => pageItems(within, filter, size + 1, after))
       const last = shown.at(-1)
-      const next = rows.length > size && last ? encodeCursor(tenantId, list, [input.order ? last.ordinal : last.id]) : null
+      const next = more && last ? encodeCursor(tenantId, list, [input.order ? last.ordinal : last.id]) : null
       return { status: 200, json: `{"data":[${shown.map((row) => row.json).join(',')}],"next_cursor":${JSON.stringify(next)}}` }
     })
   },

@@ -3,8 +3,8 @@ import sql from 'sql-template-tag'
 import type { Queryable } from '../../kernel/store/tx.ts'
 
 /** Every submission of an item, newest first, as wire JSON. */
-export async function renderSubmissions(q: Queryable, itemId: string): Promise<string[]> {
-  const rows = await q.query<{ json: string }>(
+export async function renderSubmissions(q: Queryable, itemId: string): Promise<Array<{ json: string }>> {
+  return q.query<{ json: string }>(
     sql`
     select json_build_object('id', s.id, 'number', s.number, 'result', s.result, 'evidence', s.evidence, 'notes', s.notes, 'digest', s.digest,
              'assembled_parts', s.assembled_parts, 'submitted_by_agent_id', s.submitted_by_agent_id, 'generation', s.generation,
@@ -12,7 +12,6 @@ export async function renderSubmissions(q: Queryable, itemId: string): Promise<s
       from wm.submissions s where s.tenant_id = wm.current_tenant() and s.item_id = ${itemId} order by s.number desc limit 100`,
     'render_submissions',
   )
-  return rows.map((row) => row.json)
 }
 
 /** Where the submissions that a decision is about were handed in, as traces tell it; the newest of them where there are many. */

@@ -27,7 +27,7 @@ export const getOrderLogs = defineOperation({
     const before = input.cursor ? decodeCursor(tenantId, list, input.cursor, [positionPattern])[0] : undefined
     return context.readRecord(async (q) => {
       if (!(await findOrder(q, input.order))) throw new WorkError('not_found')
-      return eventPage(tenantId, list, await listEvents(q, { rootId: input.order }, size + 1, before), size)
+      return eventPage(q, { tenantId, list, size }, (within) => listEvents(within, { rootId: input.order }, size + 1, before))
     })
   },
 })

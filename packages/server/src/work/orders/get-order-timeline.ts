@@ -2,6 +2,7 @@ import { EventShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { limit } from '../../kernel/operations/inputs.ts'
 import { listOrderTimeline } from '../../kernel/store/events.ts'
+import { PageBudget } from '../../kernel/store/page-budget.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { findOrder } from './store.ts'
@@ -29,7 +30,8 @@ export const getOrderTimeline = defineOperation({
   handler: (context, input) =>
     context.readRecord(async (q) => {
       if (!(await findOrder(q, input.order))) throw new WorkError('not_found')
-      const rows = await listOrderTimeline(q, input.order, input.after ?? 0, input.limit ?? 100)
+      const size = input.limit ?? 100
+      const { rows } = await new PageBudget().page(q, size, (within) => listOrderTimeline(within, input.order, input.after ?? 0, size))
       return { status: 200, json: `{"events":[${rows.map((row) => row.json).join(',')}],"last_seq":${rows.at(-1)?.seq ?? 'null'}}` }
     }),
 })

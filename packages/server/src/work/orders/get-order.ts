@@ -4,11 +4,12 @@ import { renderEffects } from '../effects/store.ts'
 import { listEvents } from '../../kernel/store/events.ts'
 import { renderItemsOfOrders } from '../items/store.ts'
 import { findOrder, renderOrder } from './store.ts'
+import { PageBudget } from '../../kernel/store/page-budget.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { loadDecisionContent } from '../approvals/decision-content.ts'
 
-/** Of a longer order only this many items are in the answer; GET /items?order=… has them all. */
+/** Of a longer order only this many items are in the answer, fewer when they are large; GET /items?order=… has them all. */
 const mostItems = 1000
 
 export const getOrder = defineOperation({
@@ -27,16 +28,17 @@ export const getOrder = defineOperation({
       const row = await findOrder(q, input.order)
       if (!row) throw new WorkError('not_found')
       const order = (await renderOrder(q, row.id))!
-      const items = await renderItemsOfOrders(q, [row.id], mostItems)
-      const events = await listEvents(q, { rootId: row.id }, 20)
-      const effects = await renderEffects(q, row.id)
+      const budget = new PageBudget()
+      const events = await budget.beside(q, (within) => listEvents(within, { rootId: row.id }, 20))
+      const effects = await budget.beside(q, (within) => renderEffects(within, row.id))
+      const items = await budget.beside(q, (within) => renderItemsOfOrders(within, [row.id], mostItems))
       const digest = row.state === 'submitted' ? (await loadDecisionContent(q, context.principal.tenantId, row)).digest : null
       const members = [
         `"digest":${JSON.stringify(digest)}`,
         `"items":[${items.map((item) => item.json).join(',')}]`,
         `"items_omitted":${row.items_total - items.length}`,
         `"events":[${events.map((event) => event.json).join(',')}]`,
-        `"effects":[${effects.join(',')}]`,
+        `"effects":[${effects.map((effect) => effect.json).join(',')}]`,
       ]
       // The rendered order is an object: its closing brace makes room for what belongs to it.
       return { status: 200, json: `{"order":${order.slice(0, -1)},${members.join(',')}}}` }

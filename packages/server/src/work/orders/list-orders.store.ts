@@ -69,19 +69,37 @@ export interface OrderPage {
   readonly offset: number
   readonly countItems: boolean
   readonly countEvents: boolean
+  /** Only these members of each order. */
+  readonly members?: readonly string[] | undefined
 }
+
+export interface ListedOrder {
+  readonly id: string
+  readonly priority: number
+  readonly created_at: string
+  readonly items_total: number
+  readonly json: string
+  readonly items_count?: number
+  readonly events_count?: number
+}
+
+/** Members of an order that hold documents: they are what makes a page large. */
+export const largeMembers = ['payload', 'meta', 'acceptance_config', 'last_apply_error'] as const
 
 /** One page of orders as rendered JSON, with counts where asked; the id breaks ties, so that pages never overlap. */
 export function pageOrders(
   q: Queryable,
   tenantId: string,
-  { conditions, sort, limit, offset, countItems, countEvents }: OrderPage,
-): Promise<Array<{ id: string; json: string; items_count?: number; events_count?: number }>> {
+  { conditions, sort, limit, offset, countItems, countEvents, members }: OrderPage,
+): Promise<ListedOrder[]> {
   const itemsCount = sql`(select count(*)::int from wm.items i where i.tenant_id = o.tenant_id and i.order_id = o.id) as items_count`
   const eventsCount = sql`(select count(*)::int from wm.events e where e.tenant_id = o.tenant_id and e.root_id = o.id) as events_count`
   const extra = [...(countItems ? [itemsCount] : []), ...(countEvents ? [eventsCount] : [])]
+  const json = members
+    ? sql`(select coalesce(json_object_agg(m.key, m.value), '{}') from json_each(wm.order_json(o)) m where m.key = any (${members}))`
+    : sql`wm.order_json(o)`
   const statement = sql`
-    select o.id, wm.order_json(o)::text as json ${extra.length > 0 ? join(extra, ', ', ', ') : empty}
+    select o.id, o.priority, wm.wire_time(o.created_at) as created_at, o.items_total, (${json})::text as json ${extra.length > 0 ? join(extra, ', ', ', ') : empty}
       from wm.orders o where ${whereOf(tenantId, conditions)}
      order by ${join([...sort.map(sortSql), sql`o.id`])} limit ${limit} offset ${offset}`
   return q.query(statement, shapeName('page_orders', statement))

@@ -4,11 +4,12 @@ import Type, { type Static } from 'typebox'
 import { listEvents } from '../../kernel/store/events.ts'
 import { renderEffects } from '../effects/store.ts'
 import { renderItemsOfOrders } from '../items/store.ts'
-import { countOrders, pageOrders } from './list-orders.store.ts'
+import { countOrders, largeMembers, type ListedOrder, type OrderPage, pageOrders } from './list-orders.store.ts'
 import type { Queryable } from '../../kernel/store/tx.ts'
 import { readCounted } from '../../kernel/operations/counted.ts'
 import { decodeCursor, encodeCursor, instantPattern } from '../../kernel/operations/cursor.ts'
 import { defineOperation, type WorkContext } from '../tools.ts'
+import { pageBytes, PageBudget } from '../../kernel/store/page-budget.ts'
 import { filterNames, type Include, pick, plainFilters, readFields, readFilters, readIncludes, readSort } from './order-query.ts'
 
 const text = (description: string) => Type.Optional(Type.String({ maxLength: 4000, description }))
@@ -72,37 +73,65 @@ function pageSize(context: WorkContext, given: Input): number {
 /** Of a longer order the list shows this many items; GET /items?order=… has them all. */
 const itemsPerOrder = 50
 
-type Row = { id: string; json: string; items_count?: number; events_count?: number }
+type Fields = ReturnType<typeof readFields>
+type Dressed = Record<string, unknown>
+
+/** Half of the bytes are for the orders themselves, so that there is room for what belongs to them. */
+const orderBytes = pageBytes / 2
 
 /** Rows with their includes and sparse fields, as objects. */
-async function dress(
-  q: Queryable,
-  rows: readonly Row[],
-  includes: Set<Include>,
-  fields: ReturnType<typeof readFields>,
-): Promise<Record<string, unknown>[]> {
+async function dress(q: Queryable, rows: readonly ListedOrder[], includes: Set<Include>, fields: Fields): Promise<Dressed[]> {
+  const budget = new PageBudget(pageBytes - rows.reduce((sum, row) => sum + row.json.length, 0))
   const items = new Map(rows.map((row): [string, unknown[]] => [row.id, []]))
-  const rendered = await renderItemsOfOrders(q, [...items.keys()], itemsPerOrder)
-  for (const { order_id, json } of rendered) items.get(order_id)!.push(pick(JSON.parse(json) as Record<string, unknown>, fields.items))
-  const dressed: Record<string, unknown>[] = []
+  const rendered = await budget.beside(q, (within) => renderItemsOfOrders(within, [...items.keys()], itemsPerOrder))
+  for (const { order_id, json } of rendered) items.get(order_id)!.push(pick(JSON.parse(json) as Dressed, fields.items))
+  const dressed: Dressed[] = []
   for (const row of rows) {
-    const whole = JSON.parse(row.json) as Record<string, unknown> & { items_total: number }
-    const order = pick(whole, fields.work_orders)
+    const order = JSON.parse(row.json) as Dressed
     if (includes.has('itemsCount')) order.items_count = row.items_count
     if (includes.has('itemsExists')) order.items_exists = (row.items_count ?? 0) > 0
     if (includes.has('eventsCount')) order.events_count = row.events_count
     if (includes.has('eventsExists')) order.events_exists = (row.events_count ?? 0) > 0
     const shown = items.get(row.id)!
     order.items = shown
-    if (whole.items_total > shown.length) order.items_omitted = whole.items_total - shown.length
-    if (includes.has('events'))
-      order.events = (await listEvents(q, { rootId: row.id }, 20)).map((event) =>
-        pick(JSON.parse(event.json) as Record<string, unknown>, fields.events),
-      )
-    if (includes.has('effects')) order.effects = (await renderEffects(q, row.id)).map((json) => JSON.parse(json) as unknown)
+    if (row.items_total > shown.length) order.items_omitted = row.items_total - shown.length
+    if (includes.has('events')) {
+      const events = await budget.beside(q, (within) => listEvents(within, { rootId: row.id }, 20))
+      order.events = events.map((event) => pick(JSON.parse(event.json) as Dressed, fields.events))
+    }
+    if (includes.has('effects')) {
+      const effects = await budget.beside(q, (within) => renderEffects(within, row.id))
+      order.effects = effects.map((effect) => JSON.parse(effect.json) as unknown)
+    }
     dressed.push(order)
   }
   return dressed
+}
+
+/**
+ * By page number every row must be there, or the next page would begin behind rows that nobody saw: those that have no room come without
+ * their documents, and say so.
+ */
+async function numberedPage(q: Queryable, tenantId: string, query: OrderPage, includes: Set<Include>, fields: Fields): Promise<Dressed[]> {
+  const { rows: whole, more } = await new PageBudget(orderBytes).page(q, query.limit, (within) => pageOrders(within, tenantId, query))
+  const dressed = await dress(q, whole, includes, fields)
+  if (!more) return dressed
+  const small = (fields.work_orders ?? Object.keys(OrderShape.properties)).filter(
+    (name) => !(largeMembers as readonly string[]).includes(name),
+  )
+  const rest = await pageOrders(q, tenantId, {
+    ...query,
+    members: small,
+    offset: query.offset + whole.length,
+    limit: query.limit - whole.length,
+  })
+  const bare = rest.map((row) => ({
+    ...(JSON.parse(row.json) as Dressed),
+    items: [],
+    items_omitted: row.items_total,
+    omitted: largeMembers,
+  }))
+  return [...dressed, ...bare]
 }
 
 /** The predecessor's page object, with links that work: every link repeats the whole query. */
@@ -170,14 +199,17 @@ export const listOrders = defineOperation({
     if (sort.some(({ by }) => by === 'items_count')) includes.add('itemsCount')
     const fields = readFields(given.fields ?? {})
     const size = pageSize(context, given)
-    const counts = {
+    const asked = {
+      conditions,
+      sort,
+      members: fields.work_orders,
       countItems: includes.has('itemsCount') || includes.has('itemsExists'),
       countEvents: includes.has('eventsCount') || includes.has('eventsExists'),
     }
 
     // Whoever asks for events sees all of them; the list alone waits for no number.
     const read: typeof context.read = (work) =>
-      counts.countEvents || includes.has('events') ? context.readRecord(work) : context.read(work)
+      asked.countEvents || includes.has('events') ? context.readRecord(work) : context.read(work)
 
     if (given.cursor !== undefined) {
       if (given.sort !== undefined)
@@ -191,10 +223,11 @@ export const listOrders = defineOperation({
         conditions.push({ on: 'position', priority: Number(priority), createdAt: at, id })
       }
       return read(async (q) => {
-        const rows = await pageOrders(q, principal.tenantId, { conditions, sort, limit: size + 1, offset: 0, ...counts })
-        const last = rows.length > size ? (JSON.parse(rows[size - 1]!.json) as { priority: number; created_at: string; id: string }) : null
+        const query = { ...asked, limit: size + 1, offset: 0 }
+        const { rows, more } = await new PageBudget(orderBytes).page(q, size, (within) => pageOrders(within, principal.tenantId, query))
+        const last = more ? rows.at(-1) : undefined
         const next = last ? encodeCursor(principal.tenantId, 'orders', [last.priority, last.created_at, last.id]) : null
-        return { status: 200, body: { data: await dress(q, rows.slice(0, size), includes, fields), per_page: size, next_cursor: next } }
+        return { status: 200, body: { data: await dress(q, rows, includes, fields), per_page: size, next_cursor: next } }
       })
     }
     const number = given.page?.number === undefined ? 1 : whole('page[number]', given.page.number, 1, 1_000_000)
@@ -202,11 +235,9 @@ export const listOrders = defineOperation({
       countOrders(q, principal.tenantId, conditions),
     )
     return read(async (q) => {
-      const rows = await pageOrders(q, principal.tenantId, { conditions, sort, limit: size, offset: (number - 1) * size, ...counts })
-      return {
-        status: 200,
-        body: pageObject(`${tools.settings.baseUrl}/orders`, given, { number, size, total }, await dress(q, rows, includes, fields)),
-      }
+      const query = { ...asked, limit: size, offset: (number - 1) * size }
+      const data = await numberedPage(q, principal.tenantId, query, includes, fields)
+      return { status: 200, body: pageObject(`${tools.settings.baseUrl}/orders`, given, { number, size, total }, data) }
     })
   },
 })

@@ -84,12 +84,11 @@ export async function renderParts(
   q: Queryable,
   itemId: string,
   filter: { partKey?: string | undefined; status?: string | undefined },
-): Promise<string[]> {
+): Promise<Array<{ json: string }>> {
   const wheres = [sql`p.tenant_id = wm.current_tenant()`, sql`p.item_id = ${itemId}`]
   if (filter.partKey) wheres.push(sql`p.part_key = ${filter.partKey}`)
   if (filter.status) wheres.push(sql`p.status = ${filter.status}`)
-  const rows = await q.query<{ json: string }>(sql`
+  return q.query<{ json: string }>(sql`
     select wm.part_json(p)::text as json from wm.parts p where ${join(wheres, ' and ')}
      order by p.part_key, p.seq desc nulls last, p.revision desc limit 1000`)
-  return rows.map((row) => row.json)
 }

@@ -3,6 +3,7 @@ import { listRecords as readRecords } from './store.ts'
 import { decodeCursor, encodeCursor } from '../../kernel/operations/cursor.ts'
 import { cursor, limit } from '../../kernel/operations/inputs.ts'
 import { defineOperation } from '../tools.ts'
+import { PageBudget } from '../../kernel/store/page-budget.ts'
 
 export const listRecords = defineOperation({
   name: 'list_records',
@@ -23,9 +24,8 @@ export const listRecords = defineOperation({
       ? decodeCursor(tenantId, list, input.cursor, [{ test: (key) => key.length >= 1 && key.length <= 500 && !key.includes('\u0000') }])[0]
       : undefined
     return context.read(async (q) => {
-      const rows = await readRecords(q, input.collection, size + 1, after)
-      const shown = rows.slice(0, size)
-      const next = rows.length > size ? encodeCursor(tenantId, list, [shown.at(-1)!.key]) : null
+      const { rows: shown, more } = await new PageBudget().page(q, size, (within) => readRecords(within, input.collection, size + 1, after))
+      const next = more ? encodeCursor(tenantId, list, [shown.at(-1)!.key]) : null
       return { status: 200, json: `{"data":[${shown.map((row) => row.json).join(',')}],"next_cursor":${JSON.stringify(next)}}` }
     })
   },
