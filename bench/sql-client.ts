@@ -56,7 +56,7 @@ export async function openSqlClient(server: ServerHandle, agentId: string, { bat
 
   async function take(): Promise<Array<{ verb: LeaseVerb; input: { number: number } }>> {
     for (;;) {
-      const answers = await each(() => hotPath.checkout({ ...asker(), orderId: order, type: null, minPriority: null }))
+      const answers = await each(() => hotPath.checkout({ ...asker(), keyId: null, orderId: order, type: null, minPriority: null }))
       const leased = answers.flatMap((answer) => {
         if (answer.kind !== 'leased') return []
         const { lease_token: token, input } = JSON.parse(answer.json) as { lease_token: string; input: { number: number } }

@@ -857,6 +857,15 @@ AS $function$
     'created_at', wm.wire_time(i.created_at), 'updated_at', wm.wire_time(i.updated_at))
 $function$;
 
+CREATE OR REPLACE FUNCTION wm.key_end(p_tenant uuid, p_key uuid)
+ RETURNS text
+ LANGUAGE sql
+AS $function$
+  select case when k.id is null or k.revoked_at <= clock_timestamp() then 'revoked' when k.expires_at <= clock_timestamp() then 'expired'
+              when t.suspended_at is not null then 'suspended' end
+    from wm.tenants t left join wm.api_keys k on k.tenant_id = t.id and k.id = p_key where t.id = p_tenant
+$function$;
+
 CREATE OR REPLACE FUNCTION wm.lease_items(p_tenant uuid, p_filter json, p_slots json)
  RETURNS TABLE(slot integer, verdict text, item_id uuid, order_id uuid, body text)
  LANGUAGE plpgsql
@@ -875,6 +884,8 @@ declare
   v_type_own constant json := v_limits -> 'types';
   v_by_type constant boolean := v_type_max is not null or json_typeof(v_type_own) = 'object';
   v_pause_types text[]; v_pause_agents text[]; v_pause_all boolean;
+  -- The key of each request, null: none; and the places of those whose key has ended.
+  v_key uuid[]; v_ended integer[];
   -- The requests that go on, as places in the arrays above; null: none.
   v_keep integer[]; v_asking integer[];
   -- Leases in force: of the tenant, and by type.
@@ -889,10 +900,10 @@ begin
   -- The requests, as arrays.
   perform set_config('wm.tenant_id', p_tenant::text, true);
   select array_agg(s.slot), array_agg(s.agent_id), array_agg(s.principal), array_agg(s.actor_type), array_agg(s.actor_id),
-         array_agg(s.random), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id)
-    into v_slot, v_agent, v_who, v_actor, v_actor_id, v_random, v_request, v_prov, v_trace
+         array_agg(s.random), array_agg(s.request_id), array_agg(s.provenance_id), array_agg(s.trace_id), array_agg(s.key_id)
+    into v_slot, v_agent, v_who, v_actor, v_actor_id, v_random, v_request, v_prov, v_trace, v_key
     from json_to_recordset(p_slots) as s(slot integer, agent_id text, principal text, actor_type text, actor_id text,
-      random text, request_id text, provenance_id uuid, trace_id text);
+      random text, request_id text, provenance_id uuid, trace_id text, key_id uuid);
 
   -- Pauses: who may ask at all.
   -- wm.share_pauses, spelled out: a call costs as much as both locks. Mostly nothing is paused, which two short looks tell.
@@ -915,6 +926,16 @@ begin
         from generate_subscripts(v_slot, 1) n where v_keep is null or n <> all (v_keep);
   else
     select array_agg(n) into v_keep from generate_subscripts(v_slot, 1) n;
+  end if;
+  -- Keys: a caller may have waited for longer than its key lived. Whoever ends one waits for the lock above, so no grant comes after its end.
+  select array_agg(u.n) into v_ended from unnest(v_keep) as u(n) 
+   where v_key[u.n] is not null and not exists (
+     select from wm.api_keys k join wm.tenants t on t.id = k.tenant_id
+      where k.tenant_id = p_tenant and k.id = v_key[u.n] and t.suspended_at is null
+        and (k.revoked_at is null or k.revoked_at > clock_timestamp()) and (k.expires_at is null or k.expires_at > clock_timestamp()));
+  if v_ended is not null then
+    return query select v_slot[u.n], 'key_ended', null::uuid, null::uuid, wm.key_end(p_tenant, v_key[u.n]) from unnest(v_ended) as u(n);
+    select array_agg(u.n order by u.n) into v_keep from unnest(v_keep) as u(n) where u.n <> all (v_ended);
   end if;
   if v_keep is null then
     return;

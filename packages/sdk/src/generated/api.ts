@@ -2310,7 +2310,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description End a key now. */
+            /** @description End a key now, and the leases of its holder unless another key of it works. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -266,7 +266,7 @@ export interface OperationMethods {
   /** Replace a key by a new one with the same rights; the old one works for the overlap and then ends. Needs the ability `admin:keys`. */
   rotateKey(input: RotateKeyInput, options?: CallOptions): Promise<RotateKeyOutput>
 
-  /** End a key now. Needs the ability `admin:keys`. */
+  /** End a key now, and the leases of its holder unless another key of it works. Needs the ability `admin:keys`. */
   revokeKey(input: RevokeKeyInput, options?: CallOptions): Promise<RevokeKeyOutput>
 
   /** Delete idempotency keys of the tenant older than an age, before their time is over; a repeat with such a key is a new request. Needs the ability `admin:maintenance`, and a key bound to a person. */

@@ -1,7 +1,7 @@
 /** Making, replacing and ending keys: the one way, whoever asks (an operation, the command line, the first start). Each leaves an event. */
 import { WorkError } from '@work-manager/contract'
 import { uuidv7 } from 'uuidv7'
-import { insertApiKey, lockApiKey, revokeApiKey, type StoredKey } from './store.ts'
+import { hasOtherKey, insertApiKey, lockApiKey, lockGrants, revokeApiKey, type StoredKey } from './store.ts'
 import { type Actor, appendEvents, ofItself } from '../kernel/store/events.ts'
 import type { Instant, Tx } from '../kernel/store/tx.ts'
 import { generateKey } from './api-keys.ts'
@@ -64,10 +64,17 @@ export async function replaceKey(
   return { id, key }
 }
 
-/** Ends a key now. Ending it twice is the same as once. Refuses with: not_found. */
-export async function endKey(tx: Tx, id: string, actor: Actor): Promise<void> {
+/**
+ * Ends a key now. Ending it twice is the same as once. Returns its principal when it has no other key that works: what it holds must be
+ * taken back, since nobody can hand it in. Refuses with: not_found.
+ */
+export async function endKey(tx: Tx, id: string, actor: Actor): Promise<string | null> {
+  // Before the row, like everybody who grants.
+  await lockGrants(tx)
   const key = await lockApiKey(tx, tx.tenantId, id)
   if (!key) throw new WorkError('not_found')
   if (await revokeApiKey(tx, tx.tenantId, id, { graceSeconds: 0, replacedBy: null }))
     await appendEvents(tx, actor, await tx.clock(), [{ kind: 'key.revoked', ...ofItself(id, key.name), payload: { key_id: id } }])
+  const principal = { kind: key.principal_kind, id: key.principal_id }
+  return (await hasOtherKey(tx, principal)) ? null : `${principal.kind}:${principal.id}`
 }

@@ -3,7 +3,7 @@ import { nearestName, type Tier, WorkError } from '@work-manager/contract'
 import { uuidv7 } from 'uuidv7'
 import { ensureTenant, renderApiKeys } from './store.ts'
 import { systemActor } from '../kernel/store/events.ts'
-import type { Db, SystemDb } from '../kernel/store/tx.ts'
+import type { KernelTools } from '../kernel/tools.ts'
 import { describeTenants, type TenantRow, updateTier } from '../kernel/store/tenants.ts'
 import { defaultOverlapSeconds, endKey, issueKey, replaceKey } from './issue-key.ts'
 
@@ -39,7 +39,7 @@ export interface KeyAdmin {
   setTier(slug: string, tier: Tier): Promise<{ tier: Tier; before: Tier }>
 }
 
-export function createKeyAdmin({ db, system }: { db: Db; system: SystemDb }): KeyAdmin {
+export function createKeyAdmin({ db, system, keyEnded }: Pick<KernelTools, 'db' | 'system' | 'keyEnded'>): KeyAdmin {
   const tenant = async (slug: string, name: string, tier: Tier = 'default') => ({
     id: await ensureTenant(system, { id: uuidv7(), slug, name, tier }),
   })
@@ -70,7 +70,8 @@ export function createKeyAdmin({ db, system }: { db: Db; system: SystemDb }): Ke
     },
     async revoke(slug, id) {
       const { id: tenantId } = await tenant(slug, slug)
-      await db.transaction(tenantId, (tx) => endKey(tx, id, actor))
+      const keyless = await db.transaction(tenantId, (tx) => endKey(tx, id, actor))
+      if (keyless !== null) await keyEnded(tenantId, keyless, actor)
     },
   }
 }

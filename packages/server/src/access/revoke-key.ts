@@ -7,7 +7,7 @@ import { keyId } from './key-shapes.ts'
 /** Revoking twice is the same as once. */
 export const revokeKey = defineOperation({
   name: 'revoke_key',
-  summary: 'End a key now.',
+  summary: 'End a key now, and the leases of its holder unless another key of it works.',
   http: { method: 'POST', path: '/keys/:key/revoke', success: 200 },
   ability: 'admin:keys',
   idempotency: 'none',
@@ -16,9 +16,13 @@ export const revokeKey = defineOperation({
   tool: 'administration is not an agent’s work',
   input: Type.Object({ key: keyId }),
   output: Type.Object({ revoked: Type.Boolean() }),
-  handler: (context, input) =>
-    context.write(async (tx) => {
-      await endKey(tx, input.key, actorOf(context))
+  async handler(context, input) {
+    let keyless: string | null = null
+    const reply = await context.write(async (tx) => {
+      keyless = await endKey(tx, input.key, actorOf(context))
       return { status: 200, body: { revoked: true } }
-    }),
+    })
+    if (keyless !== null) await context.tools.keyEnded(context.principal.tenantId, keyless, actorOf(context))
+    return reply
+  },
 })

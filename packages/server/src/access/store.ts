@@ -1,7 +1,8 @@
 /** API keys and tenants. Only hashes are kept. */
 import type { Tier } from '@work-manager/contract'
 import sql from 'sql-template-tag'
-import type { Instant, Queryable, SystemDb } from '../kernel/store/tx.ts'
+import type { KeyEnd } from '../kernel/key-end.ts'
+import type { Instant, Queryable, SystemDb, Tx } from '../kernel/store/tx.ts'
 
 export interface ApiKeyRow {
   readonly tenant_id: string
@@ -31,6 +32,28 @@ export async function findApiKeysByHash(
       from wm.api_keys k join wm.tenants t on t.id = k.tenant_id where k.key_hash = any (${hashes as Buffer[]}::bytea[])`,
     'find_api_keys_by_hash',
   )
+}
+
+/** Those of the keys that no longer work, and why. */
+export function findKeyEnds(q: Queryable, tenantId: string, ids: readonly string[]): Promise<Array<{ id: string; why: KeyEnd }>> {
+  return q.query(
+    sql`select k.id, k.why from (select id, wm.key_end(${tenantId}, id) as why from unnest(${ids as string[]}::uuid[]) id) k where k.why is not null`,
+    'find_key_ends',
+  )
+}
+
+/** Nothing is granted while this is held: whoever grants looks at the keys under the same lock, shared. */
+export async function lockGrants(tx: Tx): Promise<void> {
+  await tx.query(sql`select pg_advisory_xact_lock(hashtextextended('wm.pauses|' || ${tx.tenantId}::uuid::text, 0))`, 'lock_grants')
+}
+
+export async function hasOtherKey(tx: Tx, principal: { readonly kind: string; readonly id: string }): Promise<boolean> {
+  const [row] = await tx.query<{ found: boolean }>(
+    sql`select exists (select from wm.api_keys k where k.tenant_id = ${tx.tenantId} and k.principal_kind = ${principal.kind}
+          and k.principal_id = ${principal.id} and wm.key_end(k.tenant_id, k.id) is null) as found`,
+    'has_other_key',
+  )
+  return row!.found
 }
 
 export interface NewApiKey {

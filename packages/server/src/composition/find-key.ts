@@ -1,8 +1,9 @@
 /** Keys by their hash, for the authenticator. */
 import type { KeyRow } from '../access/authenticate.ts'
 import { createBatcher } from '../kernel/batching/batcher.ts'
-import { type ApiKeyRow, findApiKeysByHash } from '../access/store.ts'
-import type { SystemDb } from '../kernel/store/tx.ts'
+import { type ApiKeyRow, findApiKeysByHash, findKeyEnds } from '../access/store.ts'
+import type { KeyEnd } from '../kernel/key-end.ts'
+import type { Db, SystemDb } from '../kernel/store/tx.ts'
 
 const asDate = (text: string | null): Date | null => (text === null ? null : new Date(text))
 const asKey = (row: ApiKeyRow): KeyRow => ({
@@ -30,3 +31,20 @@ export const createKeyLookUp = (system: SystemDb): ((hash: Buffer) => Promise<Ke
     maxBatch: 256,
     inFlightPerLane: 1,
   })
+
+/** Whether keys of callers who wait still work; they ask once a second each, so they ask together. */
+export function createKeyEnds(db: Db): (tenantId: string, keyId: string) => Promise<KeyEnd | null> {
+  const ask = createBatcher<{ readonly tenantId: string; readonly keyId: string }, KeyEnd | null>({
+    lane: ({ tenantId }) => tenantId,
+    async run(asked) {
+      const { tenantId } = asked[0]!
+      const ids = asked.map(({ keyId }) => keyId)
+      const ends = new Map((await db.read(tenantId, (q) => findKeyEnds(q, tenantId, ids))).map(({ id, why }) => [id, why]))
+      return ids.map((id) => ends.get(id) ?? null)
+    },
+    isCommon: () => true,
+    maxBatch: 256,
+    inFlightPerLane: 1,
+  })
+  return (tenantId, keyId) => ask({ tenantId, keyId })
+}

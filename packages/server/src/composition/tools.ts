@@ -22,7 +22,8 @@ import { topics } from '../ledger/topics.ts'
 import { readCluster } from '../kernel/store/cluster.ts'
 import type { Database } from '../kernel/store/database.ts'
 import type { Tracing } from '../tracing/tracing.ts'
-import { createKeyLookUp } from './find-key.ts'
+import { createKeyEnds, createKeyLookUp } from './find-key.ts'
+import { endAllLeases } from '../work/leases/end-leases.ts'
 import { settingsOf } from './settings.ts'
 
 export interface Parts {
@@ -60,12 +61,17 @@ export async function createTools(
     strangers: rateLimits.strangers,
     count: (outcome) => metrics.increment('cache_requests_total', { kind: 'keys', outcome }),
   })
+  const workSignal = hints ? tellReady(signal, (tenantId) => hints.readied(tenantId)) : signal
   const tools: Tools = {
     db: database.app,
     system: database.system,
     record: sequencer,
     types,
-    signal: hints ? tellReady(signal, (tenantId) => hints.readied(tenantId)) : signal,
+    signal: workSignal,
+    keyEnd: createKeyEnds(database.app),
+    async keyEnded(tenantId, principal, by) {
+      await endAllLeases({ db: database.app, signal: workSignal }, tenantId, { principal }, by, 'The key of its holder was revoked.')
+    },
     settings,
     log,
     metrics,

@@ -4,7 +4,9 @@ import type { TenantCache } from '../cache/cache.ts'
 import type { MetricsDriver } from '../metrics/metrics.ts'
 import type { RateLimits } from '../rate-limits/rate-limits.ts'
 import type { Tracing } from '../tracing/tracing.ts'
+import type { KeyEnd } from './key-end.ts'
 import type { WorkSignal } from './signals/work-signal.ts'
+import type { Actor } from './store/events.ts'
 import type { Db, SystemDb } from './store/tx.ts'
 
 /** Settings that verbs of any noun read. */
@@ -36,6 +38,10 @@ export interface KernelTools {
   readonly cache: TenantCache
   /** What is remembered of keys may be out of date: ask the database again. */
   forgetKeys(): void
+  /** Why the key no longer works, asked of the database; null while it does. */
+  keyEnd(tenantId: string, keyId: string): Promise<KeyEnd | null>
+  /** A principal lost its last key: what it holds is taken back. */
+  keyEnded(tenantId: string, principal: string, by: Actor): Promise<void>
   /** True once the process is shutting down: long polls end. */
   isDraining(): boolean
 }

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { errorCatalogue, WorkError } from '@work-manager/contract'
 import type { Principal, Provenance } from '../principal.ts'
 import type { Admission } from '../../rate-limits/admission.ts'
+import { keyEndRefusal } from '../key-end.ts'
 import { topics } from '../signals/work-signal.ts'
 import { completeAnswer, findAnswer, type KeptAnswer, keepAnswer, type KeyScope, reserveKey } from '../store/idempotency.ts'
 import { findNewestIntake } from '../store/event-count.ts'
@@ -49,6 +50,8 @@ export interface OperationAnswer {
 
 type Input = Record<string, unknown>
 
+const askKeyEveryMs = 1_000
+
 /** A committed answer, or the signal that it has still to be made. */
 class Replay extends Error {
   readonly answer: KeptAnswer
@@ -84,6 +87,8 @@ export class OperationCall implements OperationContext {
   private readonly ttlSeconds: number
   private correlation: string | undefined
   private answerLater = false
+  /** The key was good when the call began. */
+  private keyAskedAt = performance.now()
   private committed = false
 
   constructor(parts: OperationCallParts) {
@@ -138,6 +143,16 @@ export class OperationCall implements OperationContext {
       }
       throw error
     }
+  }
+
+  async wait(topic: string, ms: number): Promise<void> {
+    await this.tools.signal.wait(topic, ms, this.signal)
+    const { keyId, tenantId } = this.principal
+    const now = performance.now()
+    if (keyId === null || now - this.keyAskedAt < askKeyEveryMs) return
+    this.keyAskedAt = now
+    const end = await this.tools.keyEnd(tenantId, keyId)
+    if (end !== null) throw keyEndRefusal(end)
   }
 
   read<T>(work: (q: Queryable) => Promise<T>): Promise<T> {

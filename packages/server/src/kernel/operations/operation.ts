@@ -53,6 +53,11 @@ export interface OperationContext<T extends KernelTools = KernelTools> {
   readonly idempotency: IdempotencyKey | null
   /** Aborted when the caller went away (long polls stop). */
   readonly signal: AbortSignal
+  /**
+   * Waits for a wake-up on the topic, or `ms`, or until the caller goes away. The only way to wait: a caller whose key ended meanwhile
+   * hears nothing more. Refuses with: key_revoked, key_expired.
+   */
+  wait(topic: string, ms: number): Promise<void>
   /** Read in one short read-only transaction of the caller's tenant. */
   read<T>(work: (q: Queryable) => Promise<T>): Promise<T>
   /**

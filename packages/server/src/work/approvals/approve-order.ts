@@ -24,7 +24,9 @@ async function awaitApplied(context: WorkContext, id: string): Promise<Reply> {
   const { tools } = context
   const until = Date.now() + tools.settings.approveWaitMs
   for (;;) {
-    const settled = tools.signal.wait(topics.settled(id), Math.min(250, Math.max(1, until - Date.now())), context.signal)
+    const settled = context.wait(topics.settled(id), Math.min(250, Math.max(1, until - Date.now())))
+    // Nobody looks at it any more when the answer came first.
+    settled.catch(() => {})
     const seen = await context.read(async (q) => ({
       row: await findOrder(q, id),
       json: await renderOrder(q, id),

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { LeaseLimitReached, LeaseLimits } from '../leases/decide-limits.ts'
 import type { PauseInForce } from '../pauses/decide.ts'
+import type { KeyEnd } from '../../kernel/key-end.ts'
 import { asBatch } from './batch-span.ts'
 import { again, createBatcher } from '../../kernel/batching/batcher.ts'
 import { tellLeased } from './hinted-leases.ts'
@@ -28,7 +29,12 @@ export function batchedCheckouts(
     inFlightPerLane: 1,
     async run(requests) {
       const { tenantId, orderId, type, minPriority } = requests[0]!
-      const slots = requests.map((request, slot) => ({ slot, ...askerSlot(request), random: randomBytes(16).toString('base64url') }))
+      const slots = requests.map((request, slot) => ({
+        slot,
+        ...askerSlot(request),
+        key_id: request.keyId,
+        random: randomBytes(16).toString('base64url'),
+      }))
       // An order's own items are few and its row is locked anyway; a least priority is not what the hints are sorted by.
       const hinted = hints !== null && orderId === null && minPriority === null
       const candidates = hinted ? await hints.take(tenantId, type, requests.length) : null
@@ -63,6 +69,8 @@ export function batchedCheckouts(
             return { kind: 'limited', ...(JSON.parse(row.body) as LeaseLimitReached) }
           case 'paused':
             return { kind: 'paused', pause: JSON.parse(row.body) as PauseInForce }
+          case 'key_ended':
+            return { kind: 'key_ended', why: row.body as KeyEnd }
           default:
             return contended && askAgain(requests[slot]!) ? again : { kind: 'none' }
         }

@@ -1,4 +1,5 @@
 /** What the lease verbs ask of the hot path, and what it answers. */
+import type { KeyEnd } from '../../kernel/key-end.ts'
 import type { LeaseLimitReached } from '../leases/decide-limits.ts'
 import type { PauseInForce } from '../pauses/decide.ts'
 import type { LeaseFacts } from '../leases/decide.ts'
@@ -15,6 +16,8 @@ export interface Asker extends Pick<Actor, 'actorType' | 'actorId' | 'principal'
 }
 
 export interface CheckoutRequest extends Asker {
+  /** The key that asks; null: none, inside the process. Whether it still works is judged with the grant. */
+  readonly keyId: string | null
   readonly orderId: string | null
   readonly type: string | null
   readonly minPriority: number | null
@@ -29,6 +32,7 @@ export type CheckoutAnswer =
   | ({ readonly kind: 'leased' } & LeasedItem)
   | ({ readonly kind: 'limited' } & LeaseLimitReached)
   | { readonly kind: 'paused'; readonly pause: PauseInForce }
+  | { readonly kind: 'key_ended'; readonly why: KeyEnd }
   | { readonly kind: 'none' }
 
 export interface LeaseVerb extends Asker {

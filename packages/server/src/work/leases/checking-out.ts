@@ -4,6 +4,7 @@ import Type from 'typebox'
 import { limitRefusal } from './decide-limits.ts'
 import { pausedRefusal } from '../pauses/decide.ts'
 import type { CheckoutAnswer } from '../hot-path/requests.ts'
+import { keyEndRefusal } from '../../kernel/key-end.ts'
 import { topics } from '../topics.ts'
 import { askerOf } from './asker.ts'
 import type { McpTool, Reply } from '../../kernel/operations/operation.ts'
@@ -51,6 +52,8 @@ function refusalOf(answer: Exclude<CheckoutAnswer, { kind: 'leased' }>, agentId:
       return limitRefusal(answer, agentId)
     case 'paused':
       return pausedRefusal(answer.pause)
+    case 'key_ended':
+      return keyEndRefusal(answer.why)
     default:
       return new WorkError('no_items_available', { detail: none, retryAfterSeconds: 1 })
   }
@@ -59,7 +62,7 @@ function refusalOf(answer: Exclude<CheckoutAnswer, { kind: 'leased' }>, agentId:
 /** Without work, waits for a wake-up of this process or half a second (another process), until the time is over. */
 export async function checkout(context: WorkContext, wanted: Wanted, waitSeconds: number, none: string): Promise<Reply> {
   const { tools, principal } = context
-  const request = { ...askerOf(context, context.traceparent), ...wanted }
+  const request = { ...askerOf(context, context.traceparent), keyId: principal.keyId, ...wanted }
   const until = Date.now() + Math.min(waitSeconds, tools.settings.maxWaitSeconds) * 1000
   for (;;) {
     const answer = await tools.hotPath.checkout(request)
@@ -73,11 +76,12 @@ export async function checkout(context: WorkContext, wanted: Wanted, waitSeconds
       return { status: 200, json: `{"item":${json}}` }
     }
     const refusal = refusalOf(answer, request.agentId, none)
+    if (answer.kind === 'key_ended') throw refusal
     const left = until - Date.now()
     const over = () => context.signal.aborted || tools.isDraining()
     if (left <= 0 || over()) throw refusal
     // A lease that ends frees an item and room under a limit alike; a lifted pause wakes as well.
-    await tools.signal.wait(topics.ready(principal.tenantId), Math.min(left, 500), context.signal)
+    await context.wait(topics.ready(principal.tenantId), Math.min(left, 500))
     // Nobody would hear of an item that is leased to a caller who hung up.
     if (over()) throw refusal
   }

@@ -4,7 +4,9 @@ import { type Actor, appendEvents, type NewEvent, ofItem } from '../../kernel/st
 import { moveItems } from '../items/store.ts'
 import { findLeases, type LeaseFilter, type LeaseRow, lockLeases } from './store.ts'
 import { lockOrders } from '../orders/store.ts'
+import { topics } from '../topics.ts'
 import type { Tx } from '../../kernel/store/tx.ts'
+import type { WorkTools } from '../tools.ts'
 import { reopenIdleOrder } from '../orders/order-flow.ts'
 
 /** The items are ready for the next agent, the holders' tokens are dead. `more`: others matched, too. */
@@ -46,4 +48,25 @@ export async function endLeases(
   for (const order of orders) events.push(...(await reopenIdleOrder(tx, order, at, actor)))
   await appendEvents(tx, actor, at, events)
   return { leases, more: candidates.length > most }
+}
+
+const batch = 500
+
+/** All leases of a filter, a batch at a time: nothing of it is granted any more. Returns how many ended. */
+export async function endAllLeases(
+  tools: Pick<WorkTools, 'db' | 'signal'>,
+  tenantId: string,
+  filter: LeaseFilter,
+  actor: Actor,
+  reason: string,
+): Promise<number> {
+  let ended = 0
+  for (let more = true; more;) {
+    const done = await tools.db.transaction(tenantId, (tx) => endLeases(tx, filter, batch, actor, reason))
+    ended += done.leases.length
+    more = done.more
+  }
+  tools.signal.wake(topics.ready(tenantId))
+  tools.signal.wake(topics.facts)
+  return ended
 }

@@ -7,6 +7,8 @@ export interface LeaseFilter {
   readonly agentId?: string | undefined
   /** An agent id, or the principal behind it (`service:crm`). */
   readonly holder?: string | undefined
+  /** The principal alone, whatever agent id it named. */
+  readonly principal?: string | undefined
   readonly orderId?: string | undefined
   readonly orderType?: string | undefined
   /** Only leases whose holder gave no sign of life for this long. */
@@ -36,6 +38,7 @@ function matching(filter: LeaseFilter): Sql {
   const wheres = [sql`i.tenant_id = wm.current_tenant()`, sql`i.leased`]
   if (filter.agentId !== undefined) wheres.push(sql`i.leased_by_agent_id = ${filter.agentId}`)
   if (filter.holder !== undefined) wheres.push(sql`${filter.holder} in (i.leased_by_agent_id, i.leased_by_principal)`)
+  if (filter.principal !== undefined) wheres.push(sql`i.leased_by_principal = ${filter.principal}`)
   if (filter.orderId !== undefined) wheres.push(sql`i.order_id = ${filter.orderId}`)
   if (filter.orderType !== undefined) wheres.push(sql`i.order_type = ${filter.orderType}`)
   if (filter.silentForSeconds !== undefined)

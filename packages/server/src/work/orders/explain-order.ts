@@ -76,6 +76,7 @@ export const explainOrder = defineOperation({
     title: 'Why does it not move?',
     advice: 'With wait: answers when the order is settled, or after that many seconds; clients that know tasks get one.',
   },
+  waits: true,
   input: Type.Object({
     order: orderId,
     wait: Type.Optional(
@@ -91,7 +92,7 @@ export const explainOrder = defineOperation({
       const left = until - Date.now()
       if (body.settled || left <= 0 || context.signal.aborted || tools.isDraining()) return { status: 200, body }
       // A wake-up only comes for what this process applied; the rest is seen half a second later.
-      await tools.signal.wait(topics.settled(body.order_id), Math.min(left, 500), context.signal)
+      await context.wait(topics.settled(body.order_id), Math.min(left, 500))
     }
   },
 })

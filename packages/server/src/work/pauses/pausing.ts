@@ -1,13 +1,11 @@
 /** What a pause does after it is set: leases of its scope end, and what is already on its way to the outside is waited for. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { topics } from '../topics.ts'
 import { type Actor, systemActor } from '../../kernel/store/events.ts'
 import type { LeaseFilter } from '../leases/store.ts'
 import { countRunningEffects, type PauseTarget, putPauseOfEverything, removePauseOfEverything } from './store.ts'
 import type { WorkTools } from '../tools.ts'
-import { endLeases } from '../leases/end-leases.ts'
+import { endAllLeases } from '../leases/end-leases.ts'
 
-const batch = 500
 /** An outside call that runs longer is not waited for, but counted in the answer. */
 const longestWaitMs = 3000
 const lookEveryMs = 50
@@ -26,14 +24,7 @@ export async function enforcePause(
   actor: Actor,
   reason: string,
 ): Promise<{ leasesEnded: number; effectsRunning: number }> {
-  let leasesEnded = 0
-  for (let more = true; more;) {
-    const ended = await tools.db.transaction(tenantId, (tx) => endLeases(tx, leasesOf(target), batch, actor, reason))
-    leasesEnded += ended.leases.length
-    more = ended.more
-  }
-  tools.signal.wake(topics.ready(tenantId))
-  tools.signal.wake(topics.facts)
+  const leasesEnded = await endAllLeases(tools, tenantId, leasesOf(target), actor, reason)
   if (target.scope === 'agent') return { leasesEnded, effectsRunning: 0 }
   const type = target.scope === 'type' ? target.subject : undefined
   const until = Date.now() + longestWaitMs
