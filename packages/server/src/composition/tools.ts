@@ -45,7 +45,10 @@ export async function createTools(
   const { types, log, database, redis, metrics, tracing, signal, isDraining } = parts
   const settings = settingsOf(config, types)
   const { epoch, id: clusterId } = await readCluster(database.system)
-  const hints = config.lease.backend === 'redis' && redis ? createRedisLeaseHints({ redis, db: database.app, log, metrics }) : null
+  const hints =
+    config.lease.backend === 'redis' && redis
+      ? createRedisLeaseHints({ redis, db: database.app, log, metrics, secret: `${clusterId} ${epoch}` })
+      : null
   if (hints) database.onLeasesChanged((tenantId, itemIds) => hints.changed(tenantId, itemIds))
   const sequencer = createSequencer(database.system, metrics, { log, onNumbered: () => signal.wake(topics.numbered) })
   const rateLimits = createRateLimits({

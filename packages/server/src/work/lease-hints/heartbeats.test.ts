@@ -94,6 +94,34 @@ describe.skipIf(!(await isInstalled('redis-server')))('with lease.backend = redi
     expect((await answeredWithoutDatabase(elsewhere, item))?.status).toBe(200)
   })
 
+  it.each<[string, (note: Record<string, string>, item: Leased) => Record<string, string>]>([
+    ['another end', (note) => ({ ...note, until: '9999999999999999', promised: '9999999999999999' })],
+    ['another holder', (note) => ({ ...note, agent: 'wren', principal: 'agent:wren' })],
+    ['no numbers', (note) => ({ ...note, ttl: 'long', until: 'never', promised: 'always' })],
+    ['no signature', (note) => Object.fromEntries(Object.entries(note).filter(([name]) => name !== 'sig'))],
+    ['the signature of another note', (note) => ({ ...note, sig: 'A'.repeat(note.sig!.length) })],
+  ])('does not believe a note that somebody else wrote: %s', async (what, poison) => {
+    const { redis, robin, wren, beat, noteOf, begun, rowOf } = stage
+    const item = await begun()
+    const key = (await noteOf(item))!
+    const note = poison({ ...(await redis.client.hGetAll(key)) }, item)
+    await redis.client.del(key)
+    await redis.client.hSet(key, note)
+    const answer = await beat(what === 'another holder' ? wren : robin, item)
+    if (what === 'another holder') expect(answer.body.code).toBe('lease_error')
+    else expect(microsOf(answer.body.lease_expires_at)).toBe(Number((await rowOf(item)).micros))
+  })
+
+  it('promises no more than a lease from now, whatever a note says was promised', async () => {
+    const { redis, robin, beat, noteOf, begun, rowOf } = stage
+    const item = await begun()
+    await redis.client.hSet((await noteOf(item))!, 'promised', '9999999999999999')
+    const { ttl } = await redis.client.hGetAll((await noteOf(item))!)
+    const answer = await beat(robin, item)
+    expect(answer.status).toBe(200)
+    expect(microsOf(answer.body.lease_expires_at) - Number((await rowOf(item)).micros)).toBeLessThanOrEqual(Number(ttl))
+  })
+
   it('asks the database when less than half of the time is left of what it has confirmed', async () => {
     const { redis, robin, noteOf, begun, answeredWithoutDatabase } = stage
     const item = await begun()
@@ -159,7 +187,7 @@ describe.skipIf(!(await isInstalled('redis-server')))('with lease.backend = redi
     const { redis, here, noteOf, lease } = stage
     const log = pino({ level: 'silent' })
     const connection = await openRedis({ url: redis.url, prefix: 'work:', roles: ['leases'], log })
-    const hints = createRedisLeaseHints({ redis: connection, db: here.manager.tools.db, log, metrics: nullMetrics })
+    const hints = createRedisLeaseHints({ redis: connection, db: here.manager.tools.db, log, metrics: nullMetrics, secret: 'of the test' })
     const { id: tenantId } = await here.manager.tenants.ensure('acme', 'acme')
     const item = await lease()
     const request = { tenantId, itemId: item.id, token: item.lease_token, agentId: 'robin', principal: 'agent:robin' }

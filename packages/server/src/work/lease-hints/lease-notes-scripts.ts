@@ -1,22 +1,25 @@
 /**
  * What Redis does about heartbeats, each script one step. A note is a hash per item, written only after the database judged a heartbeat
  * good: whose lease it is (token, agent, principal; `bare`: a claim without token is good, too), its `ttl`, `until` when the database keeps
- * it, the latest end that was `promised`, and `n`, how many heartbeats were absorbed. All times are the database's, in microseconds, and come
+ * it, the latest end that was `promised`, `n`, how many heartbeats were absorbed, and `sig`: what the processes know each other's notes by,
+ * since anybody who reaches Redis can write one. All times are the database's, in microseconds, and come
  * from the caller; `dirty` holds the notes with heartbeats that the database has not heard of.
  */
 import { defineScript } from '../../redis/script.ts'
 
 /**
  * KEYS: dirty, notes. ARGV: the earliest and latest that the database's clock can show; token, agent, principal for each note.
- * Answers for each: the promised end, or why the database must be asked.
+ * Answers for each: the promised end and what was signed (token, bare, ttl, until, sig), by lines; or why the database must be asked.
  */
 export const absorbScript = defineScript(`
 local earliest, latest = tonumber(ARGV[1]), tonumber(ARGV[2])
 local out = {}
 for i = 2, #KEYS do
   local a = 3 * i - 3
-  local n = redis.call('HMGET', KEYS[i], 'token', 'agent', 'principal', 'bare', 'ttl', 'until', 'promised')
+  local n = redis.call('HMGET', KEYS[i], 'token', 'agent', 'principal', 'bare', 'ttl', 'until', 'promised', 'sig')
   if not (n[1] and n[2] == ARGV[a + 1] and n[3] == ARGV[a + 2] and (n[1] == ARGV[a] or (ARGV[a] == '' and n[4] == '1'))) then
+    out[i - 1] = 'unknown'
+  elseif not (tonumber(n[5]) and tonumber(n[6]) and tonumber(n[7]) and n[8]) then
     out[i - 1] = 'unknown'
   elseif 2 * (tonumber(n[6]) - latest) < tonumber(n[5]) then
     out[i - 1] = 'near'
@@ -25,21 +28,21 @@ for i = 2, #KEYS do
     redis.call('HSET', KEYS[i], 'promised', till)
     redis.call('HINCRBY', KEYS[i], 'n', 1)
     redis.call('ZADD', KEYS[1], 'NX', 0, KEYS[i])
-    out[i - 1] = till
+    out[i - 1] = table.concat({ till, n[1], n[4] or '', n[5], n[6], n[8] }, '\\n')
   end
 end
 return out`)
 
-/** KEYS: notes. ARGV for each: token, agent, principal, bare, ttl, until, milliseconds until then, tenant, item. */
+/** KEYS: notes. ARGV for each: token, agent, principal, bare, ttl, until, milliseconds until then, tenant, item, signature. */
 export const noteScript = defineScript(`
 local function grant(token)
   local epoch, generation = string.match(token, '^wl%.(%d+)%.(%d+)%.')
   return tonumber(epoch) or 0, tonumber(generation) or 0
 end
 for i = 1, #KEYS do
-  local a = 9 * i - 8
-  local token, till, promised = ARGV[a], ARGV[a + 5], ARGV[a + 5]
-  local old = redis.call('HMGET', KEYS[i], 'token', 'until', 'promised')
+  local a = 10 * i - 9
+  local token, till, promised, sig = ARGV[a], ARGV[a + 5], ARGV[a + 5], ARGV[a + 9]
+  local old = redis.call('HMGET', KEYS[i], 'token', 'until', 'promised', 'sig')
   local late = false
   if old[1] and old[1] ~= token then
     local e, g = grant(token)
@@ -48,12 +51,12 @@ for i = 1, #KEYS do
     late = oe > e or (oe == e and og > g)
     if not late then redis.call('DEL', KEYS[i]) end
   elseif old[1] then
-    if tonumber(old[2]) > tonumber(till) then till = old[2] end
-    if tonumber(old[3]) > tonumber(promised) then promised = old[3] end
+    if (tonumber(old[2]) or 0) > tonumber(till) then till, sig = old[2], old[4] or '' end
+    if (tonumber(old[3]) or 0) > tonumber(promised) then promised = old[3] end
   end
   if not late then
     redis.call('HSET', KEYS[i], 'token', token, 'agent', ARGV[a + 1], 'principal', ARGV[a + 2], 'bare', ARGV[a + 3], 'ttl', ARGV[a + 4],
-      'until', till, 'promised', promised, 'tenant', ARGV[a + 7], 'item', ARGV[a + 8])
+      'until', till, 'promised', promised, 'tenant', ARGV[a + 7], 'item', ARGV[a + 8], 'sig', sig)
     redis.call('HSETNX', KEYS[i], 'n', 0)
     redis.call('PEXPIRE', KEYS[i], ARGV[a + 6])
   end

@@ -1,11 +1,12 @@
 /** Heartbeats that Redis answers: notes of leases that the database has confirmed, and who may be answered from them. */
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Metrics } from '../../metrics/metrics.ts'
 import type { RedisConnection } from '../../redis/connection.ts'
 import { runScript } from '../../redis/script.ts'
 import type { Asking } from './asking.ts'
 import { type DatabaseClock, instantOf, microsOf, ticks } from './database-clock.ts'
-import type { LeaseHints } from './lease-hints.ts'
+import type { Heartbeat, LeaseHints } from './lease-hints.ts'
 import { absorbScript, dropScript, noteScript } from './lease-notes-scripts.ts'
 
 export type LeaseNotes = Pick<LeaseHints, 'granted' | 'absorb' | 'judged' | 'changed'>
@@ -17,6 +18,8 @@ export function createLeaseNotes(tools: {
   readonly ask: Asking
   readonly clock: DatabaseClock
   readonly metrics: Metrics
+  /** Known to the processes on this database, and to nobody who only reaches Redis. */
+  readonly secret: string
   /** Called when heartbeats wait to be written behind. */
   onAbsorbed(): void
 }): LeaseNotes & { readonly dirtyKey: string } {
@@ -27,6 +30,23 @@ export function createLeaseNotes(tools: {
   const untouched = new LRUCache<string, true>({ max: 20_000 })
   /** When leases changed that this process knows of: a judgement that was under way then is no longer news. */
   const changedAt = new LRUCache<string, number>({ max: 20_000, ttl: rememberedMs })
+
+  /** Of what the database confirmed, all of it: a note that says anything else was not written by one of us. */
+  const sign = (who: Omit<Heartbeat, 'token'>, confirmed: readonly string[]): string =>
+    createHmac('sha256', tools.secret)
+      .update(JSON.stringify([who.tenantId, who.itemId, who.agentId, who.principal, ...confirmed]))
+      .digest('base64url')
+
+  /** The end that a note promises, where it is one of ours. Never later than a lease from now lasts, whatever it says. */
+  function believed(request: Heartbeat, told: unknown, latest: number): number | null {
+    if (typeof told !== 'string') return null
+    const [end, token, bare, ttl, until, signature] = told.split('\n')
+    if (signature === undefined || !/^\d{1,16}$/.test(end!)) return null
+    const ours = Buffer.from(sign(request, [token!, bare!, ttl!, until!]))
+    const theirs = Buffer.from(signature)
+    if (ours.length !== theirs.length || !timingSafeEqual(ours, theirs)) return null
+    return Math.min(Number(end), latest + Number(ttl))
+  }
 
   return {
     dirtyKey,
@@ -63,8 +83,8 @@ export function createLeaseNotes(tools: {
         return answers
       }
       asked.forEach((n, place) => {
-        const end = Number(told[place])
-        if (Number.isSafeInteger(end)) answers[n] = instantOf(end)
+        const end = believed(requests[n]!, told[place], now!.latest)
+        if (end !== null) answers[n] = instantOf(end)
       })
       const absorbed = answers.filter((answer) => answer !== null).length
       const near = told.filter((one) => one === 'near').length
@@ -90,16 +110,21 @@ export function createLeaseNotes(tools: {
             kept.map(({ request }) => noteOf(request.tenantId, request.itemId)),
             kept.flatMap((verdict) => {
               const until = microsOf(verdict.expiresAt!)
+              const { tenantId, itemId } = verdict.request
+              const bare = verdict.requiresToken ? '0' : '1'
+              const ttl = String(verdict.ttlSeconds * 1_000_000)
+              const who = { tenantId, itemId, agentId: verdict.agentId!, principal: verdict.principal! }
               return [
                 verdict.token!,
                 verdict.agentId!,
                 verdict.principal!,
-                verdict.requiresToken ? '0' : '1',
-                String(verdict.ttlSeconds * 1_000_000),
+                bare,
+                ttl,
                 String(until),
                 String(Math.max(1, Math.floor((until - microsOf(verdict.decidedAt)) / 1000))),
-                verdict.request.tenantId,
-                verdict.request.itemId,
+                tenantId,
+                itemId,
+                sign(who, [verdict.token!, bare, ttl, String(until)]),
               ]
             }),
           ),

@@ -60,7 +60,7 @@ describe.skipIf(!(await isInstalled('redis-server')))('with lease.backend = redi
       },
     }
     return {
-      ...createRedisLeaseHints({ redis: connection, db: counting, log, metrics: nullMetrics, freshMs: 60_000 }),
+      ...createRedisLeaseHints({ redis: connection, db: counting, log, metrics: nullMetrics, secret: 'of the test', freshMs: 60_000 }),
       questions: () => asked,
     }
   }
@@ -171,6 +171,29 @@ describe.skipIf(!(await isInstalled('redis-server')))('with lease.backend = redi
     const next = await Promise.all(Array.from({ length: 20 }, () => checkout()))
     expect(new Set(next.map((item) => item.id))).toEqual(new Set(order.slice(1, 21)))
   })
+  it.each([
+    [
+      'no ids',
+      async (key: string) =>
+        redis.client.zAdd(
+          key,
+          ['garbage', '', "'; drop table", '0'].map((value) => ({ score: 0, value })),
+        ),
+    ],
+    ['no set', async (key: string) => redis.client.set(key, 'garbage')],
+  ])('checks out all the same when Redis holds %s', async (_, poison) => {
+    const proposed = await proposer.post('/propose', { type: 'test.essay', payload: { titles: ['one', 'two'] } })
+    // Takes one, and fills the set.
+    expect((await robin.post('/checkout', {})).status).toBe(200)
+    for (const key of await redis.client.keys('*:ready:*')) {
+      await redis.client.del(key)
+      await poison(key)
+    }
+    const answer = await robin.post('/checkout', {})
+    expect(answer.status, answer.text).toBe(200)
+    expect(answer.body.item.order_id).toBe(proposed.body.order.id)
+  })
+
   it('asks the database alone for an order, for a least priority, and while Redis is away', async () => {
     await propose(3, { priority: 5 })
     await propose(1, { priority: 9 })

@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import type { Metrics } from '../../metrics/metrics.ts'
 import type { RedisConnection } from '../../redis/connection.ts'
 import { runScript } from '../../redis/script.ts'
+import { uuidPattern } from '../../kernel/operations/cursor.ts'
 import { findReadyItems } from './ready-items.store.ts'
 import type { Db } from '../../kernel/store/tx.ts'
 import type { Asking } from './asking.ts'
@@ -29,6 +30,12 @@ const turnMs = 1_000
 const wrongRestMs = 1_000
 /** Older than anything: the set is not fresh, and asking tells the time. */
 const unknownTime = Number.MAX_SAFE_INTEGER
+
+/** Anybody who reaches Redis can write there: what is no id is no hint. */
+function idsAmong(told: readonly unknown[], wanted: number): string[] | null {
+  const ids = told.filter((one): one is string => typeof one === 'string' && uuidPattern.test(one)).slice(0, wanted)
+  return ids.length > 0 ? ids : null
+}
 
 export function createReadySets(tools: {
   readonly redis: RedisConnection
@@ -96,12 +103,12 @@ export function createReadySets(tools: {
       const told = await ask((client) =>
         runScript<string[]>(client, takeScript, keys, [wanted, now, freshMicros, restMicros, turnMs].map(String)),
       )
-      if (told === null) return null
-      if (told[0] === 'given') return told.slice(1)
+      if (!Array.isArray(told)) return null
+      if (told[0] === 'given') return idsAmong(told.slice(1), wanted)
       if (told[0] !== 'ask') return null
       try {
         const ids = await fill(keys, tenantId, type, wanted, told[1]!)
-        return ids !== null && ids.length > 0 ? ids : null
+        return Array.isArray(ids) ? idsAmong(ids, wanted) : null
       } catch (error) {
         // The checkout itself asks the database next, and tells its caller.
         log.debug({ component: 'leases', err: error }, 'the head of the queue could not be read for a hint')

@@ -20,13 +20,15 @@ export function createRedisLeaseHints(tools: {
   readonly db: Db
   readonly log: Logger
   readonly metrics: Metrics
+  /** Known to the processes on this database alone. */
+  readonly secret: string
   /** How long hints on ready items count; a second unless said otherwise. */
   readonly freshMs?: number
 }): RedisLeaseHints {
-  const { redis, db, log, metrics } = tools
+  const { redis, db, log, metrics, secret } = tools
   const ask = createAsking(redis, log)
   const clock = createDatabaseClock()
-  const notes = createLeaseNotes({ redis, ask, clock, metrics, onAbsorbed: () => behind.wake() })
+  const notes = createLeaseNotes({ redis, ask, clock, metrics, secret, onAbsorbed: () => behind.wake() })
   const behind = createWriteBehind({ ask, dirtyKey: notes.dirtyKey, log })
   const { take, tried, readied } = createReadySets({
     redis,
