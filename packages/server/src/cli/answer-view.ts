@@ -1,7 +1,7 @@
 /** Answers of the server as people read them; programs get the JSON as it came. */
 import type { Event, Item, Order } from './answers.ts'
 import type { Context } from './context.ts'
-import { inertJson, inertLine } from './inert-text.ts'
+import { inertJson, inertLine } from '../log/inert-text.ts'
 import { orderLines } from './order-view.ts'
 import type { Column } from './table.ts'
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { CliError, exitOfStatus } from './cli-error.ts'
-import { inertLine } from './inert-text.ts'
+import { inertLine } from '../log/inert-text.ts'
 
 export interface ApiTarget {
   /** Base of the work routes, such as http://127.0.0.1:7420/api/work. */

@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -124,6 +124,24 @@ describe('configuration', () => {
 })
 
 describe('talking to a server', () => {
+  test('the key of this machine goes to its own server only', async () => {
+    await mkdir(path.join(cwd, '.work-manager'), { recursive: true, mode: 0o700 })
+    await writeFile(path.join(cwd, '.work-manager', 'reviewer.key'), 'wm_p_of_this_machine\n', { mode: 0o600 })
+    const elsewhere = await run(['orders', '--url', 'http://192.0.2.1:7420'])
+    expect(elsewhere.code).toBe(4)
+    expect(elsewhere.stderr).toContain('No API key was given for http://192.0.2.1:7420')
+    const fromEnvironment = await run(['orders'], { env: { WORK_MANAGER_URL: 'http://127.0.0.1.example:7420' } })
+    expect(fromEnvironment.code).toBe(4)
+    // Here nobody listens, but the key would have been sent.
+    expect((await run(['orders', '--url', 'http://127.0.0.1:1'])).code).toBe(7)
+    await writeFile(path.join(cwd, '.work-manager', 'server-url'), 'http://192.0.2.1:1\n')
+    await chmod(path.join(cwd, '.work-manager', 'reviewer.key'), 0o644)
+    const open = await run(['orders', '--url', 'http://127.0.0.1:1'])
+    expect(open.code).toBe(4)
+    expect(open.stderr).toContain('Others can read the key file')
+    await rm(path.join(cwd, '.work-manager'), { recursive: true })
+  })
+
   test('without a key it says where it looked, and ends with 4', async () => {
     const { code, stderr } = await run(['orders'])
     expect(code).toBe(4)

@@ -1,11 +1,10 @@
 /** What every command gets: the output, the global options, the configuration and the connection, each made when first needed. */
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config, ReadConfig } from '../config/index.ts'
 import { readTraceparent } from '../tracing/traceparent.ts'
 import { ApiClient } from './api-client.ts'
 import { CliError } from './cli-error.ts'
-import { readServerAddress, reviewerKeyFile } from './local-files.ts'
+import { readPrivate, readServerAddress, reviewerKeyFile } from './local-files.ts'
 import type { Output } from './output.ts'
 
 export interface GlobalOptions {
@@ -70,7 +69,7 @@ export class Context {
   async client(key?: { text: string; from: string }): Promise<ApiClient> {
     const address = await this.url()
     const base = new URL(address).pathname === '/' ? `${address}/api/work` : address
-    const { text, from } = key ?? (await this.#key())
+    const { text, from } = key ?? (await this.#key(address))
     return new ApiClient({
       base,
       key: text,
@@ -89,10 +88,12 @@ export class Context {
     return fromEnvironment === undefined ? undefined : judged(fromEnvironment, 'WORK_MANAGER_KEY')
   }
 
-  async #key(): Promise<{ text: string; from: string }> {
+  async #key(address: string): Promise<{ text: string; from: string }> {
     const named = await this.namedKey()
     if (named !== undefined) return named
-    const file = reviewerKeyFile((await this.config()).database.data_directory)
+    const directory = (await this.config()).database.data_directory
+    const file = reviewerKeyFile(directory)
+    await assertIsLocal(address, directory)
     return judged(
       await keyIn(
         file,
@@ -109,10 +110,25 @@ export class Context {
   }
 }
 
+/** The key of the person at this machine goes to the server of this machine and nowhere else, whatever a flag or the environment names. */
+async function assertIsLocal(address: string, directory: string): Promise<void> {
+  const { hostname, origin } = new URL(address)
+  if (/^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname)) return
+  const own = await readServerAddress(directory)
+  if (own !== undefined && new URL(own).origin === origin) return
+  throw new CliError(
+    'permission',
+    'auth_required',
+    `No API key was given for ${origin}; the key of this machine is sent to its own server only.`,
+    'Give a key of that server with --key-file or WORK_MANAGER_KEY (`work-manager keys create` makes one there).',
+  )
+}
+
 async function keyIn(file: string, absent?: () => CliError): Promise<string> {
   try {
-    return await readFile(file, 'utf8')
+    return await readPrivate(file)
   } catch (cause) {
+    if (cause instanceof CliError) throw cause
     const { code } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' && absent !== undefined) throw absent()
     throw new CliError(

@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { announceServer, demoKeysFile, readIfThere, readServerAddress, writePrivately } from './local-files.ts'
+import { announceServer, demoKeysFile, readIfThere, readPrivate, readServerAddress, writePrivately } from './local-files.ts'
 import { readDemoKeys } from './local-keys.ts'
 
 let directory: string
@@ -18,6 +18,17 @@ test.skipIf(process.platform === 'win32')('a private file is readable by its own
   expect((await stat(path.dirname(file))).mode & 0o777).toBe(0o700)
   expect(await readdir(path.dirname(file))).toEqual(['reviewer.key'])
 })
+
+test.skipIf(process.platform === 'win32').each([0o644, 0o640, 0o620, 0o602])(
+  'a key file that others can reach (%o) is refused',
+  async (mode) => {
+    const file = path.join(directory, 'reviewer.key')
+    await writePrivately(file, 'wm_p_x\n')
+    expect(await readPrivate(file)).toBe('wm_p_x\n')
+    await chmod(file, mode)
+    await expect(readPrivate(file)).rejects.toMatchObject({ code: 'key_file_open', fix: expect.stringContaining(`chmod 600 '${file}'`) })
+  },
+)
 
 test('an absent file is no failure', async () => {
   expect(await readIfThere(path.join(directory, 'nothing'))).toBeUndefined()
@@ -45,7 +56,7 @@ test('a damaged address file counts as absent', async () => {
 test.each(['', '{"agents":["a"]}', '{"agents":["a","b"],"reviewer":"r","proposer":"p"}', 'null', '[]'])(
   'demo keys that are not whole (%j) count as absent',
   async (text) => {
-    await writeFile(demoKeysFile(directory), text)
+    await writeFile(demoKeysFile(directory), text, { mode: 0o600 })
     expect(await readDemoKeys(directory)).toBeUndefined()
   },
 )

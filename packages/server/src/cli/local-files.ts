@@ -1,6 +1,7 @@
 /** The files that a server leaves in its data directory for the commands of the same user: where it listens, and keys (mode 0600). */
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { CliError } from './cli-error.ts'
 
 const addressFile = (directory: string) => path.join(directory, 'server-url')
 
@@ -18,6 +19,46 @@ export async function writePrivately(file: string, text: string): Promise<void> 
     await rename(unfinished, file)
   } catch (error) {
     await rm(unfinished, { force: true })
+    throw error
+  }
+}
+
+/**
+ * The text of a file that holds keys. Whoever else can read it has the key, and whoever else can write it chooses to whom we say what.
+ * Refuses with: key_file_open.
+ */
+export async function readPrivate(file: string): Promise<string> {
+  const handle = await open(file, 'r')
+  try {
+    const { mode, uid } = await handle.stat()
+    const me = process.getuid?.()
+    // Windows says nothing about others in the mode.
+    if (me !== undefined && (mode & 0o077) !== 0)
+      throw new CliError(
+        'permission',
+        'key_file_open',
+        `Others can read the key file ${file} (mode ${(mode & 0o777).toString(8).padStart(4, '0')}).`,
+        `Close it with chmod 600 '${file}', and rotate the key if others may have read it.`,
+      )
+    if (me !== undefined && uid !== me && uid !== 0 && me !== 0)
+      throw new CliError(
+        'permission',
+        'key_file_open',
+        `The key file ${file} belongs to another user (uid ${uid}).`,
+        'Use a key file of your own.',
+      )
+    return await handle.readFile('utf8')
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The same, or undefined when there is none. */
+export async function readPrivateIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readPrivate(file)
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error
   }
 }

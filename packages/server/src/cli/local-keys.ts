@@ -4,7 +4,7 @@ import { everyFamily } from '@work-manager/contract'
 import type { WorkManager } from '../main.ts'
 import { CliError } from './cli-error.ts'
 import type { NewKey } from './key-store.ts'
-import { demoKeysFile, readIfThere, reviewerKeyFile, writePrivately } from './local-files.ts'
+import { demoKeysFile, readPrivateIfThere, reviewerKeyFile, writePrivately } from './local-files.ts'
 import { localTenant } from './local-tenant.ts'
 import type { RunningServer } from './running-server.ts'
 
@@ -31,7 +31,7 @@ const demo = {
 /** Makes sure that reviewer.key works: the key of the person at this terminal, who may decide and manage keys. */
 export async function ensureReviewerKey({ manager, config, url }: RunningServer): Promise<void> {
   const file = reviewerKeyFile(config.database.data_directory)
-  const present = (await readIfThere(file))?.trim()
+  const present = (await readPrivateIfThere(file))?.trim()
   if (present !== undefined && (await works(url, config.server.base_paths[0] as string, present))) return
   const person = userInfo().username.replace(/[^\w.-]/g, '_') || 'local'
   await writePrivately(
@@ -62,7 +62,8 @@ export async function ensureDemoKeys({ manager, config, url }: RunningServer): P
 
 /** The demo's keys as an earlier start left them. */
 export async function readDemoKeys(directory: string): Promise<DemoKeys | undefined> {
-  const text = await readIfThere(demoKeysFile(directory)).catch((cause: NodeJS.ErrnoException) => {
+  const text = await readPrivateIfThere(demoKeysFile(directory)).catch((cause: NodeJS.ErrnoException) => {
+    if (cause instanceof CliError) throw cause
     throw new CliError(
       'permission',
       'key_file_unreadable',

@@ -1,7 +1,7 @@
 /** An order as a reviewer sees it: everything that bears on the decision, in our words around the agent's inert text. */
 import type { Item, Order } from './answers.ts'
 import type { Output } from './output.ts'
-import { inertJson, inertLine } from './inert-text.ts'
+import { inertJson, inertLine } from '../log/inert-text.ts'
 
 const longest = 400
 const mostEntries = 25

@@ -2,7 +2,7 @@
 import { isatty } from 'node:tty'
 import picocolors from 'picocolors'
 import { exitCodes, type CliError } from './cli-error.ts'
-import { inertJson, inertText } from './inert-text.ts'
+import { inertJson, inertText, lastLook } from '../log/inert-text.ts'
 import { tableLines, type Column } from './table.ts'
 
 export interface Streams {
@@ -32,14 +32,14 @@ export class Output {
     }
   }
 
-  /** A line for people; text of others must be made inert before. */
+  /** A line for people. Text of others is made inert before, on one line; what was forgotten is made so here. */
   line(text = ''): void {
-    this.streams.stdout.write(`${text}\n`)
+    this.streams.stdout.write(`${lastLook(text, this.paint.isColorSupported)}\n`)
   }
 
   /** A remark that must not end up in a pipe. */
   note(text: string): void {
-    this.streams.stderr.write(`${text}\n`)
+    this.streams.stderr.write(`${lastLook(text, this.paint.isColorSupported)}\n`)
   }
 
   /** The answer of a command: `value` for programs, whatever `people` writes for a terminal. */

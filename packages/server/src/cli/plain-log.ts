@@ -1,6 +1,6 @@
 /** The log for people who watch: one plain line per message on stderr. */
 import { pino, type Logger } from 'pino'
-import { inertLine } from './inert-text.ts'
+import { inertLine } from '../log/inert-text.ts'
 import type { Output } from './output.ts'
 
 export function plainLog(out: Output, level: string): Logger {

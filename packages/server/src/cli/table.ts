@@ -1,5 +1,5 @@
 /** Tables for terminals of any width: columns where they fit, one block per row where they do not. */
-import { inertLine } from './inert-text.ts'
+import { inertLine } from '../log/inert-text.ts'
 
 export interface Column<Row> {
   readonly title: string

@@ -9,7 +9,8 @@ import { EmbeddedStartError, isMissing } from './start-error.ts'
 
 /**
  * The accounts that may run the server, best first; empty when we run it as ourselves.
- * An existing cluster keeps its owner. Then the owner of the directory (a mounted volume), then the machine's powerless accounts.
+ * An existing cluster keeps its owner. Then the owner of the directory (a mounted volume), then the account that
+ * databases have, then the machine's powerless ones: what else runs as `nobody` could read our files.
  * Refuses with: not_permitted (the data belong to somebody else).
  */
 export async function candidateAccounts(home: Home): Promise<Account[]> {
@@ -30,7 +31,7 @@ export async function candidateAccounts(home: Home): Promise<Account[]> {
   if (clusterOwner && clusterOwner.uid !== 0)
     return [{ ...clusterOwner, name: known.find((a) => a.uid === clusterOwner.uid)?.name ?? `uid ${clusterOwner.uid}` }]
   const byName = (name: string) => known.find((account) => account.name === name)
-  return [known.find((account) => account.uid === home.owner.uid), byName('nobody'), byName('postgres'), byName('daemon')].filter(
+  return [known.find((account) => account.uid === home.owner.uid), byName('postgres'), byName('daemon'), byName('nobody')].filter(
     (account): account is Account => account !== undefined && account.uid !== 0,
   )
 }

@@ -33,6 +33,14 @@ test('programs of a package installed without scripts run', async () => {
 })
 
 if (isRoot) {
+  test('an account of its own comes before the one that everything powerless shares', async () => {
+    const home = await openHome(await temporaryDirectory())
+    const names = (await candidateAccounts(home)).map(({ name }) => name)
+    expect(names).toContain('nobody')
+    expect(names.at(-1)).toBe('nobody')
+    expect(new Set(names).size).toBe(names.length)
+  })
+
   test("root's programs behind a closed door are copied to where the account can read them", async () => {
     const copy = await freshPackage()
     await chmod(join(copy.root, 'native', 'bin', 'postgres'), 0o700) // as umask 077 leaves it

@@ -1,7 +1,8 @@
-/** The log of the server: whatever is written passes the redactor, and lines inside a span carry its trace. */
+/** The log of the server: whatever is written passes the redactor and acts on no terminal, and lines inside a span carry its trace. */
 import { trace } from '@opentelemetry/api'
 import { type Logger, pino } from 'pino'
 import { describeError } from './describe-error.ts'
+import { inertJsonText } from './inert-text.ts'
 import type { Redactor } from './redactor.ts'
 
 function withTrace(line: object): object {
@@ -16,7 +17,7 @@ export function guardLog(log: Logger, redactor: Redactor): Logger {
   const { streamWrite = (line: string) => line } = hooks
   // pino takes this hook for a whole logger only, not for a child; children of this child inherit it.
   Object.defineProperty(guarded, pino.symbols.hooksSym, {
-    value: { ...hooks, streamWrite: (line: string) => streamWrite(redactor.line(line)) },
+    value: { ...hooks, streamWrite: (line: string) => streamWrite(inertJsonText(redactor.line(line))) },
   })
   return guarded
 }

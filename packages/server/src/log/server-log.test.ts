@@ -4,6 +4,8 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../testing/test-database.ts'
 import { loadConfig } from '../config/index.ts'
+import { guardLog } from './guard-log.ts'
+import { createRedactor } from './redactor.ts'
 import { openWorkManager, type WorkManager } from '../main.ts'
 import { defineOrderType } from '../work/order-types/define-order-type.ts'
 
@@ -72,6 +74,16 @@ const post = async (path: string, body: object, of = key) =>
     },
     body: JSON.stringify(body),
   })
+
+it('holds no character that would act on a terminal, and reads back as it was', async () => {
+  const said: string[] = []
+  const log = guardLog(pino({ level: 'info' }, { write: (line: string) => void said.push(line) }), createRedactor())
+  const text = 'a\u202eb\u009b31m\u001b[2J\u{e0041}\u200b\ufe01\u2028c'
+  log.info({ from: text, err: new Error(text) }, text)
+  expect(said).toHaveLength(1)
+  expect(said[0]!.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Cf}\u2028\ufe01]/u)
+  expect(JSON.parse(said[0]!)).toMatchObject({ from: text, msg: text, err: { message: text } })
+})
 
 it('holds no secret, and says which request, trace and operation failed', async () => {
   const keyOf = async (kind: 'agent' | 'person', principalId: string) =>

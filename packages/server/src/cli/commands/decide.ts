@@ -5,7 +5,7 @@ import { several } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { CliError, usageError } from '../cli-error.ts'
 import { confirmed, someoneThere } from '../confirm.ts'
-import { inertJson, inertLine } from '../inert-text.ts'
+import { inertJson, inertLine } from '../../log/inert-text.ts'
 import { contentLines, orderLines } from '../order-view.ts'
 import { getOrder } from './orders.ts'
 

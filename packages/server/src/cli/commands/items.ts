@@ -6,7 +6,7 @@ import type { Item } from '../answers.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { CliError, usageError } from '../cli-error.ts'
-import { inertLine } from '../inert-text.ts'
+import { inertLine } from '../../log/inert-text.ts'
 import { requeueEach } from '../requeue-each.ts'
 import { getOrder } from './orders.ts'
 

@@ -1,4 +1,5 @@
 /** `ledger export|verify`: the hash-chained record, to keep elsewhere and to check without the server. */
+import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -7,7 +8,7 @@ import type { Command } from 'commander'
 import type { LedgerEntry, LedgerExport } from '../../ledger/verify.ts'
 import { CliError, usageError } from '../cli-error.ts'
 import type { Context } from '../context.ts'
-import { inertLine } from '../inert-text.ts'
+import { inertJson, inertLine } from '../../log/inert-text.ts'
 
 type Page = LedgerExport & { readonly format: string; readonly next_after: number | null }
 
@@ -42,18 +43,22 @@ async function exportLedger(context: Context, file: string | undefined): Promise
   const client = await context.client()
   const stream = file === undefined ? undefined : createWriteStream(path.resolve(context.cwd, file), { mode: 0o600 })
   const written = stream === undefined ? Promise.resolve() : finished(stream)
-  const write = (text: string) => void (stream ?? context.out.streams.stdout).write(text)
+  const target = stream ?? context.out.streams.stdout
+  /** Waits for whoever reads: the record may be larger than memory. */
+  const write = async (text: string): Promise<void> => {
+    if (!target.write(text)) await once(target, 'drain', { signal: context.interrupt.signal })
+  }
   let after: number | null = 0
   let entries = 0
   let page: Page
   try {
     do {
       page = await client.get<Page>('/ledger', { after, limit: 1000 })
-      if (after === 0) write(`{"format":${JSON.stringify(page.format)},"tenant_id":${JSON.stringify(page.tenant_id)},"entries":[`)
-      for (const entry of page.entries) write(`${entries++ === 0 ? '' : ','}\n${JSON.stringify(entry)}`)
+      if (after === 0) await write(`{"format":${JSON.stringify(page.format)},"tenant_id":${JSON.stringify(page.tenant_id)},"entries":[`)
+      for (const entry of page.entries) await write(`${entries++ === 0 ? '' : ','}\n${inertJson(entry)}`)
       after = page.next_after
     } while (after !== null)
-    write(`\n],"head":${JSON.stringify(page.head)}}\n`)
+    await write(`\n],"head":${JSON.stringify(page.head)}}\n`)
   } finally {
     stream?.end()
     await written.catch((cause: NodeJS.ErrnoException) => {

@@ -6,7 +6,7 @@ import type { Generator } from '../../work/generators/define-generator.ts'
 import type { ProposedOrder } from '../../work/order-types/order-type.ts'
 import type { Context } from '../context.ts'
 import { usageError } from '../cli-error.ts'
-import { inertLine } from '../inert-text.ts'
+import { inertLine } from '../../log/inert-text.ts'
 import { localTenant } from '../local-tenant.ts'
 import { opensDatabase, withManager } from '../opened-manager.ts'
 

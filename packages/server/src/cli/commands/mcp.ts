@@ -10,6 +10,7 @@ import { agentClients, clientNames, placeOf, type ClientName } from '../mcp/agen
 import { runBridge } from '../mcp/bridge.ts'
 import { toolsOf } from '../mcp/tools-of.ts'
 import { install, uninstall, type Change } from '../mcp/install.ts'
+import { inertJsonText } from '../../log/inert-text.ts'
 
 export function addMcp(program: Command, context: Context): void {
   const mcp = program
@@ -46,7 +47,8 @@ async function serveStdio(context: Context): Promise<void> {
     endpoint: new URL('/mcp', await context.url()).href,
     key: key.text,
     input: stdin,
-    write: (frame) => stdout.write(`${frame}\n`),
+    // The same JSON to the client; nothing that acts, where its log ends up on a terminal.
+    write: (frame) => stdout.write(`${inertJsonText(frame)}\n`),
     note: (text) => context.out.note(text),
     signal: context.interrupt.signal,
   })

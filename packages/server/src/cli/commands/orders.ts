@@ -5,7 +5,7 @@ import type { Order } from '../answers.ts'
 import { several, wholeNumber } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { usageError } from '../cli-error.ts'
-import { inertLine } from '../inert-text.ts'
+import { inertLine } from '../../log/inert-text.ts'
 import { orderLines } from '../order-view.ts'
 import { type Candidate, requeueEach } from '../requeue-each.ts'
 

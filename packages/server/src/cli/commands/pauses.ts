@@ -5,7 +5,7 @@ import { moment } from '../answer-view.ts'
 import { CliError, usageError } from '../cli-error.ts'
 import { allowedInProduction } from '../confirm.ts'
 import type { Context } from '../context.ts'
-import { inertLine } from '../inert-text.ts'
+import { inertLine } from '../../log/inert-text.ts'
 import { withManager } from '../opened-manager.ts'
 import type { Column } from '../table.ts'
 

@@ -6,7 +6,7 @@ import type { ApiClient } from '../api-client.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { eventLine } from '../answer-view.ts'
-import { inertJson } from '../inert-text.ts'
+import { inertJson } from '../../log/inert-text.ts'
 
 const pollEveryMs = 1000
 /** Of 100 each: a burst above 2,000 facts a second is shown with a gap rather than never caught up with. */

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { nearestName } from '@work-manager/contract'
 import type { Context } from '../context.ts'
 import { CliError } from '../cli-error.ts'
-import { inertJson, inertLine } from '../inert-text.ts'
+import { inertJson, inertLine } from '../../log/inert-text.ts'
 import type { Column } from '../table.ts'
 
 export interface OrderTypeAnswer {

@@ -2,6 +2,7 @@
  * The demo's voice: one line per thing that matters, in columns (seconds, who, items done, what), 80 wide unless the terminal says
  * otherwise. Everything passes through `inert` here, so no text of an agent or a package can steer the terminal.
  */
+import { marked } from '../../log/inert-text.ts'
 import picocolors from 'picocolors'
 
 export type Tone = 'plain' | 'good' | 'refused' | 'quiet'
@@ -14,12 +15,9 @@ export interface NarratorOptions {
   readonly elapsed: () => number
 }
 
-const hazards = /\p{Cc}|\p{Cf}|\p{Co}|\p{Cs}|[\u2028\u2029\u115f\u1160\u17b4\u17b5\u3164\uffa0]|\u034f/gu
-
 /** Text on one line that a terminal only shows: control and invisible characters appear as marks such as ⟦U+001B⟧. */
 export function inert(text: string): string {
-  const mark = (character: string) => `⟦U+${(character.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, '0')}⟧`
-  return text.replace(/\r?\n/g, ' ').replaceAll('\t', ' ').replace(hazards, mark)
+  return marked(text.replace(/\r?\n/g, ' ').replaceAll('\t', ' '))
 }
 
 /** Lines of at most `width` characters, broken between words where there are any. */

@@ -1,6 +1,7 @@
 /** How answers look on the wire: the headers that every one carries, and refusals as problem details. */
 import { toProblem, WorkError, type ErrorCode } from '@work-manager/contract'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { hasBody } from './request-body.ts'
 import { mustBeRead } from './connections.ts'
 import { type Admission, noLimits, RateLimitedError, rateLimitHeaders } from '../../rate-limits/admission.ts'
 
@@ -78,6 +79,12 @@ export function sendRefusalWhileReading(request: FastifyRequest, reply: FastifyR
   outgoing.writeHead(status, { ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) })
   outgoing.write(body)
   incoming.on('data', discard).once('end', close).once('close', close).resume()
+}
+
+/** Refuses a request of which nothing but the headers may have been read; the rest is thrown away as it comes, not kept. */
+export function refuseBeforeBody(request: FastifyRequest, reply: FastifyReply, error: WorkError): void {
+  if (hasBody(request.headers) && !request.raw.complete) sendRefusalWhileReading(request, reply, error)
+  else sendRefusal(reply, error, request.id)
 }
 
 /** A public, unauthenticated document. */

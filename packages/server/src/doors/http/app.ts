@@ -15,7 +15,7 @@ import type { Operation } from '../../kernel/operations/operation.ts'
 import type { OperationAnswer, OperationRunner } from '../../kernel/operations/run-operation.ts'
 import { readTraceparent, traceIdOf } from '../../tracing/traceparent.ts'
 import { type Admission, rateLimitHeaders } from '../../rate-limits/admission.ts'
-import { answerHeaders, jsonType, sendRefusal, sendRefusalWhileReading } from './answer.ts'
+import { answerHeaders, jsonType, refuseBeforeBody, sendRefusal, sendRefusalWhileReading } from './answer.ts'
 import { answerClientError, maxHeaderSize } from './client-error.ts'
 import { inTurn, mustBeRead } from './connections.ts'
 import { asRefusal } from './door-errors.ts'
@@ -115,18 +115,29 @@ export function createHttpApp(options: HttpAppOptions): FastifyInstance {
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes.length > 0 ? bytes : undefined))
 
   // Before the body is read, so that requests behind another on their connection take up nothing but their headers.
-  app.addHook('onRequest', (request, reply, done) => inTurn(request.raw.socket, reply.raw, done))
+  app.addHook('onRequest', (request, reply, done) =>
+    inTurn(request.raw.socket, reply.raw, () => (request.is404 ? refuseUnknown(request, reply) : done())),
+  )
   const routes = routesOf(options.operations)
   for (const route of routes) {
     const handler = (request: FastifyRequest, reply: FastifyReply): void => void door.serve(route, request, reply)
-    for (const mount of mounts) app.route({ method: route.operation.http.method, url: mount + route.path, handler })
+    const onRequest = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void =>
+      void door.admit(route, request).then(() => done(), done)
+    for (const mount of mounts) app.route({ method: route.operation.http.method, url: mount + route.path, handler, onRequest })
   }
   addSystemRoutes(app, { ...options, mounts })
 
   const unknown = new UnknownRoutes(routes, mounts, systemPaths)
-  app.setNotFoundHandler((request, reply) => sendRefusal(reply, unknown.refusal(request.method, request.url.split('?', 1)[0]!), request.id))
+  const refuseUnknown = (request: FastifyRequest, reply: FastifyReply): void =>
+    refuseBeforeBody(request, reply, unknown.refusal(request.method, request.url.split('?', 1)[0]!))
+  app.setNotFoundHandler(refuseUnknown)
   app.setErrorHandler((error, request, reply) => door.refuse(error, request, reply, request.routeOptions.url ?? 'router'))
   return app
+}
+
+interface Admitted {
+  readonly principal: Principal
+  readonly ip: string | undefined
 }
 
 /** What every request passes through. */
@@ -136,6 +147,7 @@ class Door {
   private readonly idempotencyHeaders: readonly string[]
   private readonly provenance: { readonly anonymizeIp: boolean }
   private readonly slowRequestMs: number
+  private readonly admitted = new WeakMap<FastifyRequest, Admitted>()
 
   constructor(options: HttpAppOptions, bodyLimitBytes: number) {
     this.options = options
@@ -145,11 +157,21 @@ class Door {
     this.slowRequestMs = options.settings?.slowRequestMs ?? 1_000
   }
 
+  /** Before a byte of the body is read: can the server take it, can the body be read at all, who is it. */
+  async admit(route: Route, request: FastifyRequest): Promise<void> {
+    const { headers } = request
+    if (this.options.draining()) throw new WorkError('draining')
+    if (route.writes) checkBodyType(headers)
+    const ip = callerIp(request.ip, request.socket.remoteAddress)
+    const principal = await this.options.authenticate(headers.authorization, ip)
+    this.admitted.set(request, { principal, ip })
+  }
+
   async serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const startedAt = performance.now()
     let call: HttpCall | undefined
     try {
-      call = await this.translate(route, request, reply)
+      call = this.translate(route, request, reply)
       const answer = await this.options.runOperation(route.operation, call)
       sendAnswer(reply, answer, request.id, call.counted)
       const tookMs = performance.now() - startedAt
@@ -168,14 +190,11 @@ class Door {
     }
   }
 
-  /** In this order: can the server take it, can the body be read at all, who is it. What it says is read when it was counted. */
-  private async translate(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<HttpCall> {
+  /** What it says is read when it was counted. */
+  private translate(route: Route, request: FastifyRequest, reply: FastifyReply): HttpCall {
     const { headers } = request
     const bytes = request.body as Buffer | undefined
-    if (this.options.draining()) throw new WorkError('draining')
-    if (route.writes) checkBodyType(headers, bytes)
-    const ip = callerIp(request.ip, request.socket.remoteAddress)
-    const principal = await this.options.authenticate(headers.authorization, ip)
+    const { principal, ip } = this.admitted.get(request)!
     if (route.writes && this.options.storage?.() === 'read_only') throw new WorkError('storage_low')
     const params = request.params as Record<string, string>
     const { sessionKey } = readStory(headers[correlationHeader], headers[sessionHeader])
@@ -209,7 +228,8 @@ class Door {
     })
     if (reply.sent) return
     if (refusal.code === 'body_too_large') sendRefusalWhileReading(request, reply, refusal)
-    else sendRefusal(reply, refusal, request.id, counted)
+    else if (counted) sendRefusal(reply, refusal, request.id, counted)
+    else refuseBeforeBody(request, reply, refusal)
   }
 }
 

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import { text } from 'node:stream/consumers'
+import { WorkError } from '@work-manager/contract'
 import { pino } from 'pino'
 import Type from 'typebox'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -38,7 +39,10 @@ let run: (request: OperationRequest) => Promise<OperationAnswer>
 const app = createHttpApp({
   operations: [waitForNote],
   runOperation: (_operation, request) => run(request),
-  authenticate: async () => principal,
+  authenticate: async (header) => {
+    if (header?.includes('stranger')) throw new WorkError('key_unknown')
+    return principal
+  },
   health: { live: () => true, ready: async () => ({ ok: true, checks: {} }) },
   log: pino({ enabled: false }),
   version: '1.0.0',
@@ -93,6 +97,48 @@ test.each([
   const answer = await speak(`POST /api/work/wait HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${rest}`)
   expect(problemOf(answer)).toMatchObject({ code: 'body_too_large', limit: 1024 * 1024 })
   expect(answer).toMatch(/connection: close/i)
+})
+
+test.each([
+  ['a key that is wrong', 'POST /api/work/wait', 401],
+  ['no such route', 'POST /api/nothing', 404],
+])('with %s, no byte of the body is waited for', async (what, line, status) => {
+  const authorization = what === 'no such route' ? '' : 'Authorization: Bearer stranger\r\n'
+  const answer = await speak(
+    `${line} HTTP/1.1\r\nHost: a\r\n${authorization}Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n`,
+  )
+  expect(problemOf(answer)).toMatchObject({ status })
+  expect(answer).toMatch(/connection: close/i)
+})
+
+test('pipelined requests are run one at a time, and answered in order', async () => {
+  const running: Array<() => void> = []
+  run = async () => {
+    await new Promise<void>((resolve) => running.push(resolve))
+    return { status: 200, bytes: '{}', replayed: false }
+  }
+  const socket = net.connect(port, '127.0.0.1')
+  socket.write('POST /api/work/wait HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}'.repeat(4))
+  let said = ''
+  socket.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  for (let n = 1; n <= 4; n++) {
+    await expect.poll(() => running.length).toBe(n)
+    expect(said.split('HTTP/1.1 200').length).toBe(n)
+    running.at(-1)!()
+  }
+  await expect.poll(() => said.split('HTTP/1.1 200').length).toBe(5)
+  socket.destroy()
+})
+
+test('a connection that pipelines without end is closed', async () => {
+  run = async ({ signal }) => {
+    await once(signal, 'abort')
+    return { status: 200, bytes: '{}', replayed: false }
+  }
+  const socket = net.connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write('POST /api/work/wait HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}'.repeat(200))
+  await once(socket.resume(), 'close')
 })
 
 test('a client that sends everything before it reads gets the refusal every time', async () => {

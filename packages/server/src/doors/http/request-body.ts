@@ -6,11 +6,15 @@ import { parseJsonObject } from './strict-json.ts'
 
 const jsonTypePattern = /^application\/json\s*(?:;\s*charset\s*=\s*(?:utf-?8|"utf-?8")\s*)?;?$/i
 
+/** Whether bytes follow the headers. */
+export const hasBody = (headers: IncomingHttpHeaders): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+
 /**
  * Looks at the headers alone, before anything is parsed.
  * Refuses with: unsupported_media_type.
  */
-export function checkBodyType(headers: IncomingHttpHeaders, bytes: Buffer | undefined): void {
+export function checkBodyType(headers: IncomingHttpHeaders): void {
   const coding = headers['content-encoding']
   if (coding !== undefined && coding !== 'identity') {
     throw new WorkError('unsupported_media_type', {
@@ -20,7 +24,7 @@ export function checkBodyType(headers: IncomingHttpHeaders, bytes: Buffer | unde
   }
   const type = headers['content-type']
   if (type === 'application/json' || (type !== undefined && jsonTypePattern.test(type))) return
-  if (type === undefined && bytes === undefined) return
+  if (type === undefined && !hasBody(headers)) return
   throw new WorkError('unsupported_media_type', {
     detail: type === undefined ? 'The body has no Content-Type.' : `The content type ${JSON.stringify(type.slice(0, 64))} is not accepted.`,
   })

@@ -87,6 +87,22 @@ describe('who may come', () => {
     expect((await send({ ...key(), ...modern('tools/list'), host: 'localhost:1' }, list)).status).toBe(200)
   })
 
+  it.each([
+    'a@127.0.0.1',
+    'a:b@127.0.0.1:7420',
+    '127.0.0.1/path',
+    '127.0.0.1?x',
+    '127.0.0.1#x',
+    '127.0.0.1:port',
+    ' ',
+    'a b',
+    '[::1',
+    '%31',
+  ])('no host that is more than a name and a port: %s', async (host) => {
+    const answer = await send({ ...key(), ...modern('tools/list'), host }, list)
+    expect([answer.status, answer.body.code]).toEqual([403, 'host_refused'])
+  })
+
   it('no key in the address', async () => {
     const answer = await send(modern('tools/list'), list, `/mcp?token=${story.agent.key}`)
     expect([answer.status, answer.body.code]).toEqual([400, 'bad_request'])

@@ -56,7 +56,9 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
     onerror: (error) => options.log.error({ error: error.message, stack: error.stack }, 'mcp request failed'),
   })
 
-  const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+  const admitted = new WeakMap<FastifyRequest, { readonly principal: Principal; readonly ip: string | undefined }>()
+  /** Before a byte of the body is read. */
+  const admit = async (request: FastifyRequest): Promise<void> => {
     assertWelcome(neighbourhood, request.headers)
     if (options.draining()) throw new WorkError('draining')
     if (/[?&](access_token|token|key|api_key)=/i.test(request.url))
@@ -65,7 +67,11 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
         fix: 'Send Authorization: Bearer <key>, take the key out of the address, and rotate it.',
       })
     const ip = callerIp(request.ip, request.socket.remoteAddress)
-    const principal = await options.authenticate(request.headers.authorization, ip)
+    admitted.set(request, { principal: await options.authenticate(request.headers.authorization, ip), ip })
+  }
+
+  const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const { principal, ip } = admitted.get(request)!
     const bytes = request.body as Buffer | undefined
     let message: Message | undefined
     if (request.method === 'POST' && bytes !== undefined) {
@@ -108,7 +114,7 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
     })
     await answer(authorized, reply.raw, message ?? {})
   }
-  app.route({ method: ['GET', 'POST', 'DELETE'], url: mcpPath, handler: serve })
+  app.route({ method: ['GET', 'POST', 'DELETE'], url: mcpPath, handler: serve, onRequest: admit })
   addReviewPage(app, options.mounts)
   app.addHook('preClose', () => handler.close())
 }

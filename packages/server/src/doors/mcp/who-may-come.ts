@@ -25,7 +25,7 @@ export function neighbourhoodOf(names: readonly (string | undefined)[]): Neighbo
 
 /** Refuses with: host_refused, origin_refused. */
 export function assertWelcome({ hosts }: Neighbourhood, headers: IncomingHttpHeaders): void {
-  const host = hostnameOf(`http://${headers.host ?? ''}`)
+  const host = hostPattern.test(headers.host ?? '') ? hostnameOf(`http://${headers.host}`) : undefined
   // A name can be made to point here by anybody; an address cannot.
   if (host === undefined || !(hosts.has(host) || isIP(host.replace(/^\[|\]$/g, '')) !== 0))
     throw new WorkError('host_refused', {
@@ -41,6 +41,9 @@ export function assertWelcome({ hosts }: Neighbourhood, headers: IncomingHttpHea
       extra: { accepted: [...hosts] },
     })
 }
+
+/** Name or address, and a port: no user before an @, no path behind. */
+const hostPattern = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
 
 function hostnameOf(url: string): string | undefined {
   return URL.canParse(url) ? new URL(url).hostname || undefined : undefined

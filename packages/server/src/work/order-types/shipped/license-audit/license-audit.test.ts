@@ -291,5 +291,8 @@ describe('the notices file', () => {
     ])
     expect(text).toContain('    <script>alert(1)</script>\n    # Heading\n    license')
     expect(text).toContain('`a b@1`')
+    const hidden = { name: 'a\u202eb', version: '1', spdx: 'MIT', file: 'f', sha256: 's', quote: 'x\u001b[2J\u{e0041}\tlicense' }
+    expect(renderNotices([hidden])).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u)
+    expect(renderNotices([hidden])).toContain('a⟦U+202E⟧b')
   })
 })

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { lstat, open, readFile, realpath, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { marked } from '../../../../log/inert-text.ts'
 import { auditRoot, isInside } from './installed-packages.ts'
 
 export interface NoticeEntry {
@@ -16,13 +17,13 @@ export interface NoticeEntry {
 /** The first line of what we write; a file that does not begin with it is somebody else's and is left alone. */
 const marker = '<!-- Written by Work Manager (dependency.license-audit). Changes are overwritten by the next audit. -->'
 
-/** Text from agents and packages goes into an indented block or code span, where Markdown and HTML mean nothing. */
+/** Text from agents and packages goes into an indented block or code span, where Markdown and HTML mean nothing, and hides nothing. */
 const block = (text: string): string =>
   text
     .split(/\r\n|\r|\n/)
-    .map((line) => `    ${line}`.trimEnd())
+    .map((line) => `    ${marked(line.replaceAll('\t', '    '))}`.trimEnd())
     .join('\n')
-const span = (text: string): string => `\`${text.replaceAll(/[`\r\n]/g, ' ')}\``
+const span = (text: string): string => `\`${marked(text.replaceAll(/[`\r\n\t]/g, ' '))}\``
 
 /** The whole file as text: a count per licence, then each package with its proof. */
 export function renderNotices(entries: readonly NoticeEntry[]): string {
