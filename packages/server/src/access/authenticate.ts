@@ -24,8 +24,6 @@ export interface KeyRow {
 
 /** Counts requests without a valid key, by address. */
 export interface Strangers {
-  /** Refuses with: rate_limited, when an address has used up its failures. */
-  assertMayAsk(address: string | undefined): void
   /** Counts a failure. Refuses with: rate_limited. */
   countFailure(address: string | undefined): void
 }
@@ -42,8 +40,8 @@ export interface AuthenticatorOptions {
 
 export interface Authenticator {
   /**
-   * The principal behind an Authorization header. A missing or wrong key counts against the address; when that is used up, keys that
-   * were never good are not even looked up. Those that were are, so that a neighbour's guessing locks nobody out.
+   * The principal behind an Authorization header. A missing or wrong key counts against the address. Whatever looks like a key is looked
+   * up before that is judged, in one indexed read that others share: a neighbour's guessing behind the same address locks nobody out.
    * Refuses with: auth_required, auth_malformed, key_unknown, key_expired, key_revoked, rate_limited.
    */
   readonly authenticate: (authorizationHeader: string | undefined, address?: string) => Promise<Principal>
@@ -58,8 +56,6 @@ interface KnownKey {
 
 const knownKeysKept = 10_000
 const unknownKeysKept = 1_000
-/** Keys that were good once, remembered longer than what they stand for. */
-const familiarKeysKept = 20_000
 // Unknown keys have a cache of their own, so that guessing cannot push real keys out, and a short one: a new key works soon.
 const unknownKeyMs = 1_000
 
@@ -69,7 +65,6 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const known = cacheSeconds > 0 ? new LRUCache<string, KnownKey>({ max: knownKeysKept, ttl: cacheSeconds * 1000 }) : null
   const unknown = cacheSeconds > 0 ? new LRUCache<string, true>({ max: unknownKeysKept, ttl: unknownKeyMs }) : null
   const { strangers } = options
-  const familiar = new LRUCache<string, true>({ max: familiarKeysKept })
   const running = new Map<string, Promise<KnownKey | null>>()
   let generation = 0
 
@@ -98,10 +93,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 
   return {
     async authenticate(authorizationHeader, address) {
-      let cacheKey = ''
       try {
         const hash = hashKey(readBearer(authorizationHeader))
-        cacheKey = hash.toString('latin1')
+        const cacheKey = hash.toString('latin1')
         const cached = known?.get(cacheKey)
         if (cached) {
           count?.('hit')
@@ -111,16 +105,12 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
           count?.('none')
           throw new WorkError('key_unknown')
         }
-        if (strangers && !familiar.has(cacheKey)) strangers.assertMayAsk(address)
         count?.('miss')
         const found = await loadOnce(hash, cacheKey)
         if (!found) throw new WorkError('key_unknown')
-        const principal = admit(found, now())
-        familiar.set(cacheKey, true)
-        return principal
+        return admit(found, now())
       } catch (error) {
         if (error instanceof WorkError && error.status === 401) {
-          familiar.delete(cacheKey)
           strangers?.countFailure(address)
         }
         throw error

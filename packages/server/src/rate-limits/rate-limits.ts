@@ -34,8 +34,8 @@ export interface RateLimits {
   admit(caller: LimitedCaller, rule: RateRule | undefined, call: LimitedCall): Admission | Promise<Admission>
   /** Counts the item that a checkout gave whose type nobody could know before. */
   countLeased(caller: LimitedCaller, orderType: string): void
-  /** Requests without a valid key, by address. Both refuse with: rate_limited. */
-  readonly strangers: { assertMayAsk(address: string | undefined): void; countFailure(address: string | undefined): void }
+  /** Requests without a valid key, by address. Refuses with: rate_limited. */
+  readonly strangers: { countFailure(address: string | undefined): void }
   /** True when order types are limited at all. */
   readonly countsTypes: boolean
   /** What a tenant's principals may send per minute; null when nothing is limited. */
@@ -153,11 +153,6 @@ export function createRateLimits(options: {
       if (limit) void limiter.take(typeKey(caller, orderType), limit)
     },
     strangers: {
-      assertMayAsk(address) {
-        const group = addressGroup(address)
-        const tokens = settings.enabled ? strangers.left(group, ofStrangers) : 1
-        if (tokens < 1) throw strangerRefusal(group, tokens)
-      },
       countFailure(address) {
         const group = addressGroup(address)
         const { taken, tokens } = settings.enabled ? strangers.take(group, ofStrangers) : { taken: true, tokens: 1 }
