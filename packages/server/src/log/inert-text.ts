@@ -4,9 +4,10 @@
  * Besides control and format characters: fillers that look like nothing, and the selectors and tags in which whole texts can be hidden.
  */
 const hazards =
-  /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029\u115f\u1160\u3164\uffa0\u180b-\u180f\ufe00-\ufe0d\u{e0000}-\u{e0fff}]|\u034f|\u17b4|\u17b5/gu
+  /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029\u115f\u1160\u3164\uffa0]|[\u180b-\u180f]|[\ufe00-\ufe0d]|[\u{e0000}-\u{e0fff}]|\u034f|\u17b4|\u17b5/gu
 /** The colours of our own lines; none of them hides text. */
-const ownColours = /(\u001b\[(?:[0-79]|2[1-9]|[39][0-9]|[34][0-9])m)/
+const escape = '\u001b'
+const ownColours = new RegExp(`(${escape}\\[(?:[0-79]|2[1-9]|[39][0-9]|[34][0-9])m)`)
 
 const mark = (character: string) => `⟦U+${(character.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, '0')}⟧`
 

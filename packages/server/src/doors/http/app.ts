@@ -121,8 +121,7 @@ export function createHttpApp(options: HttpAppOptions): FastifyInstance {
   const routes = routesOf(options.operations)
   for (const route of routes) {
     const handler = (request: FastifyRequest, reply: FastifyReply): void => void door.serve(route, request, reply)
-    const onRequest = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void =>
-      void door.admit(route, request).then(() => done(), done)
+    const onRequest = (request: FastifyRequest): Promise<void> => door.admit(route, request)
     for (const mount of mounts) app.route({ method: route.operation.http.method, url: mount + route.path, handler, onRequest })
   }
   addSystemRoutes(app, { ...options, mounts })
