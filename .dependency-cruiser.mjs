@@ -31,6 +31,8 @@ const contractFolders = {
   ledger: ['kernel'],
   housekeeping: ['kernel'],
   work: ['kernel', 'access', 'ledger'],
+  platform: ['kernel', 'access', 'ledger', 'work'],
+  planning: ['kernel', 'access', 'ledger', 'work', 'platform'],
 }
 
 /** Package → packages of this workspace it may import. */
