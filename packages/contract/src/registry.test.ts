@@ -2,10 +2,23 @@
 import { describe, expect, it } from 'vitest'
 import { defineEvents } from './kernel/events.ts'
 import type { Machine } from './kernel/machine.ts'
-import { defineNoun, mergeEvents } from './kernel/noun.ts'
+import { defineNoun, mergeEvents, nounsOf } from './kernel/noun.ts'
 import { abilities, abilityGroups, everyFamily, eventSpecs, grants, holdsAbility, machines, nouns, stateAfter } from './registry.ts'
 
 const names = nouns.map(({ noun }) => noun as string)
+
+it('a system brings the nouns that it exports: those that others are parts of first, then by name', () => {
+  const part = defineEvents('part', { made: { says: 'Made.', priority: 2 } }, { root: 'whole' })
+  const system = {
+    partMachine: { noun: 'part', title: 'Parts' },
+    zebra: defineNoun({ noun: 'zebra' }),
+    part: defineNoun({ noun: 'part', events: part }),
+    whole: defineNoun({ noun: 'whole' }),
+    states: ['open'],
+    nothing: null,
+  }
+  expect(nounsOf(system).map(({ noun }) => noun)).toEqual(['whole', 'part', 'zebra'])
+})
 
 it('no noun is there twice, and no two bring the same kind', () => {
   expect(new Set(names).size).toBe(names.length)

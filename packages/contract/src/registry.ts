@@ -1,14 +1,14 @@
 /** Everything that the nouns of all systems bring, as one registry each: machines, kinds of events, abilities. */
-import { accessNouns } from './access/index.ts'
-import { housekeepingNouns } from './housekeeping/index.ts'
+import * as access from './access/index.ts'
+import * as housekeeping from './housekeeping/index.ts'
 import { type AbilitySpec, familyGrants, holdsGrant } from './kernel/abilities.ts'
 import type { EventPriority, EventSpec } from './kernel/events.ts'
 import type { Machine } from './kernel/machine.ts'
-import { type AbilitiesOf, type KindsOf, mergeAbilities, mergeEvents, mergeMachines } from './kernel/noun.ts'
-import { ledgerNouns } from './ledger/index.ts'
-import { workAbilityGroups, workNouns } from './work/index.ts'
+import { type AbilitiesOf, type KindsOf, mergeAbilities, mergeEvents, mergeMachines, nounsOf } from './kernel/noun.ts'
+import * as ledger from './ledger/index.ts'
+import * as work from './work/index.ts'
 
-export const nouns = [...workNouns, ...accessNouns, ...ledgerNouns, ...housekeepingNouns] as const
+export const nouns = [...nounsOf(work), ...nounsOf(access), ...nounsOf(ledger), ...nounsOf(housekeeping)] as const
 type AnyNoun = (typeof nouns)[number]
 
 /** The state machines, by noun. */
@@ -45,5 +45,5 @@ export const holdsAbility: (granted: readonly string[], wanted: Ability) => bool
 
 /** The headings of the reference, in the order in which it shows them. */
 export const abilityGroups: readonly string[] = [
-  ...new Set([...workAbilityGroups, ...Object.values<AbilitySpec>(abilities).map(({ group }) => group)]),
+  ...new Set([...work.workAbilityGroups, ...Object.values<AbilitySpec>(abilities).map(({ group }) => group)]),
 ]

@@ -10,14 +10,14 @@ import { operations } from '../src/systems.ts'
 
 it('a verb without a recorded answer is named, with the command that records it; the other files are written', async () => {
   const root = await mkdtemp(path.join(tmpdir(), 'work-manager-generate-'))
-  const more = [...operations, { ...operations[0]!, name: 'start_sprint', http: { ...operations[0]!.http, path: '/sprints', aliases: [] } }]
+  const more = [...operations, { ...operations[0]!, name: 'say_nothing', http: { ...operations[0]!.http, path: '/nothing', aliases: [] } }]
   const files = { 'docs/http-api.md': () => renderHttpApi(more), 'docs/operations.md': () => renderOperations(more) }
   try {
     const { drifted, failed } = await writeFiles(root, files, false)
     expect(drifted).toEqual(['docs/operations.md (missing)'])
-    expect(await readFile(path.join(root, 'docs/operations.md'), 'utf8')).toContain('`start_sprint`')
+    expect(await readFile(path.join(root, 'docs/operations.md'), 'utf8')).toContain('`say_nothing`')
     expect(failed).toHaveLength(1)
-    expect(failed[0]).toContain('there is none of start_sprint')
+    expect(failed[0]).toContain('there is none of say_nothing')
     expect(failed[0]).toContain('npx vitest run packages/server/testing/sample-answers.test.ts -u && npm run generate')
     expect(failed[0]).not.toContain('    at ')
   } finally {

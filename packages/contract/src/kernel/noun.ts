@@ -1,4 +1,4 @@
-/** What the contract says about one noun: its machine, its events, its abilities. A system is a list of nouns. */
+/** What the contract says about one noun: its machine, its events, its abilities. A system exports its nouns. */
 import type { AbilityName, AbilitySpec } from './abilities.ts'
 import type { EventSpec } from './events.ts'
 import type { Machine } from './machine.ts'
@@ -19,7 +19,23 @@ export interface Noun {
   readonly abilities?: Readonly<Record<AbilityName, AbilitySpec>>
 }
 
-export const defineNoun = <const N extends Noun>(noun: N): N => noun
+export type Defined<N extends Noun> = N & { readonly isNoun: true }
+
+export const defineNoun = <const N extends Noun>(noun: N): Defined<N> => ({ ...noun, isNoun: true })
+
+/**
+ * The nouns among what a system exports, so that one more is its file and one line that exports it. Those that others are parts of
+ * stand first in the references, the rest by name.
+ */
+export function nounsOf<const M extends object>(system: M): ReadonlyArray<Extract<M[keyof M], Defined<Noun>>> {
+  const nouns = Object.values(system).filter(
+    (each): each is Extract<M[keyof M], Defined<Noun>> => typeof each === 'object' && each !== null && 'isNoun' in each,
+  )
+  const roots = new Set(
+    nouns.flatMap(({ noun, events = {} }: Noun) => Object.values(events).flatMap(({ root }) => (root === noun ? [] : [root]))),
+  )
+  return nouns.toSorted((a, b) => Number(roots.has(b.noun)) - Number(roots.has(a.noun)) || (a.noun < b.noun ? -1 : 1))
+}
 
 export type KindsOf<N extends Noun> = N extends { events: infer Events } ? keyof Events & string : never
 export type AbilitiesOf<N extends Noun> = N extends { abilities: infer Abilities } ? keyof Abilities & string : never

@@ -1882,7 +1882,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description Such as item.submitted. */
-                readonly kind?: "order.proposed" | "order.planned" | "order.checked_out" | "order.in_progress" | "order.requeued" | "order.submitted" | "order.approved" | "order.rejected" | "order.auto_approval_failed" | "order.apply_failed" | "order.applied" | "order.completed" | "order.failed" | "order.dead_lettered" | "order.cancelled" | "order.stale" | "item.leased" | "item.in_progress" | "item.heartbeat" | "item.part_submitted" | "item.part_refused" | "item.submission_refused" | "item.submitted" | "item.released" | "item.lease_expired" | "item.lease_revoked" | "item.lease_extended" | "item.failed" | "item.retried" | "item.accepted" | "item.completed" | "item.rejected" | "item.requeued" | "item.dead_lettered" | "item.cancelled" | "effect.delivered" | "effect.failed" | "effect.unknown" | "generator.failed" | "pause.set" | "pause.lifted" | "key.created" | "key.rotated" | "key.revoked" | "tenant.tier_set" | "publisher.cursor_moved" | "publisher.messages_retried" | "publisher.message_discarded" | "idempotency.purged";
+                readonly kind?: "order.proposed" | "order.planned" | "order.checked_out" | "order.in_progress" | "order.requeued" | "order.submitted" | "order.approved" | "order.rejected" | "order.auto_approval_failed" | "order.apply_failed" | "order.applied" | "order.completed" | "order.failed" | "order.dead_lettered" | "order.cancelled" | "order.stale" | "effect.delivered" | "effect.failed" | "effect.unknown" | "generator.failed" | "item.leased" | "item.in_progress" | "item.heartbeat" | "item.part_submitted" | "item.part_refused" | "item.submission_refused" | "item.submitted" | "item.released" | "item.lease_expired" | "item.lease_revoked" | "item.lease_extended" | "item.failed" | "item.retried" | "item.accepted" | "item.completed" | "item.rejected" | "item.requeued" | "item.dead_lettered" | "item.cancelled" | "pause.set" | "pause.lifted" | "key.created" | "key.rotated" | "key.revoked" | "tenant.tier_set" | "publisher.cursor_moved" | "publisher.messages_retried" | "publisher.message_discarded" | "idempotency.purged";
                 /** @description The credential, such as agent:auditor-1. */
                 readonly principal?: string;
                 /** @description Agent id of the caller. */
@@ -2239,7 +2239,7 @@ export interface operations {
                     readonly kind: "agent" | "person" | "service";
                     /** @description Agent id, person or service name. */
                     readonly principal_id: string;
-                    readonly abilities: readonly ("work:*" | "admin:*" | "*" | "work:propose" | "work:view" | "work:checkout" | "work:heartbeat" | "work:submit" | "work:approve" | "work:reject" | "work:cancel" | "work:requeue" | "admin:leases" | "admin:pause" | "admin:keys" | "admin:publishers" | "admin:maintenance")[];
+                    readonly abilities: readonly ("work:*" | "admin:*" | "*" | "work:propose" | "work:view" | "work:approve" | "work:reject" | "work:cancel" | "work:requeue" | "work:checkout" | "work:heartbeat" | "work:submit" | "admin:leases" | "admin:pause" | "admin:keys" | "admin:publishers" | "admin:maintenance")[];
                     readonly expires_at?: null | string;
                 };
             };
