@@ -20,7 +20,9 @@ and of entries with hash_version 1, from before that format:
     SHA-256("wm1" + netstrings of: prev_hash, tenant_id, order, item, seq, id, kind, decided_at, actor_type, actor_id,
             principal, SHA-256(payload), SHA-256(diff), message)
 
-where order is root_id, item is subject_id if subject_type is `item` (order_id and item_id in exports of format wm1); a chain
+where order is root_id, item is subject_id if subject_type is `item` (order_id and item_id in exports of format wm1). Of what it
+does not cover, subject_type is `item` or the first word of kind, subject_id of an `order` the order, and what came later (correlation_id,
+causation_id, session_key, reason, seconds) empty. A chain
 goes on from version 1 to 2 and never back. A netstring is `<number of bytes>:<text>,`, an absent member is the empty text, and hashes are lower-case hexadecimal.
 
     curl -H "Authorization: Bearer $KEY" "$URL/api/work/ledger?limit=1000" | python3 verify-ledger.py
@@ -65,6 +67,17 @@ def entry_hash(tenant, prev_hash, entry):
     return sha256(f"wm{version}" + "".join(netstring(member) for member in members))
 
 
+def is_as_migrated(event):
+    """Whether what version 1 does not cover is what the migration to version 2 made of it."""
+    if "subject_type" not in event:
+        return True
+    word = event["kind"].split(".")[0]
+    item = event["subject_id"] if event["subject_type"] == "item" else None
+    subject = item if item is not None else event["root_id"] if word == "order" else None
+    later = [event[name] for name in ("correlation_id", "causation_id", "session_key", "reason", "seconds")]
+    return [event["subject_type"], event["subject_id"], *later] == ["item" if item is not None else word, subject] + [None] * 5
+
+
 def verify(pages, noted):
     """What is wrong with the chain, as one sentence; None when it holds."""
     tenant, seq, last, version = pages[0]["tenant_id"], 0, GENESIS, 1
@@ -79,6 +92,8 @@ def verify(pages, noted):
         if entry.get("hash_version", 1) < version:
             return f"entry {seq}: is hashed by an older rule than the one before it"
         version = entry.get("hash_version", 1)
+        if version == 1 and not is_as_migrated(entry["event"]):
+            return f"entry {seq}: has members that came after its hash ({entry['event']['kind']} {entry['event']['id']})"
         if entry_hash(tenant, last, entry) != entry["hash"]:
             return f"entry {seq}: the event is not the one that was hashed ({entry['event']['kind']} {entry['event']['id']})"
         last = entry["hash"]

@@ -72,6 +72,7 @@ export async function findLedgerHead(q: Queryable, tenantId: string): Promise<Le
 /**
  * Entries with `after < seq <= through` as JSON, in order. Payload, diff and seconds are strings with their stored text: a hash hangs on
  * their bytes, which a JSON reader would not give back.
+ * A page never ends between entries of one number: a forged second one would fall between two pages, and nobody would see it.
  */
 export async function renderLedger(
   q: Queryable,
@@ -93,9 +94,9 @@ export async function renderLedger(
       from (select r.*, lag(r.hash) over (order by r.seq) as before
               from (select * from wm.events e
                      where e.tenant_id = ${tenantId} and e.seq >= ${range.after} and e.seq <= ${range.through}
-                     order by e.seq limit ${range.limit + 1}) r) e
+                     order by e.seq fetch first (${range.limit + 1}) rows with ties) r) e
      where e.seq > ${range.after}
-     order by e.seq limit ${range.limit}`,
+     order by e.seq fetch first (${range.limit}) rows with ties`,
     'render_ledger',
   )
   return rows.map(({ seq, json }) => ({ seq: Number(seq), json }))

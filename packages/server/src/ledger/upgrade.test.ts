@@ -108,6 +108,14 @@ it('finds what somebody changes in an old event as in a new one', async () => {
     [2, { root_id: tenant }],
     [3, { subject_id: order }],
     [9, { label: 'another' }],
+    // Not in the hash of version 1, and told by what is.
+    [4, { subject_id: tenant }],
+    [5, { subject_type: 'order' }],
+    [5, { subject_type: 'item' }],
+    [6, { subject_id: item }],
+    [6, { correlation_id: 'story-0001' }],
+    [1, { reason: 'fatal' }],
+    [1, { seconds: '1.000' }],
   ] as const) {
     const edited = whole.entries.map((entry) => (entry.seq === seq ? { ...entry, event: { ...entry.event!, ...change } } : entry))
     expect(verifyExport({ ...whole, entries: edited }), JSON.stringify(change)).toMatchObject({ ok: false, seq, damage: 'content_changed' })
@@ -134,10 +142,13 @@ it('is read by the verifier in Python, which shares no code with the server', as
   const oldPage = { ...whole, format: 'wm1', entries: old, head: { seq: 7, hash: oldHashes.at(-1) } }
   expect(await verify(oldPage)).toMatchObject({ code: 0 })
   expect(verifyExport(oldPage as unknown as LedgerExport)).toMatchObject({ ok: true, entries: 7 })
-  for (const seq of [2, 9]) {
-    const edited = whole.entries.map((entry) =>
-      entry.seq === seq ? { ...entry, event: { ...entry.event!, kind: 'order.approved' } } : entry,
-    )
+  for (const [seq, change] of [
+    [2, { kind: 'order.approved' }],
+    [9, { kind: 'order.approved' }],
+    [4, { subject_id: tenant }],
+    [6, { correlation_id: 'story-0001' }],
+  ] as const) {
+    const edited = whole.entries.map((entry) => (entry.seq === seq ? { ...entry, event: { ...entry.event!, ...change } } : entry))
     expect(await verify({ ...whole, entries: edited })).toMatchObject({ code: 1, output: expect.stringContaining(`entry ${seq}:`) })
   }
 })

@@ -4,6 +4,7 @@ import { echoType } from '../../testing/echo-type.ts'
 import { type Caller, startTestServer, type TestServer } from '../../testing/test-server.ts'
 import { nullMetrics } from '../metrics/metrics.ts'
 import { createSequencer } from './sequencer.ts'
+import { renderLedger } from './store.ts'
 import { ledgerHash, type LedgerEntry, type LedgerExport, verifyExport, verifyLedger } from './verify.ts'
 
 let server: TestServer
@@ -33,9 +34,9 @@ async function tamper(...statements: string[]): Promise<void> {
 }
 
 /** An approval that never was, as a hand inside the database would write it. */
-const forge = (tenantId: string, seq: number) =>
+const forge = (tenantId: string, seq: number, hash = "sha256('x')") =>
   `insert into wm.events (tenant_id, seq, id, subject_type, kind, priority, decided_at, sequenced_at, hash_version, hash)
-   values (${tenantId}, ${seq}, gen_random_uuid(), 'order', 'order.approved', 0, now(), now(), 2, sha256('x'))`
+   values (${tenantId}, ${seq}, gen_random_uuid(), 'order', 'order.approved', 0, now(), now(), 2, ${hash})`
 
 async function exportAll(caller: Caller, limit: number): Promise<LedgerExport> {
   const entries: LedgerEntry[] = []
@@ -183,6 +184,13 @@ describe('names the first bad entry when somebody', () => {
   it.each(cases)('%s: entry %i, %s', async (_, seq, damage, statements) => {
     await tamper(...statements)
     expect(await verify()).toMatchObject({ ok: false, tenantId: tenant.id, seq, damage, detail: expect.stringMatching(/\w+ \w+/) })
+  })
+
+  it('puts one beside the last entry of a page, with its hash: neither its page nor the next is without it', async () => {
+    await tamper(forge('$tenant', 3, '(select e.hash from wm.events e where e.tenant_id = $tenant and e.seq = 3)'))
+    expect(verifyExport(await exportAll(tenant.caller, 3))).toMatchObject({ ok: false, seq: 4, damage: 'entry_missing' })
+    const pages = renderLedger(server.manager.tools.system, tenant.id, { after: 0, through: 8, limit: 3 })
+    expect((await pages).map(({ seq }) => seq)).toEqual([1, 2, 3, 3])
   })
 
   it('edits an exported file, as the stranger with the file sees it', async () => {

@@ -91,6 +91,17 @@ const membersOfVersion1 = (tenantId: string, prevHash: string, seq: number, even
   sha256(event.diff ?? ''),
   event.message,
 ]
+/** What version 1 does not cover, migration 7 made of what it does, or left empty: anything else was written there later. */
+function isAsMigrated({ subject_type: type, subject_id: subject = null, root_id: root = null, kind, ...event }: LedgerEvent): boolean {
+  if (type === undefined) return true
+  const item = type === 'item' ? subject : null
+  const { correlation_id: story, causation_id: cause, session_key: session, reason, seconds } = event
+  return (
+    type === (item === null ? kind.split('.', 1)[0] : 'item') &&
+    subject === (item ?? (kind.startsWith('order.') ? root : null)) &&
+    [story, cause, session, reason, seconds].every((member) => member === null || member === undefined)
+  )
+}
 /** Members of version 2: everything that a reader is shown. */
 const membersOfVersion2 = (tenantId: string, prevHash: string, seq: number, event: LedgerEvent): Member[] => [
   prevHash,
@@ -148,6 +159,13 @@ function followChain(tenantId: string, checkpoint: LedgerHead | null, start: Led
       if (event === null) return bad(seq, 'event_missing')
       if (version < newestVersion) return bad(seq, 'version_back')
       newestVersion = version
+      if (version !== 1 && version !== 2) return bad(seq, 'content_changed', `hash_version ${version} is not known here`)
+      if (version === 1 && !isAsMigrated(event))
+        return bad(
+          seq,
+          'content_changed',
+          `${damages.content_changed}: it has members that came after version 1 (${event.kind} ${event.id})`,
+        )
       if (ledgerHash(tenantId, last.hash, { seq, hash_version: version, event }) !== hash)
         return bad(seq, 'content_changed', `${damages.content_changed}: ${event.kind} ${event.id}`)
       if (checkpoint?.seq === seq && checkpoint.hash !== hash) return bad(seq, 'rewritten')

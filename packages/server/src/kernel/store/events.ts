@@ -142,10 +142,12 @@ export async function listEvents(
   if (filter.kind) wheres.push(sql`e.kind = ${filter.kind}`)
   if (filter.principal) wheres.push(sql`e.principal = ${filter.principal}`)
   if (filter.requestId) wheres.push(sql`e.request_id = ${filter.requestId}`)
-  // Every story has a rare event (it was proposed), and through its root all the others.
+  // Every story has a rare event (it was proposed), and through its root all the others. Each arm says all that its index asks for: told
+  // once for both, or with a subselect instead of an array, nothing fits an index and the whole record is read (100 ms at 150,000 events).
   if (filter.correlationId)
-    wheres.push(sql`e.correlation_id = ${filter.correlationId} and (${isRare} or e.root_id in (
-      select e.root_id from wm.events e where e.tenant_id = wm.current_tenant() and e.correlation_id = ${filter.correlationId} and ${isRare}))`)
+    wheres.push(sql`(e.correlation_id = ${filter.correlationId} and ${isRare} or e.root_id = any (array(
+      select e.root_id from wm.events e where e.tenant_id = wm.current_tenant() and e.correlation_id = ${filter.correlationId} and ${isRare}))
+      and e.correlation_id = ${filter.correlationId})`)
   if (filter.agentId || filter.modelName || filter.ip) {
     const origin = [sql`true`]
     if (filter.agentId) origin.push(sql`p.agent_id = ${filter.agentId}`)
