@@ -19,9 +19,12 @@ const levels = [
   ['cli'],
 ]
 
-/** Room of packages/server/src → rooms it may import. `contract` is the package of that name. */
+/** Room of packages/server/src → rooms it may import. `contract` and `sdk` are the packages of those names. */
 export const serverRooms = Object.fromEntries(
-  levels.slice(1).flatMap((rooms, below) => rooms.map((room) => [room, levels.slice(0, below + 1).flat()])),
+  levels.slice(1).flatMap((rooms, below) =>
+    // The command line and its demo talk to a server as everybody else does; nothing below them does.
+    rooms.map((room) => [room, [...levels.slice(0, below + 1).flat(), ...(room === 'cli' ? ['sdk'] : [])]]),
+  ),
 )
 
 /** Folder of packages/contract/src → folders of it that it may import. What defines and merges knows no noun. */
@@ -40,7 +43,7 @@ const packages = {
   contract: [],
   sdk: ['contract'],
   admin: ['contract', 'sdk'],
-  server: ['contract'],
+  server: ['contract', 'sdk'],
 }
 
 const src = 'packages/server/src'
@@ -49,7 +52,7 @@ const tests = String.raw`(\.test|/cases)\.ts$`
 const escaped = (text) => text.replaceAll('.', String.raw`\.`)
 
 function pathOf(room) {
-  if (room === 'contract') return '^packages/contract/'
+  if (room === 'contract' || room === 'sdk') return `^packages/${room}/`
   return room.endsWith('.ts') ? `^${src}/${escaped(room)}$` : `^${src}/${room}/`
 }
 

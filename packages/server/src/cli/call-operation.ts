@@ -1,7 +1,7 @@
-/** Calls any operation of the table over HTTP: path, query or body from one flat input. */
+/** Calls any operation of the table, with one flat input. */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { ApiAnswer } from './api-client.ts'
+import type { InputOf, OperationName } from '@work-manager/sdk'
 import { usageError } from './cli-error.ts'
 import type { Context } from './context.ts'
 import type { CommandOperation, Member } from './operation-table.ts'
@@ -9,31 +9,22 @@ import type { CommandOperation, Member } from './operation-table.ts'
 export type Input = Record<string, unknown>
 
 /** Refuses with: whatever the server says (exit code by status), unreachable. */
-export async function callOperation<T>(
+export async function callOperation(
   context: Context,
   operation: CommandOperation,
   input: Input,
   idempotencyKey?: string,
-): Promise<ApiAnswer<T>> {
+): Promise<unknown> {
   const client = await context.client()
-  const inPath = new Set(operation.members.filter((member) => member.inPath).map((member) => member.name))
-  const route = operation.path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(input[name])))
-  const rest = Object.fromEntries(Object.entries(input).filter(([name, value]) => !inPath.has(name) && value !== undefined))
-  if (operation.method === 'GET') return { status: 200, body: await client.get<T>(route, flatten(rest)) }
-  const wait = typeof rest.wait === 'number' ? rest.wait : 0
-  return client.post<T>(route, rest, { idempotencyKey, timeoutMs: (operation.waits ? 60_000 : 30_000) + wait * 1000 })
+  const given = Object.fromEntries(Object.entries(input).map(([name, value]) => [name, isInPath(operation, name) ? String(value) : value]))
+  const wait = typeof input.wait === 'number' ? input.wait : 0
+  const timeoutMs = (operation.waits ? 60_000 : 30_000) + wait * 1000
+  const { body } = await client.call(operation.name as OperationName, given as InputOf<OperationName>, { idempotencyKey, timeoutMs })
+  return body
 }
 
-/** `{ filter: { state: 'queued' } }` becomes `filter[state]=queued`, as the server reads it. */
-function flatten(input: Input, prefix?: string): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(input).flatMap(([name, value]) => {
-      const key = prefix === undefined ? name : `${prefix}[${name}]`
-      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.entries(flatten(value as Input, key))
-      return [[key, String(value)] as [string, string]]
-    }),
-  )
-}
+const isInPath = (operation: CommandOperation, name: string): boolean =>
+  operation.members.some((member) => member.inPath && member.name === name)
 
 async function standardInput(context: Context): Promise<string> {
   let text = ''

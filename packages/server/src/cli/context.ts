@@ -2,10 +2,10 @@
 import path from 'node:path'
 import type { Config, ReadConfig } from '../config/index.ts'
 import { readTraceparent } from '../tracing/traceparent.ts'
-import { ApiClient } from './api-client.ts'
 import { CliError } from './cli-error.ts'
 import { readPrivate, readServerAddress, reviewerKeyFile } from './local-files.ts'
 import type { Output } from './output.ts'
+import type { ServerClient } from './server-client.ts'
 
 export interface GlobalOptions {
   readonly json?: boolean
@@ -65,13 +65,14 @@ export class Context {
     return named.replace(/\/+$/, '')
   }
 
-  /** A client for the work routes. An address with a path is taken as their base, one without gets /api/work. */
-  async client(key?: { text: string; from: string }): Promise<ApiClient> {
-    const address = await this.url()
-    const base = new URL(address).pathname === '/' ? `${address}/api/work` : address
-    const { text, from } = key ?? (await this.#key(address))
-    return new ApiClient({
-      base,
+  /** A client of the server that the command talks to. */
+  async client(key?: { text: string; from: string }): Promise<ServerClient> {
+    const url = await this.url()
+    const { text, from } = key ?? (await this.#key(url))
+    // Loaded when needed: most of what is said about a command line needs no server.
+    const { createServerClient } = await import('./server-client.ts')
+    return createServerClient({
+      url,
       key: text,
       keyFrom: from,
       signal: this.interrupt.signal,

@@ -79,7 +79,7 @@ export function deriveCommand(
         `${missing.map(optionOf).join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing.`,
         missing.map((member) => `${optionOf(member)}: ${member.description || 'see docs/operations.md'}`).join(' '),
       )
-    const { body } = await callOperation(context, operation, input, values.idempotencyKey as string | undefined)
+    const body = await callOperation(context, operation, input, values.idempotencyKey as string | undefined)
     showAnswer(context, body)
   })
 }

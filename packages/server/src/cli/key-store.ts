@@ -2,6 +2,7 @@
  * API keys, by the way that is open: over HTTP to a running server, or straight in the database when we may open it.
  * An embedded database belongs to the process that serves it, so there the server is asked as long as it runs.
  */
+import type { CreateKeyInput } from '@work-manager/sdk'
 import type { KeyRequest, ListedKey } from '../access/key-admin.ts'
 import type { Context } from './context.ts'
 import { usageError } from './cli-error.ts'
@@ -42,20 +43,19 @@ function inDatabase<T>(context: Context, tenant: string, use: (keys: KeyStore) =
 
 async function overHttp(context: Context): Promise<KeyStore> {
   const client = await context.client()
-  const path = (id: string, verb: string) => `/keys/${encodeURIComponent(id)}/${verb}`
   return {
     create: async ({ kind, principalId, name, abilities, expiresAt }) =>
       (
-        await client.post<{ key: string; id: string }>('/keys', {
+        await client.call('create_key', {
           kind,
           principal_id: principalId,
           name,
-          abilities,
+          abilities: abilities as CreateKeyInput['abilities'],
           ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
         })
       ).body,
-    list: async () => (await client.get<{ keys: ListedKey[] }>('/keys')).keys,
-    rotate: async (id) => (await client.post<{ key: string; id: string }>(path(id, 'rotate'), {})).body,
-    revoke: async (id) => void (await client.post(path(id, 'revoke'), {})),
+    list: async () => (await client.call('list_keys', {})).body.keys as readonly ListedKey[],
+    rotate: async (id) => (await client.call('rotate_key', { key: id })).body,
+    revoke: async (id) => void (await client.call('revoke_key', { key: id })),
   }
 }

@@ -2,6 +2,7 @@
 import { allowedInProduction } from './confirm.ts'
 import { CliError, usageError } from './cli-error.ts'
 import type { Context } from './context.ts'
+import type { ServerClient } from './server-client.ts'
 import type { Column } from './table.ts'
 
 export interface Candidate {
@@ -22,7 +23,7 @@ interface Options {
   readonly force?: boolean
   /** One was named: its refusal is the command's. */
   readonly single: boolean
-  readonly route: (id: string) => string
+  readonly requeue: (client: ServerClient, id: string, reason: string) => Promise<unknown>
 }
 
 /** Refuses with: usage (no reason), the refusal of a single one, refused (exit 5) when some of many could not be brought back. */
@@ -46,7 +47,7 @@ export async function requeueEach(context: Context, noun: 'order' | 'item', foun
   const results: Result[] = []
   for (const one of found) {
     try {
-      await client.post(options.route(one.id), { reason })
+      await options.requeue(client, one.id, reason)
       results.push({ ...one, requeued: true, code: null, detail: null })
     } catch (error) {
       if (options.single || !(error instanceof CliError) || ![5, 6].includes(error.exit)) throw error

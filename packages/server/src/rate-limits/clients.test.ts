@@ -3,7 +3,7 @@ import { createClient } from '../../../sdk/src/client.ts'
 import { runAgent } from '../../../sdk/src/agent/run-agent.ts'
 import { echoType } from '../../testing/echo-type.ts'
 import { startTestServer, type TestServer } from '../../testing/test-server.ts'
-import { ApiClient } from '../cli/api-client.ts'
+import { createServerClient } from '../cli/server-client.ts'
 
 let server: TestServer
 beforeAll(async () => {
@@ -56,8 +56,8 @@ it('an agent of the SDK at its limit loses nothing that it took: what it holds g
 
 it('the command line waits and repeats the same request', async () => {
   const { key } = await server.caller('service', 'c', { tenant: 'cli' })
-  const client = new ApiClient({ base: `${server.url}/api/work`, key, keyFrom: 'test', signal: new AbortController().signal })
-  for (let i = 0; i < 4; i++) await client.get('/types')
-  const made = await client.post<{ order: { id: string } }>('/propose', { type: 'test.echo', payload: { messages: ['x'] } })
+  const client = createServerClient({ url: server.url, key, keyFrom: 'test', signal: new AbortController().signal })
+  for (let i = 0; i < 4; i++) await client.call('list_order_types', {})
+  const made = await client.call('propose_order', { type: 'test.echo', payload: { messages: ['x'] } })
   expect(made.status).toBe(201)
 })

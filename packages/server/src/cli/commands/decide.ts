@@ -1,6 +1,6 @@
 /** `approve`, `reject`: a person's decision, on exactly what was shown. */
 import type { Command } from 'commander'
-import type { Diff, Order } from '../answers.ts'
+import type { Order } from '../answers.ts'
 import { several } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { CliError, usageError } from '../cli-error.ts'
@@ -87,7 +87,7 @@ async function approve(context: Context, id: string, options: ApproveOptions): P
     return
   }
   const client = await context.client()
-  const { status, body } = await client.post<{ order: Order; diff?: Diff | null }>(`/orders/${encodeURIComponent(id)}/approve`, { digest })
+  const { status, body } = await client.call('approve_order', { order: id, digest })
   out.answer(body, () => {
     if (status === 202) out.line(`Approved. The changes are still being applied; work-manager orders show ${order.id} tells when they are.`)
     else out.line(`${out.paint.green('Approved and applied')}${body.diff?.summary ? `: ${inertLine(body.diff.summary)}` : '.'}`)
@@ -133,7 +133,8 @@ async function reject(context: Context, id: string, options: RejectOptions): Pro
   const error = { code: options.code, message: options.reason }
   const errors = options.item === undefined ? [error] : options.item.map((item) => ({ ...error, item_id: item }))
   const client = await context.client()
-  const { body } = await client.post<{ order: Order }>(`/orders/${encodeURIComponent(id)}/reject`, {
+  const { body } = await client.call('reject_order', {
+    order: id,
     errors,
     allow_rework: options.rework === true,
   })

@@ -53,9 +53,9 @@ async function seed(context: Context, options: SeedOptions): Promise<void> {
   for (let n = 1; n <= options.count; n++) {
     const payload = given ?? sampleOf(type.schemas.payload, n)
     try {
-      const { body } = await client.post<{ order: { id: string } }>('/propose', {
+      const { body } = await client.call('propose_order', {
         type: options.type,
-        payload,
+        payload: payload as object,
         priority: options.priority,
         meta: { seeded: true, seed_index: n },
       })

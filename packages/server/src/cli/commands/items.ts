@@ -1,4 +1,5 @@
 /** `items list|checkout|retry`: across orders. The other verbs are derived from the operations. */
+import type { ListItemsInput, ListItemsOutput } from '@work-manager/sdk'
 import type { Command } from 'commander'
 import { itemMachine, nearestName, statesTagged } from '@work-manager/contract'
 import { itemColumns, showAnswer } from '../answer-view.ts'
@@ -74,7 +75,7 @@ export function addItems(program: Command, context: Context): void {
       await requeueEach(context, 'item', candidates, {
         ...options,
         single: false,
-        route: (id) => `/items/${encodeURIComponent(id)}/requeue`,
+        requeue: (client, item, reason) => client.call('requeue_item', { item, reason }),
       })
     })
 }
@@ -101,9 +102,9 @@ async function findItems(context: Context, options: Partial<ListOptions> & { rea
     do {
       const size = Math.min(100, options.limit - found.length)
       if (size <= 0) return found
-      const page: { data: Item[]; next_cursor: string | null } = await client.get('/items', {
+      const { body: page }: { body: ListItemsOutput } = await client.call('list_items', {
         order: options.order,
-        state,
+        state: state as ListItemsInput['state'],
         type: options.type,
         agent: options.agent,
         limit: size,
@@ -132,9 +133,11 @@ async function checkout(
       'Leave them away, or leave the order away.',
     )
   const client = await context.client()
-  const route = order === undefined ? '/checkout' : `/orders/${encodeURIComponent(order)}/checkout`
   try {
-    const { body } = await client.post(route, { type, min_priority: minPriority, wait }, { timeoutMs: 30_000 + (wait ?? 0) * 1000 })
+    const { body } =
+      order === undefined
+        ? await client.call('checkout_item', { type, min_priority: minPriority, wait })
+        : await client.call('checkout_order_item', { order, wait })
     showAnswer(context, body)
   } catch (error) {
     if (error instanceof CliError && error.code === 'no_items_available' && error.fix === '')

@@ -1,4 +1,5 @@
 /** `lease release|extend|reclaim`: a person moves leases of agents, with a reason. */
+import type { InputOf } from '@work-manager/sdk'
 import type { Command } from 'commander'
 import { moment } from '../answer-view.ts'
 import { duration } from '../arguments.ts'
@@ -25,7 +26,6 @@ interface Options {
   readonly type?: string
   readonly olderThan?: number
   readonly all?: boolean
-  readonly ttl?: number
   readonly reason?: string
   readonly dryRun?: boolean
   readonly force?: boolean
@@ -54,22 +54,22 @@ export function addLease(program: Command, context: Context): void {
     .action(async (options: Options) => {
       const reason = reasonOf(options)
       if (options.dryRun !== true && !(await allowedInProduction(context, 'End these leases?', options.force === true))) return
-      await send(context, '/leases/revoke', { ...selected(options), reason }, 'ended')
+      await send(context, 'revoke_leases', { ...selected(options), reason }, 'ended')
     })
   selecting(lease.command('extend'))
     .summary('give leases more time')
     .description('Give live leases more time, with a reason; a later heartbeat of the agent does not take it away.')
     .option('--ttl <span>', 'they last at least this long from now, such as 2h', duration, 900)
     .option('--all', 'every lease')
-    .action((options: Options) =>
-      send(context, '/leases/extend', { ...selected(options), reason: reasonOf(options), ttl_seconds: options.ttl }, 'extended'),
+    .action((options: Options & { readonly ttl: number }) =>
+      send(context, 'extend_leases', { ...selected(options), reason: reasonOf(options), ttl_seconds: options.ttl }, 'extended'),
     )
   selecting(lease.command('reclaim'))
     .summary('take expired leases back now')
     .description('Take back leases that have run out, without waiting for the server to do it.')
     .action((options: Options) => {
       const { agent, order, type, dryRun, reason } = options
-      return send(context, '/leases/reclaim', { agent, order, type, reason, dry_run: dryRun }, 'reclaimed')
+      return send(context, 'reclaim_leases', { agent, order, type, reason, dry_run: dryRun }, 'reclaimed')
     })
 }
 
@@ -99,13 +99,18 @@ function reasonOf({ reason, dryRun }: Options): string {
 }
 
 /** Call by call until no others match; a dry run looks once. Extended leases end last and so come last: one seen again means the end. */
-async function send(context: Context, route: string, body: Record<string, unknown>, done: string): Promise<void> {
+async function send<Name extends 'revoke_leases' | 'extend_leases' | 'reclaim_leases'>(
+  context: Context,
+  operation: Name,
+  input: InputOf<Name>,
+  done: string,
+): Promise<void> {
   const client = await context.client()
   const leases = new Map<string, Lease>()
   let answer: Answer
   let fresh: readonly Lease[]
   do {
-    answer = (await client.post<Answer>(route, body)).body
+    answer = (await client.call(operation, input)).body as Answer
     fresh = answer.leases.filter((lease) => !leases.has(lease.item_id))
     for (const lease of fresh) leases.set(lease.item_id, lease)
   } while (answer.more && !answer.dry_run && fresh.length > 0)

@@ -53,7 +53,7 @@ async function exportLedger(context: Context, file: string | undefined): Promise
   let page: Page
   try {
     do {
-      page = await client.get<Page>('/ledger', { after, limit: 1000 })
+      page = (await client.call('export_ledger', { after, limit: 1000 })).body
       if (after === 0) await write(`{"format":${JSON.stringify(page.format)},"tenant_id":${JSON.stringify(page.tenant_id)},"entries":[`)
       for (const entry of page.entries) await write(`${entries++ === 0 ? '' : ','}\n${inertJson(entry)}`)
       after = page.next_after
@@ -107,7 +107,7 @@ async function verifyServer(context: Context, checkpoint: string | undefined): P
   let after: number | null = 0
   let verdict: ServerVerdict
   do {
-    verdict = await client.get<ServerVerdict>('/ledger/verify', { after, ...(noted > after ? { checkpoint } : {}) })
+    verdict = (await client.call('verify_ledger', { after, ...(noted > after ? { checkpoint } : {}) })).body as ServerVerdict
     after = verdict.next_after
   } while (after !== null)
   if (!verdict.ok) throw damaged(verdict, null)

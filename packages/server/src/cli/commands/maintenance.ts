@@ -43,19 +43,10 @@ export function addMaintenance(program: Command, context: Context): void {
     )
 }
 
-interface GeneratorRun {
-  readonly generator: string
-  readonly ran: boolean
-  readonly found: number
-  readonly proposed: number
-  readonly error: string | null
-  readonly next_run: string | null
-}
-
 async function generateThroughServer(context: Context, options: { dryRun?: boolean; generator?: string }): Promise<void> {
   const client = await context.client()
   const input = { generator: options.generator, dry_run: options.dryRun === true }
-  const { body } = await client.post<{ proposed: number; generators: GeneratorRun[] }>('/generators/run', input, { timeoutMs: 300_000 })
+  const { body } = await client.call('run_generators', input, { timeoutMs: 300_000 })
   context.out.answer(body, () => {
     if (body.generators.length === 0)
       context.out.line('There are no generators; put files with defineGenerator into a directory of order_types.directories.')
@@ -71,7 +62,7 @@ async function generateThroughServer(context: Context, options: { dryRun?: boole
 async function maintainThroughServer(context: Context, options: Chores): Promise<void> {
   const client = await context.client()
   const input = Object.fromEntries(chores.filter(({ flag }) => options[flag] === true).map(({ member }) => [member, true]))
-  const { body } = await client.post<Record<string, number | null>>('/maintenance', input, { timeoutMs: 300_000 })
+  const { body } = await client.call('run_maintenance', input, { timeoutMs: 300_000 })
   const results = chores.filter(({ count }) => typeof body[count] === 'number')
   context.out.answer(Object.fromEntries(results.map(({ service, count }) => [service, body[count]])), () => {
     for (const { done, count } of results) context.out.line(`${body[count]} ${done}`)

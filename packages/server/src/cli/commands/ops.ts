@@ -9,15 +9,6 @@ import { addTail } from './tail.ts'
 /** The reclaimer looks every few seconds: this many expired leases mean that it does not run. */
 const tooManyExpired = 10
 
-interface Status {
-  readonly timestamp: string
-  readonly database: { readonly status: string; readonly version: string }
-  readonly orders: Readonly<Record<string, number>>
-  readonly items: Readonly<Record<string, number>>
-  readonly leases: { readonly active: number; readonly expired: number }
-  readonly ledger: { readonly unnumbered: number }
-}
-
 export function addOps(program: Command, context: Context): void {
   const ops = program.command('ops').summary('look after a running server').description('Look after a running server.')
   ops
@@ -58,7 +49,7 @@ export function addOps(program: Command, context: Context): void {
 async function check(context: Context): Promise<void> {
   const { out } = context
   const client = await context.client()
-  const status = await client.get<Status>('/status')
+  const { body: status } = await client.call('get_status', {})
   const counts = (name: string, all: Readonly<Record<string, number>>) =>
     `${name.padEnd(10)}${Object.entries(all)
       .filter(([state, n]) => n > 0 || state === 'total')
@@ -91,7 +82,7 @@ async function purgeKeys(
   const client = await context.client()
   let keys = 0
   for (;;) {
-    const { body } = await client.post<{ keys: number; more: boolean }>('/idempotency-keys/purge', {
+    const { body } = await client.call('purge_idempotency_keys', {
       older_than_seconds: olderThan,
       dry_run: dryRun === true,
     })

@@ -84,17 +84,19 @@ async function list(context: Context, options: ListOptions): Promise<void> {
     const [, name, value] = /^([^=]+?)=(.*)$/s.exec(text) ?? []
     if (name === undefined || value === undefined)
       throw usageError(`--filter '${text}' is not name=value.`, 'Such as --filter priority=>50.')
-    return [`filter[${name}]`, value]
+    return [name, value]
   })
-  const answer = await client.get<{ data: Order[]; total: number }>('/orders', {
-    'filter[state]': options.state,
-    'filter[type]': options.type,
-    'filter[has_available_items]': options.hasAvailableItems === true ? 'true' : undefined,
-    ...Object.fromEntries(filters),
+  const { body } = await client.call('list_orders', {
+    filter: {
+      state: options.state,
+      type: options.type,
+      has_available_items: options.hasAvailableItems === true ? 'true' : undefined,
+      ...Object.fromEntries(filters),
+    },
     sort: options.sort,
-    'page[size]': options.limit,
-    'page[number]': options.page,
+    page: { size: options.limit, number: options.page },
   })
+  const answer = body as unknown as { data: Order[]; total: number }
   context.out.answer(answer.data, () => {
     context.out.table(orderColumns, answer.data, 'No orders.')
     if (answer.total > answer.data.length)
@@ -120,7 +122,7 @@ async function requeue(context: Context, id: string | undefined, options: Requeu
   await requeueEach(context, 'order', candidates, {
     ...options,
     single: id !== undefined,
-    route: (order) => `/orders/${encodeURIComponent(order)}/requeue`,
+    requeue: (client, order, why) => client.call('requeue_order', { order, reason: why }),
   })
 }
 
@@ -129,8 +131,8 @@ async function findRevivable(context: Context, { state = 'failed,rejected,dead_l
   const client = await context.client()
   const found: Order[] = []
   for (let page = 1; found.length < limit; page++) {
-    const query = { 'filter[state]': state, 'filter[type]': type, 'page[size]': 100, 'page[number]': page }
-    const { data } = await client.get<{ data: Order[] }>('/orders', query)
+    const { body } = await client.call('list_orders', { filter: { state, type }, page: { size: 100, number: page } })
+    const { data } = body as { data: Order[] }
     found.push(...data)
     if (data.length < 100) break
   }
@@ -142,7 +144,7 @@ async function clone(context: Context, id: string, options: { priority?: number;
   const meta = typeof order.meta === 'object' && order.meta !== null ? order.meta : {}
   const proposal = {
     type: order.type,
-    payload: order.payload,
+    payload: order.payload as object,
     meta: { ...meta, cloned_from: order.id },
     priority: options.priority ?? order.priority,
   }
@@ -153,7 +155,7 @@ async function clone(context: Context, id: string, options: { priority?: number;
     return
   }
   const client = await context.client()
-  const { body } = await client.post<{ order: Order; items_count: number }>('/propose', proposal)
+  const { body } = await client.call('propose_order', proposal)
   context.out.answer(body, () =>
     context.out.line(
       `Proposed ${body.order.id}, a copy of ${order.id}, with ${body.items_count} ${body.items_count === 1 ? 'item' : 'items'}.`,
@@ -164,5 +166,5 @@ async function clone(context: Context, id: string, options: { priority?: number;
 /** One order with its items and latest events. */
 export async function getOrder(context: Context, id: string): Promise<{ order: Order }> {
   const client = await context.client()
-  return client.get<{ order: Order }>(`/orders/${encodeURIComponent(id)}`)
+  return (await client.call('get_order', { order: id })).body
 }

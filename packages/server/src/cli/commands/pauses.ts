@@ -49,7 +49,7 @@ export function addPauses(program: Command, context: Context): void {
       const aim = aimed(options)
       if (!(await allowedInProduction(context, 'Stop it?', options.force === true))) return
       if (options.everything === true) return pauseAllTenants(context, aim.reason)
-      const { body } = await (await context.client()).post<Ended & { pause: Pause }>('/pauses', aim)
+      const { body } = await (await context.client()).call('pause', aim)
       context.out.answer(body, () => tell(context, body))
     })
   aiming(program.command('resume'))
@@ -59,7 +59,7 @@ export function addPauses(program: Command, context: Context): void {
     .action(async (options: Options) => {
       const aim = aimed(options)
       if (options.everything === true) return resumeAllTenants(context, aim.reason)
-      const { body } = await (await context.client()).post<{ lifted: Pause }>('/pauses/lift', aim)
+      const { body } = await (await context.client()).call('resume', aim)
       context.out.answer(body, () =>
         context.out.line(`Resumed; it was paused since ${moment(body.lifted.paused_at)}: ${inertLine(body.lifted.reason)}`),
       )
@@ -69,7 +69,7 @@ export function addPauses(program: Command, context: Context): void {
     .summary('list what is paused')
     .description('What is paused now, since when, by whom and why.')
     .action(async () => {
-      const { pauses } = await (await context.client()).get<{ pauses: Pause[] }>('/pauses')
+      const { pauses } = (await (await context.client()).call('list_pauses', {})).body
       context.out.answer({ pauses }, () => context.out.table(columns, pauses, 'Nothing is paused.'))
     })
 }

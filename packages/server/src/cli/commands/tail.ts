@@ -1,10 +1,11 @@
 /** `tail`: the record, as it grows. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ListEventsInput } from '@work-manager/sdk'
 import type { Command } from 'commander'
 import type { Event } from '../answers.ts'
-import type { ApiClient } from '../api-client.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { Context } from '../context.ts'
+import type { ServerClient } from '../server-client.ts'
 import { eventLine } from '../answer-view.ts'
 import { inertJson } from '../../log/inert-text.ts'
 
@@ -12,9 +13,8 @@ const pollEveryMs = 1000
 /** Of 100 each: a burst above 2,000 facts a second is shown with a gap rather than never caught up with. */
 const mostPages = 20
 
-type Query = Readonly<Record<string, string | undefined>>
 interface EventPage {
-  readonly events: Event[]
+  readonly events: readonly Event[]
   readonly next_cursor: string | null
 }
 
@@ -39,43 +39,50 @@ interface TailOptions {
   readonly limit: number
 }
 
-/** Where the facts are read; what the route does not select by itself, `wanted` does. */
-function sourceOf({ order, item, event }: TailOptions): { path: string; query: Query; wanted: (fact: Event) => boolean } {
+interface Source {
+  readonly page: (client: ServerClient, limit: number, cursor?: string) => Promise<{ readonly body: EventPage }>
+  /** What the operation does not select by itself. */
+  readonly wanted: (fact: Event) => boolean
+}
+
+/** Where the facts are read. */
+function sourceOf({ order, item, event }: TailOptions): Source {
   const isOfKind = (fact: Event) => event === undefined || fact.kind === event
   if (item !== undefined)
     return {
-      path: `/items/${encodeURIComponent(item)}/logs`,
-      query: {},
+      page: (client, limit, cursor) => client.call('get_item_logs', { item, limit, cursor }),
       wanted: (fact) => fact.item_id === item.toLowerCase() && isOfKind(fact),
     }
-  if (order !== undefined) return { path: `/orders/${encodeURIComponent(order)}/logs`, query: {}, wanted: isOfKind }
-  return { path: '/events', query: { kind: event }, wanted: () => true }
+  if (order !== undefined)
+    return { page: (client, limit, cursor) => client.call('get_order_logs', { order, limit, cursor }), wanted: isOfKind }
+  const kind = event as ListEventsInput['kind']
+  return { page: (client, limit, cursor) => client.call('list_events', { kind, limit, cursor }), wanted: () => true }
 }
 
 async function tail(context: Context, options: TailOptions): Promise<void> {
   const { out } = context
   const client = await context.client()
-  const { path, query, wanted } = sourceOf(options)
+  const source = sourceOf(options)
   const shown = new Set<string>()
-  let events = (await client.get<EventPage>(path, { ...query, limit: options.limit })).events
+  let events: readonly Event[] = (await source.page(client, options.limit)).body.events
   for (;;) {
     for (const event of events.toReversed()) {
       shown.add(event.id)
-      if (!wanted(event)) continue
+      if (!source.wanted(event)) continue
       out.line(out.json ? inertJson(event) : eventLine(event))
     }
     if (options.follow !== true) return
     await sleep(pollEveryMs, undefined, { signal: context.interrupt.signal })
-    events = await newEvents(client, path, query, shown)
+    events = await newEvents(client, source, shown)
   }
 }
 
 /** What is not shown yet, newest first: the server pages backwards, so it goes back until a page holds something known. */
-async function newEvents(client: ApiClient, path: string, query: Query, shown: ReadonlySet<string>): Promise<Event[]> {
+async function newEvents(client: ServerClient, source: Source, shown: ReadonlySet<string>): Promise<Event[]> {
   const fresh: Event[] = []
   let cursor: string | undefined
   for (let pages = 0; pages < mostPages; pages++) {
-    const page: EventPage = await client.get<EventPage>(path, { ...query, limit: 100, cursor })
+    const { body: page } = await source.page(client, 100, cursor)
     const unknown = page.events.filter((event) => !shown.has(event.id))
     fresh.push(...unknown)
     if (unknown.length < page.events.length || page.next_cursor === null) break

@@ -32,7 +32,7 @@ export function addTypes(program: Command, context: Context): void {
     .description('List the order types that the server knows.')
     .action(async () => {
       const client = await context.client()
-      const { types: all } = await client.get<{ types: OrderTypeAnswer[] }>('/types')
+      const all = (await client.call('list_order_types', {})).body.types as readonly OrderTypeAnswer[]
       context.out.answer(all, () => context.out.table(columns, all, 'No order types.'))
     })
   types
@@ -58,7 +58,7 @@ export function addTypes(program: Command, context: Context): void {
 /** One order type of the server. Refuses with: order_type_not_found (exit 5). */
 export async function getOrderType(context: Context, name: string): Promise<OrderTypeAnswer> {
   const client = await context.client()
-  const { types } = await client.get<{ types: OrderTypeAnswer[] }>('/types')
+  const types = (await client.call('list_order_types', {})).body.types as readonly OrderTypeAnswer[]
   const found = types.find((type) => type.type === name)
   if (found !== undefined) return found
   const near = nearestName(

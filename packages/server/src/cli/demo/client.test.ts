@@ -1,8 +1,9 @@
+import { WorkManagerError } from '@work-manager/sdk'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
 import { holdingLease } from './agents/agent.ts'
-import { ApiRefusal, type LeasedItem, WorkApi } from './client.ts'
+import { type LeasedItem, WorkApi } from './client.ts'
 import { DemoError } from './demo-error.ts'
 
 interface Seen {
@@ -90,7 +91,7 @@ it('a refusal is not repeated, and brings its field errors', async () => {
     problem(422, 'verification_failed', { errors: { 'packages.0.quote': ['Copy the text.'] }, error_list: [finding] }),
   )
   const refusal = await api.submit(item, {}).catch((error: unknown) => error)
-  expect(refusal).toBeInstanceOf(ApiRefusal)
+  expect(refusal).toBeInstanceOf(WorkManagerError)
   expect(refusal).toMatchObject({ status: 422, code: 'verification_failed', errors: [finding] })
   expect(seen).toHaveLength(1)
 })
@@ -101,7 +102,7 @@ it('no item after the wait is an answer, not an error', async () => {
     headers: { 'retry-after': '1' },
   }))
   expect(await api.checkout('o1', 5, new AbortController().signal)).toBeNull()
-  expect(seen.map((call) => call.url)).toEqual(['/api/work/orders/o1/checkout?wait=5'])
+  expect(seen.map((call) => [call.url, call.body])).toEqual([['/api/work/orders/o1/checkout', { wait: 5 }]])
 })
 
 it('a replayed approval says that it was replayed', async () => {
@@ -110,8 +111,8 @@ it('a replayed approval says that it was replayed', async () => {
     body: { order: {}, diff: null },
     headers: { 'idempotent-replayed': String(number === 2) },
   }))
-  expect(await api.approve('o1', 'sha256:1', 'k')).toMatchObject({ replayed: false })
-  expect(await api.approve('o1', 'sha256:1', 'k')).toMatchObject({ replayed: true })
+  expect(await api.approve('o1', 'sha256:1', 'k')).toMatchObject({ isReplayed: false })
+  expect(await api.approve('o1', 'sha256:1', 'k')).toMatchObject({ isReplayed: true })
   expect(seen.map((call) => [call.key, call.body])).toEqual([
     ['k', { digest: 'sha256:1' }],
     ['k', { digest: 'sha256:1' }],

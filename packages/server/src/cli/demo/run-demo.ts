@@ -3,6 +3,7 @@
  * approved by a scripted reviewer and written down; then a second order waits for the person at the terminal. Plain code, no model,
  * and no way to the server but its public HTTP API.
  */
+import { isWorkError } from '@work-manager/sdk'
 import { orderMachine, statesTagged } from '@work-manager/contract'
 import { workUntilDone, type Work } from './agents/agent.ts'
 import { honestWork } from './agents/honest-agent.ts'
@@ -10,7 +11,7 @@ import { inventingAgent } from './agents/inventing-agent.ts'
 import { partsWork } from './agents/parts-agent.ts'
 import { reviewAndApprove } from './agents/scripted-reviewer.ts'
 import { silentAgent } from './agents/silent-agent.ts'
-import { ApiRefusal, type Order, WorkApi } from './client.ts'
+import { type Order, WorkApi } from './client.ts'
 import { DemoError } from './demo-error.ts'
 import { counted, Narrator, type Tone } from './narration.ts'
 import { findEarlier, mostPackages, proposeFullAudit, proposeStrictAudit } from './orders.ts'
@@ -58,7 +59,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
     return { firstOrder: first.order.id, waitingOrder: waiting?.id ?? null, seconds: elapsed() }
   } catch (error) {
     // What no scene expects: the server's own words say best what is in the way (a file, a missing node_modules …).
-    throw error instanceof ApiRefusal ? new DemoError(error.code, error.message, error.fix, { cause: error }) : error
+    throw isWorkError(error) ? new DemoError(error.code, error.detail, error.fix, { cause: error }) : error
   }
 }
 

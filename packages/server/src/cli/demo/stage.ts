@@ -2,13 +2,14 @@
  * What the scripted agents share for the length of one order: the numbers of the items, how many are done, and the two cues of the
  * one scene that needs timing (the silent agent speaks up only after somebody else holds its item). Nothing here talks to the server.
  */
-import type { ApiRefusal, LeasedItem, Order } from './client.ts'
+import type { WorkManagerError } from '@work-manager/sdk'
+import type { LeasedItem, Order } from './client.ts'
 import type { Narrator } from './narration.ts'
 
 /** What happened, for the summary at the end. */
 export interface Witnessed {
-  inventedQuoteRefused?: ApiRefusal
-  staleHandInRefused?: ApiRefusal
+  inventedQuoteRefused?: WorkManagerError
+  staleHandInRefused?: WorkManagerError
   partsAssembled: number
   resultsFromParts: number
 }

@@ -2,8 +2,9 @@
  * What every agent does, whoever it is: take an item, keep its lease alive while working on it, hand in, take the next. The agents of
  * the demo differ only in `work`. An agent of your own needs no more than this file and the three calls of client.ts that it uses.
  */
+import { isLeaseLost } from '@work-manager/sdk'
 import { orderIs } from '@work-manager/contract'
-import { ApiRefusal, type LeasedItem, type WorkApi } from '../client.ts'
+import type { LeasedItem, WorkApi } from '../client.ts'
 import type { Tone } from '../narration.ts'
 import { pause } from '../pause.ts'
 import type { Stage } from '../stage.ts'
@@ -37,15 +38,11 @@ export async function workUntilDone(work: Work, around: Surroundings): Promise<v
     try {
       await work(item, around)
     } catch (error) {
-      if (!(error instanceof ApiRefusal) || !isLost(error)) throw error
-      tell(`stops working on ${stage.nameOf(item)}: ${error.message}`, 'refused')
+      if (!isLeaseLost(error)) throw error
+      tell(`stops working on ${stage.nameOf(item)}: ${error.detail}`, 'refused')
     }
   }
 }
-
-/** True when the item is not this agent's any more. */
-export const isLost = (refusal: ApiRefusal): boolean =>
-  ['lease_lost', 'lease_expired', 'lease_error', 'already_submitted'].includes(refusal.code)
 
 /** Runs `work` while a heartbeat keeps the lease alive as often as the server asked for; both end together. */
 export async function holdingLease<T>(item: LeasedItem, api: WorkApi, work: () => Promise<T>): Promise<T> {

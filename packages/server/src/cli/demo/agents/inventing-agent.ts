@@ -2,7 +2,8 @@
  * The agent that makes something up, once: a quote that sounds right and stands nowhere. The server reads the file, refuses, and says
  * which field is wrong and why; the lease stays, so the agent corrects itself and hands in again.
  */
-import { ApiRefusal, type LeasedItem } from '../client.ts'
+import { isWorkError } from '@work-manager/sdk'
+import type { LeasedItem } from '../client.ts'
 import { holdingLease, type Surroundings, type Work } from './agent.ts'
 import { auditPackages } from './audit.ts'
 import { honestWork } from './honest-agent.ts'
@@ -30,10 +31,10 @@ async function handInAnInvention(item: LeasedItem, { api, directory, stage, tell
     await api.submit(item, { packages: answers.map((answer) => (answer === chosen ? { ...answer, quote: invention } : answer)) })
     tell('the server believed an invented quote: this must not happen, please report it', 'refused')
   } catch (error) {
-    if (!(error instanceof ApiRefusal) || error.code !== 'verification_failed') throw error
+    if (!isWorkError(error, 'verification_failed')) throw error
     stage.witnessed.inventedQuoteRefused = error
     const [finding] = error.errors
-    tell(`refused, ${error.status}. ${finding ? `${finding.field}: ${finding.message}` : error.message}`, 'refused')
+    tell(`refused, ${error.status}. ${finding ? `${finding.field}: ${finding.message}` : error.detail}`, 'refused')
     tell('reads the file again and corrects the quote')
   }
 }

@@ -1,6 +1,7 @@
 /** The reviewer, as a script: reads the order, approves exactly the digest it has read, and makes sure that it was applied once. */
+import { isWorkError } from '@work-manager/sdk'
 import { randomUUID } from 'node:crypto'
-import { ApiRefusal, type Effect, type Order, type WorkApi } from '../client.ts'
+import type { Effect, Order, WorkApi } from '../client.ts'
 import { DemoError } from '../demo-error.ts'
 import { counted, type Tone } from '../narration.ts'
 import { pause } from '../pause.ts'
@@ -18,7 +19,7 @@ const longestWaitMs = 30_000
 
 type Tell = (text: string, tone?: Tone) => void
 
-/** Refuses with: DemoError (not_applied), ApiRefusal. */
+/** Refuses with: DemoError (not_applied), WorkManagerError. */
 export async function reviewAndApprove(orderId: string, api: WorkApi, signal: AbortSignal, tell: Tell): Promise<Decision> {
   const order = await api.getOrder(orderId)
   const answers = answersOf(order)
@@ -32,7 +33,7 @@ export async function reviewAndApprove(orderId: string, api: WorkApi, signal: Ab
     )
   tell(`approves exactly that: ${digest.slice(0, 23)}…`)
   const key = randomUUID()
-  const { body } = await api.approve(orderId, digest, key)
+  const { output: body } = await api.approve(orderId, digest, key)
   const applied = await untilApplied(orderId, api, signal)
   const summary = body.diff?.summary ?? 'applied'
   tell(`applied: ${summary}`, 'good')
@@ -70,14 +71,14 @@ async function untilApplied(orderId: string, api: WorkApi, signal: AbortSignal):
 
 /** The same request again is answered from the record; a new one is refused, because the order is done. */
 async function approvingAgainChangesNothing(orderId: string, digest: string, key: string, api: WorkApi, tell: Tell): Promise<boolean> {
-  const { replayed } = await api.approve(orderId, digest, key)
+  const { isReplayed } = await api.approve(orderId, digest, key)
   try {
     await api.approve(orderId, digest, randomUUID())
     return false
   } catch (error) {
-    if (!(error instanceof ApiRefusal) || error.status !== 409) throw error
+    if (!isWorkError(error) || error.status !== 409) throw error
     tell(`approves again: nothing changes (${error.status} ${error.code})`, 'refused')
-    return replayed
+    return isReplayed
   }
 }
 

@@ -2,8 +2,9 @@
  * The agent that goes silent on its first item, as one does whose machine sleeps: no heartbeat, so the lease runs out and the server
  * gives the item to somebody else. When it comes back, its late hand-in is refused by the fencing token, however right the answer is.
  */
-import { ApiRefusal, type LeasedItem } from '../client.ts'
-import { isLost, type Surroundings, type Work } from './agent.ts'
+import { isLeaseLost } from '@work-manager/sdk'
+import type { LeasedItem } from '../client.ts'
+import type { Surroundings, Work } from './agent.ts'
 import { auditPackages } from './audit.ts'
 import { honestWork } from './honest-agent.ts'
 
@@ -31,9 +32,9 @@ async function sleepThroughTheLease(item: LeasedItem, { api, directory, stage, t
     await api.submit(item, { packages: answers })
     tell('the server took a hand-in without a lease: this must not happen, please report it', 'refused')
   } catch (error) {
-    if (!(error instanceof ApiRefusal) || !isLost(error)) throw error
+    if (!isLeaseLost(error)) throw error
     stage.witnessed.staleHandInRefused = error
-    tell(`refused, ${error.status} ${error.code}: ${error.message}`, 'refused')
+    tell(`refused, ${error.status} ${error.code}: ${error.detail}`, 'refused')
   } finally {
     stage.lateTryIsOver()
   }
