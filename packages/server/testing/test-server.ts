@@ -104,6 +104,8 @@ export async function startTestServer(
     database: { ...defaults.database, max_connections: 16, url: database.runtimeUrl, ...given.database },
     server: { ...defaults.server, port: 0, drain_seconds: 2, ...given.server },
     // Tests call hundreds of times a minute; those about limits switch them on.
+    // Tests approve by id alone hundreds of times; those about digests ask for them.
+    approval: { ...defaults.approval, require_digest: false, ...given.approval },
     rate_limits: { ...defaults.rate_limits, enabled: false, ...given.rate_limits },
     background: { enabled: options.background ?? true },
   }

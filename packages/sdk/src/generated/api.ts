@@ -1009,7 +1009,7 @@ export interface operations {
         readonly requestBody?: {
             readonly content: {
                 readonly "application/json": {
-                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
+                    /** @description The token that checkout returned. Required, unless the type or the server lets older clients go without. */
                     readonly lease_token?: string;
                 };
             };
@@ -1181,7 +1181,7 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
-                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
+                    /** @description The token that checkout returned. Required, unless the type or the server lets older clients go without. */
                     readonly lease_token?: string;
                     /** @description The result, in the shape that the type asks for. */
                     readonly result: object | readonly unknown[];
@@ -1221,7 +1221,7 @@ export interface operations {
         readonly requestBody?: {
             readonly content: {
                 readonly "application/json": {
-                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
+                    /** @description The token that checkout returned. Required, unless the type or the server lets older clients go without. */
                     readonly lease_token?: string;
                 };
             };
@@ -1253,7 +1253,7 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
-                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
+                    /** @description The token that checkout returned. Required, unless the type or the server lets older clients go without. */
                     readonly lease_token?: string;
                     /**
                      * @description transient: the world was in the way. agent: this agent could not. permanent: nobody can. policy: it must not be done.
@@ -1456,7 +1456,7 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
-                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
+                    /** @description The token that checkout returned. Required, unless the type or the server lets older clients go without. */
                     readonly lease_token?: string;
                     /** @description Which part; the type names the keys. */
                     readonly part_key: string;
@@ -1508,7 +1508,7 @@ export interface operations {
         readonly requestBody?: {
             readonly content: {
                 readonly "application/json": {
-                    /** @description The token that checkout returned. Required when the type or the server asks for it. */
+                    /** @description The token that checkout returned. Required, unless the type or the server lets older clients go without. */
                     readonly lease_token?: string;
                     /** @description strict (default): every required part must be there. */
                     readonly mode?: null | ("strict" | "best_effort");

@@ -49,7 +49,7 @@ describe('values', () => {
       data_directory: path.join(cwd, '.work-manager'),
       max_connections: 24,
     })
-    expect(config.lease).toMatchObject({ backend: 'database', ttl_seconds: 600, heartbeat_every_seconds: 120, require_token: false })
+    expect(config.lease).toMatchObject({ backend: 'database', ttl_seconds: 600, heartbeat_every_seconds: 120, require_token: true })
   })
 
   test('the environment speaks every spelling of a setting', async () => {
@@ -58,7 +58,8 @@ describe('values', () => {
     expect((await load({ WORK_MANAGER_MAX_PARTS_PER_ITEM: '7' })).partials.max_parts_per_item).toBe(7)
     expect((await load({ WORK_MANAGER_MAX_PART_PAYLOAD_BYTES: '2048' })).partials.max_payload_bytes).toBe(2048)
     expect((await load({ DATABASE_URL: 'postgres://u:p@db/work' })).database.url).toBe('postgres://u:p@db/work')
-    expect((await load({ WORK_MANAGER_APPROVAL_REQUIRE_DIGEST: 'yes' })).approval.require_digest).toBe(true)
+    expect((await load({})).approval.require_digest).toBe(true)
+    expect((await load({ WORK_MANAGER_APPROVAL_REQUIRE_DIGEST: 'no' })).approval.require_digest).toBe(false)
     expect((await load({ WORK_MANAGER_ORDER_TYPES: ' ./a , /b,' })).order_types.directories).toEqual([path.join(cwd, 'a'), '/b'])
     expect((await load({ WORK_MANAGER_SERVER_TRUST_PROXY: '10.0.0.0/8,loopback' })).server.trust_proxy).toEqual(['10.0.0.0/8', 'loopback'])
     expect((await load({ WORK_MANAGER_SERVER_TRUST_PROXY: 'false' })).server.trust_proxy).toBe(false)

@@ -7,7 +7,7 @@ export const leaseToken = Type.Optional(
   Type.String({
     minLength: 1,
     maxLength: 200,
-    description: 'The token that checkout returned. Required when the type or the server asks for it.',
+    description: 'The token that checkout returned. Required, unless the type or the server lets older clients go without.',
   }),
 )
 /** A JSON object or array that the order type judges; kept as given. Empty ones are refused, as the predecessor's clients expect. */

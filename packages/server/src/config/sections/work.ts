@@ -27,9 +27,9 @@ export const leaseSection = Type.Object(
       description: 'What agents are told to do; at most half of ttl_seconds, so that one lost heartbeat costs nothing.',
     }),
     require_token: Type.Boolean({
-      default: false,
+      default: true,
       description:
-        'Refuse heartbeat, submit and release without the lease token. Off keeps older clients running, which know only their agent id.',
+        'Refuse heartbeat, submit and release without the lease token. Off keeps older clients running, which know only their agent id; a stale process of the same agent can then hand in under the next lease.',
     }),
     max_per_agent: Type.Optional(
       Type.Integer({
@@ -134,8 +134,9 @@ export const partialsSection = Type.Object(
 export const approvalSection = Type.Object(
   {
     require_digest: Type.Boolean({
-      default: false,
-      description: 'Refuse an approval that does not name the digest of what it approves.',
+      default: true,
+      description:
+        'Refuse an approval that does not name the digest of what it approves. Off, an approval by id alone takes what is there at that moment, seen or not.',
     }),
     wait_ms: Type.Integer({
       default: 5000,

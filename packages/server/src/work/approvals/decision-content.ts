@@ -1,6 +1,6 @@
 /** What approve and apply look at: the order with its items, and the digest of exactly that. */
 import { type Evidence, type FieldError, itemIs } from '@work-manager/contract'
-import { orderDigest } from './digest.ts'
+import { type DecisionDocument, documentDigest } from './digest.ts'
 import type { OrderType } from '../order-types/define-order-type.ts'
 import type { ItemForDecision, OrderForDecision } from '../order-types/order-type.ts'
 import { checkReadiness } from '../order-types/verify-submission.ts'
@@ -17,32 +17,26 @@ export interface DecisionContent {
 
 export async function loadDecisionContent(q: Queryable, tenantId: string, row: OrderRow): Promise<DecisionContent> {
   const rows = await loadDecisionItems(q, row.id)
-  const decided = rows.filter((item) => itemIs.decidable(item.state))
+  const { id, type, type_version: typeVersion, priority, payload, meta, revision } = row
+  const document: DecisionDocument = {
+    order: { id, tenantId, type, typeVersion, priority, payload, meta, revision },
+    items: rows.filter((item) => itemIs.decidable(item.state)) as DecisionDocument['items'][number][] & DecisionItem[],
+  }
+  return { ...contentOf(document), rows, digest: documentDigest(document) }
+}
+
+/** Takes nothing but the document, so that whatever the type's code is given stands in the digest. */
+function contentOf(document: DecisionDocument): Pick<DecisionContent, 'order' | 'items'> {
   return {
-    order: { id: row.id, tenantId, type: row.type, priority: row.priority, payload: row.payload, meta: row.meta, revision: row.revision },
-    items: decided.map((item) => ({
-      id: item.id,
-      ordinal: item.ordinal,
-      state: item.state as 'submitted' | 'dead_lettered',
-      input: item.input,
-      result: item.result,
-      evidence: (Array.isArray(item.evidence) ? item.evidence : []) as Evidence[],
+    order: document.order,
+    items: document.items.map(({ id, ordinal, state, input, result, evidence }) => ({
+      id,
+      ordinal,
+      state,
+      input,
+      result,
+      evidence: (Array.isArray(evidence) ? evidence : []) as Evidence[],
     })),
-    rows,
-    digest: orderDigest({
-      id: row.id,
-      type: row.type,
-      typeVersion: row.type_version,
-      revision: row.revision,
-      payload: row.payload,
-      items: decided.map((item) => ({
-        id: item.id,
-        ordinal: item.ordinal,
-        state: item.state,
-        input: item.input,
-        submission: item.state === 'submitted' ? { result: item.result, evidence: item.evidence, notes: item.notes } : null,
-      })),
-    }),
   }
 }
 

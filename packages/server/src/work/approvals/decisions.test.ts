@@ -81,6 +81,19 @@ describe('approve', () => {
     expect((await story.approve(order.id, story.reviewer, { digest: now.digest })).status).toBe(200)
   })
 
+  it.each([
+    ['meta', `meta = '{"account": "another"}'`],
+    ['priority', 'priority = 7'],
+    ['payload', `payload = '{"messages": ["another"]}'`],
+    ['type version', 'type_version = 2'],
+  ])('binds to everything that apply is given: with another %s nothing is decided, and nothing decided is applied', async (_, change) => {
+    const seen = await full()
+    const { digest } = await story.order(seen.id)
+    await story.server.database.sql(`update wm.orders set ${change} where id = $1`, [seen.id])
+    const stale = await story.reviewer.post(`/orders/${seen.id}/approve`, { digest })
+    expect([stale.status, stale.body.code]).toEqual([412, 'content_changed'])
+  })
+
   it('asks for the digest where the server is set so', async () => {
     const strict = await startStory({ config: { approval: { require_digest: true } } })
     try {

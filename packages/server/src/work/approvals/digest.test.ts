@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { digestOf, type OrderContent, orderDigest, submissionDigest } from './digest.ts'
+import { type DecisionDocument, digestOf, documentDigest, submissionDigest } from './digest.ts'
 
 /** The same value with the keys of every object turned round. */
 const turned = (value: unknown): unknown => {
@@ -30,66 +30,47 @@ describe('a digest of a value', () => {
   })
 })
 
-const content: OrderContent = {
-  id: 'order',
-  type: 'test.echo',
-  typeVersion: 1,
-  revision: 1,
-  payload: { a: 1 },
+const document: DecisionDocument = {
+  order: { id: 'order', tenantId: 't', type: 'test.echo', typeVersion: 1, revision: 1, priority: 5, payload: { a: 1 }, meta: { for: 'a' } },
   items: [
-    { id: 'i0', ordinal: 0, state: 'submitted', input: { n: 0 }, submission: { result: { ok: true }, evidence: null, notes: null } },
-    {
-      id: 'i1',
-      ordinal: 1,
-      state: 'submitted',
-      input: { n: 1 },
-      submission: { result: { ok: true }, evidence: [{ url: 'x' }], notes: 'note' },
-    },
+    { id: 'i0', ordinal: 0, state: 'submitted', input: { n: 0 }, result: { ok: true }, evidence: null, notes: null },
+    { id: 'i1', ordinal: 1, state: 'submitted', input: { n: 1 }, result: { ok: true }, evidence: [{ url: 'x' }], notes: 'note' },
   ],
 }
-const [first, second] = content.items as [OrderContent['items'][number], OrderContent['items'][number]]
+const [first, second] = document.items as [DecisionDocument['items'][number], DecisionDocument['items'][number]]
 
 describe('the digest that an approval names', () => {
-  it.each<[string, OrderContent]>([
-    ['the order', { ...content, id: 'another' }],
-    ['the type', { ...content, type: 'test.other' }],
-    ['the version of the type', { ...content, typeVersion: 2 }],
-    ['the revision', { ...content, revision: 2 }],
-    ['the payload', { ...content, payload: { a: 2 } }],
-    ['an input', { ...content, items: [first, { ...second, input: { n: 2 } }] }],
-    ['a result', { ...content, items: [{ ...first, submission: { ...first.submission!, result: { ok: false } } }, second] }],
-    ['the evidence', { ...content, items: [first, { ...second, submission: { ...second.submission!, evidence: [{ url: 'y' }] } }] }],
-    ['the notes', { ...content, items: [first, { ...second, submission: { ...second.submission!, notes: 'other' } }] }],
-    [
-      'which item an answer belongs to',
-      {
-        ...content,
-        items: [
-          { ...first, id: 'i1' },
-          { ...second, id: 'i0' },
-        ],
-      },
-    ],
-    ['an item that was given up', { ...content, items: [first, { ...second, state: 'dead_lettered', submission: null }] }],
-    ['an item less', { ...content, items: [first] }],
-    [
-      'two answers swapped',
-      {
-        ...content,
-        items: [
-          { ...first, submission: second.submission },
-          { ...second, submission: first.submission },
-        ],
-      },
-    ],
-  ])('changes with %s', (_what, changed) => expect(orderDigest(changed)).not.toBe(orderDigest(content)))
-
-  it('does not depend on the order in which items are read', () => {
-    expect(orderDigest({ ...content, items: [second, first] })).toBe(orderDigest(content))
+  it.each(Object.keys(document.order))('changes with %s of the order', (member) => {
+    const changed = { ...document, order: { ...document.order, [member]: 'another' } }
+    expect(documentDigest(changed)).not.toBe(documentDigest(document))
   })
 
-  it('stays the same while an accepted item passes through to completed', () => {
-    expect(orderDigest({ ...content, items: [{ ...first, state: 'completed' }, second] })).toBe(orderDigest(content))
+  it.each(Object.keys(second))('changes with %s of an item', (member) => {
+    const changed = { ...document, items: [first, { ...second, [member]: 7 }] }
+    expect(documentDigest(changed)).not.toBe(documentDigest(document))
+  })
+
+  it.each<[string, DecisionDocument['items']]>([
+    ['an item that was given up', [first, { ...second, state: 'dead_lettered' }]],
+    ['an item less', [first]],
+    [
+      'two answers swapped',
+      [
+        { ...second, id: first.id, ordinal: 0 },
+        { ...first, id: second.id, ordinal: 1 },
+      ],
+    ],
+  ])('changes with %s', (_what, items) => expect(documentDigest({ ...document, items })).not.toBe(documentDigest(document)))
+
+  it('covers a member that is added one day, without being told of it', () => {
+    const later = { ...document, order: { ...document.order, due: 'tomorrow' } }
+    expect(documentDigest(later)).not.toBe(documentDigest(document))
+    const sooner = { ...later.order, due: 'today' }
+    expect(documentDigest({ ...later, order: sooner })).not.toBe(documentDigest(later))
+  })
+
+  it('does not depend on the order in which items are read', () => {
+    expect(documentDigest({ ...document, items: [second, first] })).toBe(documentDigest(document))
   })
 })
 

@@ -1,6 +1,7 @@
 /** Digests that approvals and ledgers stand on: SHA-256 over RFC 8785 canonical JSON. Pure. */
 import { hash } from 'node:crypto'
 import { canonicalJson } from '../../kernel/canonical-json.ts'
+import type { OrderForDecision } from '../order-types/order-type.ts'
 
 /** `sha256:<hex>` of the canonical form of a JSON value. */
 export function digestOf(value: unknown): string {
@@ -17,37 +18,29 @@ export interface HandedIn {
 export const submissionDigest = (submission: HandedIn): string =>
   digestOf({ evidence: submission.evidence ?? null, notes: submission.notes, result: submission.result ?? null })
 
-export interface OrderContent {
-  readonly id: string
-  readonly type: string
-  readonly typeVersion: number
-  readonly revision: number
-  readonly payload: unknown
+/** What a decision is about. Whoever decides is shown this, and what apply is given is made of it: nothing else. */
+export interface DecisionDocument {
+  readonly order: OrderForDecision<unknown> & { readonly typeVersion: number }
   readonly items: ReadonlyArray<{
     readonly id: string
     readonly ordinal: number
-    readonly state: string
+    readonly state: 'submitted' | 'dead_lettered'
     readonly input: unknown
-    readonly submission: HandedIn | null
+    readonly result: unknown
+    readonly evidence: unknown
+    readonly notes: string | null
   }>
 }
 
-/** Everything that apply will read, in one digest. An approval names it; apply refuses anything else. */
-export function orderDigest(order: OrderContent): string {
+/** Each member by itself, whatever it is called: one that is added later is covered without anybody thinking of it. */
+const membersOf = (record: object): Record<string, string> =>
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, digestOf(value ?? null)]))
+
+/** The whole document in one digest. An approval names it; apply refuses anything else. */
+export function documentDigest({ order, items }: DecisionDocument): string {
   return digestOf({
-    format: 'wm-order-1',
-    id: order.id,
-    type: order.type,
-    type_version: order.typeVersion,
-    revision: order.revision,
-    payload: digestOf(order.payload),
-    items: [...order.items]
-      .sort((a, b) => a.ordinal - b.ordinal)
-      .map((item) => ({
-        id: item.id,
-        state: item.state === 'dead_lettered' ? 'dead_lettered' : 'submitted',
-        input: digestOf(item.input),
-        submission: item.submission ? submissionDigest(item.submission) : null,
-      })),
+    format: 'wm-order-2',
+    order: membersOf(order),
+    items: [...items].sort((a, b) => a.ordinal - b.ordinal).map(membersOf),
   })
 }

@@ -45,7 +45,7 @@ describe('createRegistry', () => {
       parts_note: null,
       schemas: { payload: { type: 'object' }, parts: null },
     })
-    expect(registry.describe('b.two')).toMatchObject({ lease_ttl_seconds: 900, require_lease_token: false })
+    expect(registry.describe('b.two')).toMatchObject({ lease_ttl_seconds: 900, require_lease_token: true })
     expect(registry.describe('none')).toBeUndefined()
   })
 

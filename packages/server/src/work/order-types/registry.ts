@@ -50,7 +50,7 @@ export interface OrderTypeRegistry {
   describe(type: string): OrderTypeDescription | undefined
 }
 
-const fallback: OrderTypeDefaults = { leaseTtlSeconds: 600, maxAttempts: 3, requireLeaseToken: false }
+const fallback: OrderTypeDefaults = { leaseTtlSeconds: 600, maxAttempts: 3, requireLeaseToken: true }
 
 function describeType(type: OrderType, defaults: OrderTypeDefaults): OrderTypeDescription {
   const { payload, input, result, parts } = type.validators
