@@ -33,7 +33,9 @@ export class RecordReader {
     const begin = performance.now()
     const numbered = async () => Number((await this.one<{ n: string }>('select coalesce(sum(seq), 0) as n from wm.ledger_heads')).n)
     const atEnd = await numbered()
-    const facts = Number((await this.one<{ n: string }>('select count(*) as n from wm.events')).n)
+    const facts = Number(
+      (await this.one<{ n: string }>('select (select count(*) from wm.events) + (select coalesce(sum(size), 0) from wm.intake) as n')).n,
+    )
     while ((await numbered()) < facts) {
       if (performance.now() - begin > giveUpAfterMs) return { facts, behind: facts - atEnd, secondsToCatchUp: Infinity }
       await new Promise((resolve) => setTimeout(resolve, 20))

@@ -27,7 +27,9 @@ export async function planOf(bench: Bench, database: DatabaseUrls, path: string)
     .split(/^\d{4}-\d\d-\d\d /m)
     .flatMap((entry) => {
       const duration = /duration: ([\d.]+) ms {2}plan:/.exec(entry)
-      return duration && !entry.includes('wm.sequence') ? [{ ms: Number(duration[1]), text: entry.slice(entry.indexOf('duration:')) }] : []
+      return duration && !entry.includes('wm.number_pass')
+        ? [{ ms: Number(duration[1]), text: entry.slice(entry.indexOf('duration:')) }]
+        : []
     })
   const slowest = plans.sort((a, b) => b.ms - a.ms)[0]
   return slowest ? slowest.text.split('\n').slice(0, mostLines).join('\n').trimEnd() : null

@@ -284,6 +284,28 @@ describe('operators', () => {
   })
 })
 
+test('the record of the server is verified in place, which also finds what no export shows: 9', async () => {
+  const whole = await json(story.agent, ['ledger', 'verify', '--server'])
+  expect(whole).toMatchObject({ ok: true, head: { seq: expect.any(Number) } })
+  const { seq, hash } = whole.head as { seq: number; hash: string }
+  expect(await json(story.agent, ['verify', '--server', '--checkpoint', `${seq}:${hash}`])).toMatchObject({ ok: true })
+  expect((await run(story.agent, ['verify', '--server', '--checkpoint', `${seq}:${'0'.repeat(64)}`])).code).toBe(9)
+  expect((await run(story.agent, ['ledger', 'verify'])).code, 'neither a file nor a server').toBe(2)
+  expect((await run(story.agent, ['ledger', 'verify', 'ledger.json', '--server'])).code).toBe(2)
+  const { sql } = story.server.database
+  await sql(
+    `insert into wm.events (tenant_id, seq, id, subject_type, kind, priority, decided_at, sequenced_at, hash_version, hash)
+     select id, 1000000, gen_random_uuid(), 'order', 'order.approved', 0, now(), now(), 2, sha256('x') from wm.tenants where slug = 'acme'`,
+  )
+  try {
+    const forged = await run(story.agent, ['ledger', 'verify', '--server', '--json'])
+    expect(forged.code).toBe(9)
+    expect(forged.stderr + forged.stdout).toContain('event_unnumbered')
+  } finally {
+    await sql(`begin; set local session_replication_role = replica; delete from wm.events where seq = 1000000; commit`)
+  }
+})
+
 test('a ledger is exported, verified without the server, and damage is named: 9', async () => {
   await story.server.run('sequencer')
   const exported = await run(story.agent, ['ledger', 'export', '--out', 'ledger.json'])

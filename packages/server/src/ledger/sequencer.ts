@@ -136,8 +136,12 @@ export function createSequencer(
     async run() {
       const rest = restUntil - performance.now()
       if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest))
+      const startedAt = performance.now()
       const { done, more } = await pass()
-      restUntil = done > 0 && !more ? performance.now() + restMs : 0
+      const endedAt = performance.now()
+      // Twice as long as the pass took, at least: a snapshot that somebody holds keeps numbered rows in the way of every pass, and numbering
+      // should not take more than a third of a processor for it.
+      restUntil = done > 0 && !more ? endedAt + Math.max(restMs, 2 * (endedAt - startedAt)) : 0
       return { done, more }
     },
     async sweep() {
