@@ -81,7 +81,11 @@ export const exportLedger = defineOperation({
       const head = (await findLedgerHead(q, tenantId)) ?? null
       const size = input.limit ?? defaultSize
       const range = { after: input.after ?? 0, through: head?.seq ?? 0, limit: size }
-      const { rows: entries } = await new PageBudget().page(q, size, (within) => renderLedger(within, tenantId, range))
+      // The list ends by itself, with everything that stands under its last number. Where the bytes end the page, that number may have been
+      // cut in two: it is left to the next page, or a second event under it would be on none.
+      const { rows, more } = await new PageBudget().page(q, Number.POSITIVE_INFINITY, (within) => renderLedger(within, tenantId, range))
+      const whole = more ? rows.filter((row) => row.seq !== rows.at(-1)!.seq) : rows
+      const entries = whole.length > 0 ? whole : rows
       const last = entries.at(-1)?.seq
       const next = head && last !== undefined && last < head.seq ? last : null
       return {
