@@ -36,7 +36,7 @@ begin
   end if;
 end $$;
 
--- Numbers up to about p_limit events of the tenants, oldest first, sharing the limit among them.
+-- Numbers up to about p_limit events of the tenants, oldest first, sharing the limit among them; fewer when they are large.
 -- done: how many; more: some of them have more waiting than was taken; reached: up to which intake id the last tenant is numbered;
 -- counts: the events by kind, label and reason, with their seconds, so that metrics come from the record: every committed event passes
 -- here exactly once, whichever process wrote it.
@@ -48,7 +48,10 @@ create or replace function wm.number_tenants(p_tenants uuid[], p_limit integer, 
   as $$
 declare
   v_tenants uuid[]; v_seqs bigint[]; v_hashes bytea[];
-  v_share integer;
+  -- So much text of payloads and diffs goes into one pass, at least one row of each tenant: 500 payloads of 1 MB did not get through within
+  -- the time limit of a statement, and would not the next time.
+  v_bytes constant integer := 16 * 1024 * 1024;
+  v_share integer; v_share_bytes integer;
   -- The rows taken.
   v_of uuid[]; v_rows bigint[]; v_before integer[];
   -- Their events: what a hash is made of besides its place, and what is counted.
@@ -64,15 +67,19 @@ begin
     return;
   end if;
   v_share := greatest(p_limit / cardinality(v_tenants), 20);
+  v_share_bytes := v_bytes / cardinality(v_tenants);
   -- A new statement: it sees what whoever held the heads before has left.
   -- v_before: how many events of this pass come before those of the row.
-  select array_agg(w.tenant_id), array_agg(w.id), array_agg(w.all_before), coalesce(bool_or(w.before + w.size >= v_share), false), max(w.id)
+  select array_agg(w.tenant_id), array_agg(w.id), array_agg(w.all_before),
+         coalesce(bool_or(w.before + w.size >= v_share or w.bytes_through >= v_share_bytes), false), max(w.id)
     into v_of, v_rows, v_before, more, reached
-    from (select t.id as tenant_id, k.id, k.size, k.before, (sum(k.size) over (order by t.place, k.id) - k.size)::integer as all_before
+    from (select t.id as tenant_id, k.id, k.size, k.before, k.bytes_through, (sum(k.size) over (order by t.place, k.id) - k.size)::integer as all_before
             from unnest(v_tenants) with ordinality as t(id, place) cross join lateral (
-              select f.id, f.size, sum(f.size) over (order by f.id) - f.size as before
-                from (select i.id, i.size from wm.intake i where i.tenant_id = t.id order by i.id limit v_share) f) k
-           where k.before < v_share) w;
+              select f.id, f.size, f.bytes, sum(f.size) over (order by f.id) - f.size as before, sum(f.bytes) over (order by f.id) as bytes_through
+                -- pg_column_size asks a value that is stored outside its row for its length only.
+                from (select i.id, i.size, coalesce(pg_column_size(i.payloads), 0) + coalesce(pg_column_size(i.diffs), 0) as bytes
+                        from wm.intake i where i.tenant_id = t.id order by i.id limit v_share) f) k
+           where k.before < v_share and k.bytes_through - k.bytes < v_share_bytes) w;
   if v_rows is null then
     return;
   end if;

@@ -11,6 +11,7 @@ import { type Database, openDatabase } from '../kernel/store/database.ts'
 import { findNewestIntake } from '../kernel/store/event-count.ts'
 import { appendEvents, systemActor } from '../kernel/store/events.ts'
 import { createSequencer } from './sequencer.ts'
+import { numberTenant } from './store.ts'
 import { nullMetrics } from '../metrics/metrics.ts'
 import { verifyLedger } from './verify.ts'
 
@@ -141,6 +142,35 @@ describe('many at once', () => {
   })
 })
 
+it('large events are numbered some megabytes at a time, by the sequencer and for a reader', async () => {
+  const [tenant] = tenants
+  await test.sql(
+    `insert into wm.intake (tenant_id, decided_at, kinds, payloads, messages)
+     select $1, clock_timestamp(), '{order.proposed}', array['"' || repeat(md5(n::text), 65536) || '"'], array[n::text] from generate_series(1, 20) n`,
+    [tenant],
+  )
+  const passes: Array<[number, boolean]> = []
+  for (let more = true; more;) {
+    const pass = await numberTenant(one.system, tenant, 2000)
+    passes.push([pass.done, pass.more])
+    more = pass.more
+  }
+  expect(passes, 'eight of two megabytes each').toEqual([
+    [8, true],
+    [8, true],
+    [4, false],
+  ])
+  expect((await numbered(tenant)).map((row) => row.message)).toEqual(Array.from({ length: 20 }, (_, n) => String(n + 1)))
+  await expectWhole(tenant, 20)
+})
+
+it('a backlog of more tenants than one pass takes is numbered in one sweep', async () => {
+  const all = Array.from({ length: 51 }, () => uuidv7())
+  for (const id of all) await test.sql('insert into wm.tenants (id, slug, name) values ($1, $2, $2)', [id, `t-${id}`])
+  for (const id of all) for (const size of [20, 10]) await write(one, id, 'one of many', size)
+  expect(await createSequencer(one.system, nullMetrics).sweep()).toBe(51 * 30)
+})
+
 /** Numbering of the tenant fails from here on, as if a row of it could not be read. */
 async function poison(tenant: string): Promise<() => Promise<void>> {
   const name = `poison_${tenant.replaceAll('-', '_')}`
@@ -209,6 +239,44 @@ describe('a tenant whose events cannot be numbered', () => {
     }
     await sequencer.catchUp(sick, await newest(sick))
     for (const tenant of tenants) await expectWhole(tenant, 1)
+  })
+
+  it('waits longer each time, though there are more tenants than one pass takes', async () => {
+    const all = Array.from({ length: 51 }, () => uuidv7()).toSorted()
+    const [sick] = all as [string]
+    for (const id of all) await test.sql('insert into wm.tenants (id, slug, name) values ($1, $2, $2)', [id, `t-${id}`])
+    const failures: unknown[] = []
+    let now = 0
+    const log = { error: (line: object) => void failures.push((line as { failures: number }).failures) }
+    const sequencer = createSequencer(one.system, nullMetrics, { log, now: () => now })
+    const heal = await poison(sick)
+    try {
+      // Pass one comes to the first fifty, pass two to the last, pass three begins anew.
+      for (const time of [0, 1500, 3000]) {
+        now = time
+        for (const id of all) await write(one, id, 'more')
+        await sequencer.run()
+      }
+      expect(failures).toEqual([1, 2])
+    } finally {
+      await heal()
+    }
+    now = 100_000
+    await sequencer.sweep()
+    await expectWhole(sick, 3)
+  })
+
+  it('that has a long backlog keeps no reader for all of it: the next one goes on', async () => {
+    const [tenant] = tenants
+    await write(one, tenant, 'one of many', 4500)
+    const newest = (await one.app.read(tenant, findNewestIntake))!
+    let now = 0
+    const sequencer = createSequencer(one.system, nullMetrics, { now: () => (now += 3000) })
+    await expect(sequencer.catchUp(tenant, newest)).rejects.toMatchObject({ code: 'record_behind' })
+    expect(await numbered(tenant)).toHaveLength(2000)
+    await expect(sequencer.catchUp(tenant, newest)).rejects.toMatchObject({ code: 'record_behind' })
+    await sequencer.catchUp(tenant, newest)
+    await expectWhole(tenant, 4500)
   })
 
   it('that somebody else is numbering just now is passed by; its reader waits for it', async () => {

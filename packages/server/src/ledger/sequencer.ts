@@ -13,6 +13,8 @@ import type { SystemDb } from '../kernel/store/tx.ts'
 const batch = 500
 /** A reader waits for it, so it should be over soon, and the next one waits too. */
 const readersBatch = 2000
+/** So long a reader takes part in a backlog; what it has numbered stays, so the next one goes on from there. */
+const readersPatienceMs = 3000
 /**
  * Between two passes that emptied the intake. Woken by every commit, a pass per commit would cost the hot path more in commits of its
  * own than it gives: at 32 clients a pass now takes some 60 events instead of 5.
@@ -92,9 +94,10 @@ export function createSequencer(
 
   async function pass(): Promise<{ done: number; more: boolean }> {
     const without = [...stuck].filter(([, { until }]) => until > now()).map(([tenantId]) => tenantId)
+    const after = last
     let outcome: NumberingPass
     try {
-      outcome = await numberPass(system, { limit: batch, after: last, without })
+      outcome = await numberPass(system, { limit: batch, after, without })
       settle(outcome)
     } catch (error) {
       if (isGone(error)) throw error
@@ -103,17 +106,23 @@ export function createSequencer(
     last = outcome.last
     const failed = outcome.failed ?? []
     for (const failure of failed) noteFailure(failure)
-    for (const [tenantId, { until }] of stuck)
-      if (until <= now() && !failed.some((failure) => failure.tenant_id === tenantId)) stuck.delete(tenantId)
-    return { done: outcome.done, more: outcome.more }
+    // One that this pass did not come to stays as it is, and so does its next pause.
+    const cameTo = (tenantId: string) => (after === null || tenantId > after) && (last === null || tenantId <= last)
+    for (const tenantId of stuck.keys())
+      if (cameTo(tenantId) && !without.includes(tenantId) && !failed.some((failure) => failure.tenant_id === tenantId))
+        stuck.delete(tenantId)
+    // A pass that came to the end of the list has not looked at its beginning.
+    return { done: outcome.done, more: outcome.more || after !== null }
   }
 
   async function numberUpTo(tenantId: string, newest: bigint): Promise<void> {
+    const end = now() + readersPatienceMs
     try {
       for (;;) {
         const numbered = await numberTenant(system, tenantId, readersBatch)
         settle(numbered)
         if (!numbered.more || BigInt(numbered.reached!) >= newest) return
+        if (now() >= end) throw new Error(`more waits for its number than ${readersPatienceMs} ms are enough for`)
       }
     } catch (error) {
       throw new WorkError('record_behind', { retryAfterSeconds: 2 }, { cause: error })
