@@ -5,7 +5,7 @@ import { claimOf } from '../leases/asker.ts'
 import { holdsLease, type LeaseFacts } from '../leases/decide.ts'
 import { lostLease } from '../leases/lost-lease.ts'
 import type { WorkContext } from '../tools.ts'
-import { type ItemRow, lockItem } from './store.ts'
+import { findItemNow, type ItemRow, lockItem } from './store.ts'
 
 const leaseOf = (item: ItemRow, decidedAt: Instant): LeaseFacts => ({
   state: item.state,
@@ -16,6 +16,19 @@ const leaseOf = (item: ItemRow, decidedAt: Instant): LeaseFacts => ({
   expiresAt: item.lease_expires_at,
   decidedAt,
 })
+
+/**
+ * Looks at the lease before anything of the type runs: whoever does not hold it makes the server do no work for it. Only a look; the verb
+ * judges again under the lock. Refuses with: not_found and the lease refusals.
+ */
+export const assertHolds = (context: WorkContext, id: string, token: string | undefined): Promise<void> =>
+  context.read(async (q) => {
+    const item = await findItemNow(q, id)
+    if (!item) throw new WorkError('not_found')
+    const claim = claimOf(context, token)
+    const facts = leaseOf(item, item.decided_at)
+    if (!holdsLease(facts, claim)) throw await lostLease(q, context.principal.tenantId, id, facts, claim)
+  })
 
 /** Locks the item, then reads the clock, then judges the lease. Refuses with: not_found and the lease refusals. */
 export async function lockHeldItem(

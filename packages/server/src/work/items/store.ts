@@ -95,6 +95,15 @@ export async function findItemBrief(q: Queryable, id: string): Promise<ItemBrief
   return row
 }
 
+/** The item as it is now, and what the clock of the database says; nothing is locked. */
+export async function findItemNow(q: Queryable, id: string): Promise<(ItemRow & { readonly decided_at: Instant }) | undefined> {
+  const [row] = await q.query<ItemRow & { readonly decided_at: Instant }>(
+    sql`select ${columns}, clock_timestamp() as decided_at from wm.items i where i.tenant_id = wm.current_tenant() and i.id = ${id}`,
+    'find_item_now',
+  )
+  return row
+}
+
 export async function lockItem(tx: Tx, id: string): Promise<ItemRow | undefined> {
   const [row] = await tx.query<ItemRow>(
     sql`select ${columns} from wm.items i where i.tenant_id = ${tx.tenantId} and i.id = ${id} for no key update`,

@@ -14,6 +14,8 @@ import type { Reply } from '../../kernel/operations/operation.ts'
 import { defineOperation, type WorkContext } from '../tools.ts'
 import { traceparentOf } from '../../kernel/operations/traces.ts'
 import { lostLease } from '../leases/lost-lease.ts'
+import { assertHolds } from './held-item.ts'
+import { getType } from '../orders/planning.ts'
 import { getItemBrief } from './item-brief.ts'
 import { judge, refuseSubmission } from './judging.ts'
 import { leaseRefusals } from '../leases/refusals.ts'
@@ -36,6 +38,29 @@ async function replyOf(context: WorkContext, answer: SubmitAnswer, item: string,
       throw new WorkError('not_found')
     default:
       throw await context.read((q) => lostLease(q, context.principal.tenantId, item, answer.facts, claimOf(context, token)))
+  }
+}
+
+/** The answer of an earlier request with this key, and that it was this request; its own statement judges what is odd about it. */
+async function keptAnswer(context: WorkContext): Promise<Reply | null> {
+  const key = context.idempotency
+  if (!key) return null
+  const kept = await context.read((q) =>
+    findAnswer(q, { principal: context.principal.name, operation: 'submit_item', keyHash: key.keyHash }),
+  )
+  if (!kept?.fingerprint.equals(key.fingerprint) || kept.status === null || kept.body === null) return null
+  return { status: kept.status, json: kept.body, replayed: true }
+}
+
+/** null: the caller holds the item. Otherwise the answer that was given before, or the lease refusals. */
+async function lookFirst(context: WorkContext, id: string, token: string | undefined): Promise<Reply | null> {
+  try {
+    await assertHolds(context, id, token)
+    return null
+  } catch (error) {
+    const kept = error instanceof WorkError ? await keptAnswer(context) : null
+    if (kept) return kept
+    throw error
   }
 }
 
@@ -65,16 +90,12 @@ export const submitItem = defineOperation({
   async handler(context, input) {
     const brief = await getItemBrief(context, input.item, input.lease_token)
     const handedIn = { result: input.result, evidence: input.evidence ?? null, notes: input.notes ?? null }
+    // A gather reads the world, for seconds perhaps: not for somebody who holds nothing, and not again for what was answered.
+    const looked = getType(context.tools, brief.type).gather === null ? null : await lookFirst(context, input.item, input.lease_token)
+    if (looked) return looked
     const findings = await judge(context, brief, handedIn)
-    if (findings.length > 0) {
-      // A request that passed once is answered from the record, even if its type or its evidence changed since.
-      const key = context.idempotency
-      const kept =
-        key &&
-        (await context.read((q) => findAnswer(q, { principal: context.principal.name, operation: 'submit_item', keyHash: key.keyHash })))
-      if (!kept || !key || !kept.fingerprint.equals(key.fingerprint))
-        return refuseSubmission(context, input.item, input.lease_token, findings)
-    }
+    // A request that passed once is answered from the record, even if its type or its evidence changed since.
+    if (findings.length > 0 && !(await keptAnswer(context))) return refuseSubmission(context, input.item, input.lease_token, findings)
     const answer = await context.tools.hotPath.submit({
       ...askerOf(context),
       ...handedIn,

@@ -16,6 +16,7 @@ import { defineOperation } from '../tools.ts'
 import { getType } from '../orders/planning.ts'
 import { traceparentOf } from '../../kernel/operations/traces.ts'
 import { lostLease } from '../leases/lost-lease.ts'
+import { assertHolds } from '../items/held-item.ts'
 import { getItemBrief } from '../items/item-brief.ts'
 import { judge, refuseSubmission } from '../items/judging.ts'
 import { leaseRefusals } from '../leases/refusals.ts'
@@ -54,6 +55,7 @@ export const finalizeItem = defineOperation({
     const { tools } = context
     const brief = await getItemBrief(context, input.item, input.lease_token)
     const type = getType(tools, brief.type)
+    await assertHolds(context, input.item, input.lease_token)
     const parts = await context.read((q) => loadValidParts(q, input.item))
     const assembled = parts.map((part) => ({ partKey: part.part_key, seq: part.seq, payload: part.payload }))
     let result: unknown

@@ -14,6 +14,7 @@ import { refused } from '../../kernel/operations/operation.ts'
 import { defineOperation } from '../tools.ts'
 import { beginOrder } from '../orders/order-flow.ts'
 import { getType } from '../orders/planning.ts'
+import { assertHolds } from '../items/held-item.ts'
 import { getItemBrief } from '../items/item-brief.ts'
 import { lockHeldItem } from '../items/held-item.ts'
 import { verified } from '../items/judging.ts'
@@ -61,6 +62,7 @@ export const submitPart = defineOperation({
     if (bytes > settings.maxPartBytes)
       throw new WorkError('part_too_large', { detail: `The part has ${bytes} bytes; at most ${settings.maxPartBytes} are accepted.` })
     const brief = await getItemBrief(context, input.item, input.lease_token)
+    await assertHolds(context, input.item, input.lease_token)
     const type = getType(context.tools, brief.type)
     const seq = input.seq ?? null
     const handedIn = { partKey: input.part_key, seq, payload: input.payload, evidence: input.evidence ?? null }
