@@ -131,6 +131,9 @@ export const OrderShape = Type.Object(
     items: Type.Optional(Type.Array(ItemShape)),
     items_omitted: Type.Optional(Type.Integer({ description: 'Items beyond those shown; GET /items?order=… lists them all.' })),
     events: Type.Optional(Type.Array(EventShape)),
+    events_behind: Type.Optional(
+      Type.Boolean({ description: 'True: the newest events have no number yet and are missing here; the order itself is as it is.' }),
+    ),
     items_count: Type.Optional(Type.Integer()),
     items_exists: Type.Optional(Type.Boolean()),
     events_count: Type.Optional(Type.Integer()),

@@ -297,6 +297,8 @@ export interface components {
             /** @description Items beyond those shown; GET /items?order=… lists them all. */
             readonly items_omitted?: number;
             readonly events?: readonly components["schemas"]["Event"][];
+            /** @description True: the newest events have no number yet and are missing here; the order itself is as it is. */
+            readonly events_behind?: boolean;
             readonly items_count?: number;
             readonly items_exists?: boolean;
             readonly events_count?: number;
@@ -718,6 +720,8 @@ export interface operations {
                                  */
                                 readonly created_at?: string;
                             }[];
+                            /** @description True: the newest events have no number yet and are missing here; the order itself is as it is. */
+                            readonly events_behind?: boolean;
                             readonly items_count?: number;
                             readonly items_exists?: boolean;
                             readonly events_count?: number;

@@ -81,12 +81,14 @@ export const exportLedger = defineOperation({
       const head = (await findLedgerHead(q, tenantId)) ?? null
       const size = input.limit ?? defaultSize
       const range = { after: input.after ?? 0, through: head?.seq ?? 0, limit: size }
-      // The list ends by itself, with everything that stands under its last number. Where the bytes end the page, that number may have been
-      // cut in two: it is left to the next page, or a second event under it would be on none.
+      // The list limits itself: it ends a page behind the last entry of a number.
       const { rows, more } = await new PageBudget().page(q, Number.POSITIVE_INFINITY, (within) => renderLedger(within, tenantId, range))
-      const whole = more ? rows.filter((row) => row.seq !== rows.at(-1)!.seq) : rows
-      const entries = whole.length > 0 ? whole : rows
-      const last = entries.at(-1)?.seq
+      const last = rows.at(-1)?.seq
+      // Where the bytes ended it, that may be between two entries of one number: all of them belong to this page.
+      const entries =
+        more && last !== undefined
+          ? [...rows.filter(({ seq }) => seq < last), ...(await renderLedger(q, tenantId, { after: last - 1, through: last, limit: 1 }))]
+          : rows
       const next = head && last !== undefined && last < head.seq ? last : null
       return {
         status: 200,

@@ -81,3 +81,23 @@ it('a record that cannot be completed is refused, not shown with a gap', async (
     await one.database.sql('drop trigger poison on wm.events; drop function public.poison()')
   }
 })
+
+it('an order is shown though its newest events cannot be numbered, and says so; its log is refused as behind', async () => {
+  const order = await propose()
+  expect((await agent.get(`/orders/${order}`)).body.order.events_behind).toBeUndefined()
+  await one.database.sql(`create function public.poison() returns trigger language plpgsql as $$ begin raise exception 'poisoned'; end $$`)
+  await one.database.sql('create trigger poison before insert on wm.events for each row execute function public.poison()')
+  try {
+    expect((await agent.post(`/orders/${order}/checkout`, {}, { key: null })).status).toBe(200)
+    const shown = await agent.get(`/orders/${order}`)
+    expect(shown.status, shown.text).toBe(200)
+    expect(shown.body.order.state).toBe('checked_out')
+    expect(shown.body.order.events_behind).toBe(true)
+    expect(kinds(shown.body.order.events)).not.toContain('order.checked_out')
+    const log = await agent.get(`/orders/${order}/logs`)
+    expect([log.status, log.body.code]).toEqual([503, 'record_behind'])
+  } finally {
+    await one.database.sql('drop trigger poison on wm.events; drop function public.poison()')
+  }
+  expect(kinds((await agent.get(`/orders/${order}/logs`)).body.events)).toContain('order.checked_out')
+})

@@ -148,9 +148,13 @@ interface Chain {
 }
 
 /** `checkpoint`: a head that was written down earlier, outside the database. It shows a chain that was recomputed from some entry on. */
-function followChain(tenantId: string, checkpoint: LedgerHead | null, start: LedgerHead = { seq: 0, hash: genesis }): Chain {
-  let last = start
-  let newestVersion = 1
+function followChain(
+  tenantId: string,
+  checkpoint: LedgerHead | null,
+  start: LedgerHead & { readonly version: number } = { seq: 0, hash: genesis, version: 1 },
+): Chain {
+  let last: LedgerHead = start
+  let newestVersion = start.version
   const bad = (seq: number, damage: Damage, detail: string = damages[damage]): Verdict => ({ ok: false, tenantId, seq, damage, detail })
   return {
     take({ seq, hash_version: version = 1, prev_hash: prevHash, hash, event }) {
@@ -194,6 +198,9 @@ export function verifyExport(exported: LedgerExport, checkpoint: LedgerHead | nu
 
 const pageSize = 1000
 
+const readEntries = async (q: Queryable, tenantId: string, range: Parameters<typeof renderLedger>[2]): Promise<LedgerEntry[]> =>
+  (await renderLedger(q, tenantId, range)).map(({ json }) => JSON.parse(json) as LedgerEntry)
+
 /**
  * Judges up to `most` entries of a tenant's chain in the database behind entry `after`, whose own hash is taken as it stands, and, at the
  * end of the chain, looks for events that stand behind it. `nextAfter`: where to go on; null at the end, or at the first damage.
@@ -206,11 +213,13 @@ export async function verifyPart(
   // The head first: the chain only grows, so every entry up to it must be there by now.
   const head = (await findLedgerHead(q, tenantId)) ?? null
   const through = Math.min(head?.seq ?? 0, part.after + part.most)
-  let chain: Chain | undefined
-  let after = part.after
+  // The entry before the first is not judged again; its hash and the rule that made it are what the first one goes on from.
+  const [before] = part.after === 0 ? [] : await readEntries(q, tenantId, { after: part.after - 1, through: part.after, limit: 1 })
+  const start = before && { seq: before.seq, hash: before.hash, version: before.hash_version ?? 1 }
+  const chain = followChain(tenantId, part.checkpoint, start)
+  let after = start?.seq ?? 0
   for (;;) {
-    const page = (await renderLedger(q, tenantId, { after, through, limit: pageSize })).map(({ json }) => JSON.parse(json) as LedgerEntry)
-    chain ??= followChain(tenantId, part.checkpoint, after === 0 ? undefined : { seq: after, hash: page[0]?.prev_hash ?? genesis })
+    const page = await readEntries(q, tenantId, { after, through, limit: pageSize })
     for (const entry of page) {
       const verdict = chain.take(entry)
       if (verdict) return { verdict, nextAfter: null }

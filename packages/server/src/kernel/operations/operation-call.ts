@@ -159,15 +159,21 @@ export class OperationCall implements OperationContext {
     return this.tools.db.read(this.principal.tenantId, work)
   }
 
-  async readRecord<T>(work: (q: Queryable) => Promise<T>): Promise<T> {
+  async readRecord<T>(work: (q: Queryable, behind: boolean) => Promise<T>, options: { orBehind?: boolean } = {}): Promise<T> {
     const first = await this.read(async (q) => {
       const newest = await findNewestIntake(q)
-      return newest === null ? { value: await work(q) } : { newest }
+      return newest === null ? { value: await work(q, false) } : { newest }
     })
     if ('value' in first) return first.value as T
     // Outside the transaction: a reader that waits holds no connection.
-    await this.tools.record.catchUp(this.principal.tenantId, first.newest)
-    return this.read(work)
+    const behind = await this.tools.record.catchUp(this.principal.tenantId, first.newest).then(
+      () => false,
+      (error: unknown) => {
+        if (options.orBehind && error instanceof WorkError && error.code === 'record_behind') return true
+        throw error
+      },
+    )
+    return this.read((q) => work(q, behind))
   }
 
   async write(work: (tx: Tx) => Promise<Reply | Refused>, options?: { answerLater?: boolean }): Promise<Reply> {

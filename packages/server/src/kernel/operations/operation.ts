@@ -62,9 +62,9 @@ export interface OperationContext<T extends KernelTools = KernelTools> {
   read<T>(work: (q: Queryable) => Promise<T>): Promise<T>
   /**
    * The same for whoever reads events: what was committed when this was called has its number before `work` runs, so callers find their own
-   * last change on the record. Refuses with: record_behind.
+   * last change on the record. Refuses with: record_behind, unless `orBehind`: then `work` hears that its newest events may be missing.
    */
-  readRecord<T>(work: (q: Queryable) => Promise<T>): Promise<T>
+  readRecord<T>(work: (q: Queryable, behind: boolean) => Promise<T>, options?: { orBehind?: boolean }): Promise<T>
   /**
    * The one writing transaction of an ordinary operation: reserve the idempotency key, do the work, keep the answer's bytes, commit.
    * With `answerLater` the key is reserved and the effect committed, and the bytes are kept when the handler returns.

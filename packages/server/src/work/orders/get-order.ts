@@ -18,29 +18,34 @@ export const getOrder = defineOperation({
   http: { method: 'GET', path: '/orders/:order', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: ['not_found', 'record_behind'],
+  refuses: ['not_found'],
   command: { words: 'orders show', byHand: true },
   tool: { name: 'work.get', title: 'Read an order' },
   input: Type.Object({ order: orderId }),
   output: Type.Object({ order: OrderShape }),
   handler: (context, input) =>
-    context.readRecord(async (q) => {
-      const row = await findOrder(q, input.order)
-      if (!row) throw new WorkError('not_found')
-      const order = (await renderOrder(q, row.id))!
-      const budget = new PageBudget()
-      const events = await budget.beside(q, (within) => listEvents(within, { rootId: row.id }, 20))
-      const effects = await budget.beside(q, (within) => renderEffects(within, row.id))
-      const items = await budget.beside(q, (within) => renderItemsOfOrders(within, [row.id], mostItems))
-      const digest = row.state === 'submitted' ? (await loadDecisionContent(q, context.principal.tenantId, row)).digest : null
-      const members = [
-        `"digest":${JSON.stringify(digest)}`,
-        `"items":[${items.map((item) => item.json).join(',')}]`,
-        `"items_omitted":${row.items_total - items.length}`,
-        `"events":[${events.map((event) => event.json).join(',')}]`,
-        `"effects":[${effects.map((effect) => effect.json).join(',')}]`,
-      ]
-      // The rendered order is an object: its closing brace makes room for what belongs to it.
-      return { status: 200, json: `{"order":${order.slice(0, -1)},${members.join(',')}}}` }
-    }),
+    // An order is shown even when its record stands still: it says so.
+    context.readRecord(
+      async (q, behind) => {
+        const row = await findOrder(q, input.order)
+        if (!row) throw new WorkError('not_found')
+        const order = (await renderOrder(q, row.id))!
+        const budget = new PageBudget()
+        const events = await budget.beside(q, (within) => listEvents(within, { rootId: row.id }, 20))
+        const effects = await budget.beside(q, (within) => renderEffects(within, row.id))
+        const items = await budget.beside(q, (within) => renderItemsOfOrders(within, [row.id], mostItems))
+        const digest = row.state === 'submitted' ? (await loadDecisionContent(q, context.principal.tenantId, row)).digest : null
+        const members = [
+          `"digest":${JSON.stringify(digest)}`,
+          `"items":[${items.map((item) => item.json).join(',')}]`,
+          `"items_omitted":${row.items_total - items.length}`,
+          `"events":[${events.map((event) => event.json).join(',')}]`,
+          `"effects":[${effects.map((effect) => effect.json).join(',')}]`,
+          ...(behind ? ['"events_behind":true'] : []),
+        ]
+        // The rendered order is an object: its closing brace makes room for what belongs to it.
+        return { status: 200, json: `{"order":${order.slice(0, -1)},${members.join(',')}}}` }
+      },
+      { orBehind: true },
+    ),
 })
