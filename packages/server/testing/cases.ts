@@ -63,11 +63,10 @@ export async function loadCases(): Promise<{ cases: Cases; files: ReadonlyMap<st
 
 /** `names`: what is added to the names of the callers. The agent's is the same on every side: equal names must not meet. */
 export async function openSide(server: TestServer, tenant: string, mark: string, names = `-${mark}`): Promise<Side> {
+  // One after the other: their keys are listed in this order.
   const agent = await server.caller('agent', 'agent-1', { tenant })
-  const [person, service] = await Promise.all([
-    server.caller('person', `rita${names}`, { tenant }),
-    server.caller('service', `crm${names}`, { tenant }),
-  ])
+  const person = await server.caller('person', `rita${names}`, { tenant })
+  const service = await server.caller('service', `crm${names}`, { tenant })
   return { mark, server, tenant, agent, person, service }
 }
 
