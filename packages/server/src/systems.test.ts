@@ -1,5 +1,5 @@
 /** The list of operations itself: what every verb must bring, whatever it does. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { glob } from 'node:fs/promises'
 import { errorCatalogue } from '@work-manager/contract'
 import { describe, expect, it } from 'vitest'
@@ -37,6 +37,12 @@ it.each(systems.flatMap(({ name, nouns }) => nouns.map((noun) => ({ system: name
 describe.each(operations)('$name', ({ name, refuses }) => {
   it('is a file of its name', () => {
     expect(files.get(name)?.split('/').at(-1)).toBe(`${kebab(name)}.ts`)
+  })
+
+  it('has a test of its name beside it', () => {
+    const test = files.get(name)!.replace(/\.ts$/, '.test.ts')
+    expect(existsSync(`${root}${test}`), test).toBe(true)
+    expect(readFileSync(`${root}${test}`, 'utf8')).toMatch(/\b(describeVerb|it|test)(\.each\(|\()/)
   })
 
   it('refuses with codes that the catalogue has, each once', () => {

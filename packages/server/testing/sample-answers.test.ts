@@ -4,18 +4,12 @@
  * What differs from run to run (ids, times, secrets, hashes, versions) is replaced. Written again with: npx vitest run <this file> -u
  */
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import echoExample from '../../../examples/order-types/echo.ts'
 import { operations } from '../src/systems.ts'
-import { defineGenerator } from '../src/work/generators/define-generator.ts'
+import { startCaseServer } from './case-server.ts'
 import { callerOf, loadCases, openSide, type Request, requestOf, send } from './cases.ts'
-import { echoType } from './echo-type.ts'
-import { essayType } from './essay-type.ts'
-import { startTestServer, type TestServer } from './test-server.ts'
+import type { TestServer } from './test-server.ts'
 
 interface Sample {
   readonly request: Request
@@ -23,28 +17,12 @@ interface Sample {
   readonly answer: unknown
 }
 
-const nightly = defineGenerator({
-  name: 'nightly.echo',
-  schedule: '0 3 * * *',
-  generate: () => [{ type: 'example.echo', payload: { messages: ['good night'] }, key: 'night-1' }],
-})
 const { cases } = await loadCases()
 let server: TestServer
-let directory: string
 beforeAll(async () => {
-  directory = await mkdtemp(path.join(tmpdir(), 'work-manager-samples-'))
-  const publishers = { use: ['file'], file_path: path.join(directory, 'events.ndjson') }
-  server = await startTestServer({
-    types: [echoExample, echoType, essayType],
-    generators: [nightly],
-    background: false,
-    config: { order_types: { shipped: false }, publishers },
-  })
+  server = await startCaseServer([])
 })
-afterAll(async () => {
-  await server.stop()
-  await rm(directory, { recursive: true })
-})
+afterAll(() => server.stop())
 
 async function record(name: string): Promise<Sample> {
   const operation = operations.find((one) => one.name === name)!

@@ -1,3 +1,4 @@
+/** Stories of create_key, list_keys, rotate_key and revoke_key. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCaller, type Caller } from '../../testing/test-server.ts'
 import { startStory, type Story } from '../../testing/story.ts'

@@ -8,7 +8,8 @@ async function published(side: Side, refused: readonly number[] = []): Promise<v
   await side.server.database.sql(
     `insert into wm.parked_messages (tenant_id, publisher, seq, state, event_id, order_id, kind, reason, tries, first_refused_at, last_refused_at)
      select e.tenant_id, 'file', e.seq, 'parked', e.id, e.order_id, e.kind, 'too large for the stream', 5, now(), now()
-       from record e where e.seq = any ($1) and e.tenant_id = (select id from wm.tenants where slug = $2)`,
+       from record e where e.seq = any ($1) and e.tenant_id = (select id from wm.tenants where slug = $2)
+     on conflict (tenant_id, publisher, seq) do update set state = 'parked'`,
     [refused, side.tenant],
   )
 }

@@ -1,3 +1,4 @@
+/** Stories of approve_order, reject_order, cancel_order and requeue_order: who may decide what, on which content. */
 import pg from 'pg'
 import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

@@ -1,3 +1,4 @@
+/** Stories of submit_item, fail_item and release_item under a lease. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startStory, type Story } from '../../../testing/story.ts'
 

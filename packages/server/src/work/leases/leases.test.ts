@@ -1,4 +1,7 @@
-/** One holder at a time, tokens that only grow, and stale holders that change nothing. Two server processes on one database throughout. */
+/**
+ * Stories of checkout_item, checkout_order_item and heartbeat_item.
+ * One holder at a time, tokens that only grow, and stale holders that change nothing. Two server processes on one database throughout.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { essay, essayType } from '../../../testing/essay-type.ts'
 import { contradictionsIn } from '../../../testing/history.ts'

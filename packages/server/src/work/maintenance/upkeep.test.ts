@@ -1,4 +1,7 @@
-/** What operators do by hand: look at the status, run generators and housekeeping, delete old idempotency keys. */
+/**
+ * Stories of get_status, run_generators, run_maintenance, the verbs of leases and purge_idempotency_keys.
+ * What operators do by hand: look at the status, run generators and housekeeping, delete old idempotency keys.
+ */
 import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expireLease } from '../../../testing/row-gate.ts'

@@ -1,3 +1,4 @@
+/** Stories of submit_part, list_parts and finalize_item. */
 import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { defineOrderType } from '../order-types/define-order-type.ts'

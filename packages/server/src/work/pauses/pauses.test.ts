@@ -1,4 +1,7 @@
-/** The kill switch: what a pause stops, what it leaves alone, and that nothing of its scope happens after its answer, however close the race. */
+/**
+ * Stories of pause, resume and list_pauses.
+ * The kill switch: what a pause stops, what it leaves alone, and that nothing of its scope happens after its answer, however close the race.
+ */
 import Type from 'typebox'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { essay, essayType } from '../../../testing/essay-type.ts'
