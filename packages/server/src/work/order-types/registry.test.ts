@@ -72,7 +72,7 @@ describe('createRegistry', () => {
 
 describe('loadOrderTypes', () => {
   let directory: string
-  const index = new URL('./index.ts', import.meta.url).href
+  const index = new URL('./author.ts', import.meta.url).href
   const source = (type: string) =>
     `defineOrderType({ type: '${type}', payload: { type: 'object' }, result: { type: 'object' }, apply: (ctx) => ctx.diff({}, {}) })`
   const write = (name: string, text: string) => writeFile(path.join(directory, name), text)
