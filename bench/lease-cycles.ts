@@ -57,7 +57,7 @@ export async function runCycles(bench: Bench, server: ServerHandle, run: CycleRu
           notes: {
             'server RSS': megabytes(after.rssBytes),
             'server CPU': `${cpuMs.toFixed(2)} ms`,
-            'facts behind': `${lag.behind} (${lag.secondsToCatchUp.toFixed(1)} s)`,
+            'events behind': `${lag.behind} (${lag.secondsToCatchUp.toFixed(1)} s)`,
           },
           figures: { rssBytes: after.rssBytes, serverCpuMs: cpuMs },
         }

@@ -1,9 +1,9 @@
-/** What the record says after a run: facts, how many of them have their number, and how many heartbeats were HOT updates. */
+/** What the record says after a run: events, how many of them have their number, and how many heartbeats were HOT updates. */
 import pg from 'pg'
 
 export interface Lag {
-  readonly facts: number
-  /** Facts without a number when the load ended. */
+  readonly events: number
+  /** Events without a number when the load ended. */
   readonly behind: number
   /** Until the sequencer had caught up. */
   readonly secondsToCatchUp: number
@@ -17,7 +17,7 @@ export class RecordReader {
     this.client = client
   }
 
-  /** With the owner's connection: row security hides the facts of the tenants from it unless it is a superuser. */
+  /** With the owner's connection: row security hides the events of the tenants from it unless it is a superuser. */
   static async open(adminUrl: string): Promise<RecordReader> {
     const client = new pg.Client({ connectionString: adminUrl })
     await client.connect()
@@ -28,19 +28,19 @@ export class RecordReader {
     return (await this.client.query<Row>(text)).rows[0]!
   }
 
-  /** Waits until every fact has its number. */
+  /** Waits until every event has its number. */
   async lag(): Promise<Lag> {
     const begin = performance.now()
     const numbered = async () => Number((await this.one<{ n: string }>('select coalesce(sum(seq), 0) as n from wm.ledger_heads')).n)
     const atEnd = await numbered()
-    const facts = Number(
+    const events = Number(
       (await this.one<{ n: string }>('select (select count(*) from wm.events) + (select coalesce(sum(size), 0) from wm.intake) as n')).n,
     )
-    while ((await numbered()) < facts) {
-      if (performance.now() - begin > giveUpAfterMs) return { facts, behind: facts - atEnd, secondsToCatchUp: Infinity }
+    while ((await numbered()) < events) {
+      if (performance.now() - begin > giveUpAfterMs) return { events, behind: events - atEnd, secondsToCatchUp: Infinity }
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
-    return { facts, behind: facts - atEnd, secondsToCatchUp: (performance.now() - begin) / 1000 }
+    return { events, behind: events - atEnd, secondsToCatchUp: (performance.now() - begin) / 1000 }
   }
 
   async hotShare(): Promise<number> {

@@ -8,13 +8,13 @@ const one = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.l
 
 /** What is read, by name; each request reads something else of the same kind. */
 const queriesOf = ({ orderIds, itemIds }: EventHistory): Record<string, () => string> => ({
-  'newest facts': () => '/api/work/events?limit=50',
+  'newest events': () => '/api/work/events?limit=50',
   'timeline of an item': () => `/api/work/items/${one(itemIds)}/logs?limit=50`,
   'timeline of an order': () => `/api/work/orders/${one(orderIds)}/logs?limit=50`,
-  'facts by agent': () => `/api/work/events?agent_id=history-${1 + Math.floor(Math.random() * agentsOfHistory)}&limit=50`,
-  'facts of a kind': () => '/api/work/events?kind=item.rejected&limit=50',
-  'facts of a rare kind': () => '/api/work/events?kind=key.created&limit=50',
-  'facts by principal': () => `/api/work/events?principal=agent:history-${1 + Math.floor(Math.random() * agentsOfHistory)}&limit=50`,
+  'events by agent': () => `/api/work/events?agent_id=history-${1 + Math.floor(Math.random() * agentsOfHistory)}&limit=50`,
+  'events of a kind': () => '/api/work/events?kind=item.rejected&limit=50',
+  'events of a rare kind': () => '/api/work/events?kind=key.created&limit=50',
+  'events by principal': () => `/api/work/events?principal=agent:history-${1 + Math.floor(Math.random() * agentsOfHistory)}&limit=50`,
   'orders by state': () => '/api/work/orders?filter[state]=queued&page[size]=25',
   'orders by type': () => '/api/work/orders?filter[type]=bench.echo&page[size]=25',
   'one order with its items': () => `/api/work/orders/${one(orderIds)}`,
@@ -23,10 +23,10 @@ const queriesOf = ({ orderIds, itemIds }: EventHistory): Record<string, () => st
 
 export const queries: Scenario = {
   name: 'queries',
-  about: 'Lists and timelines over HTTP on a million facts (synthetic, but chained by the server’s own sequencer).',
+  about: 'Lists and timelines over HTTP on a million events (synthetic, but chained by the server’s own sequencer).',
   async run(bench) {
     const history = await makeEventHistory(bench, bench.options.quick ? 2000 : 1_000_000)
-    bench.tell(`queries: ${history.facts.toLocaleString('en')} facts are there`)
+    bench.tell(`queries: ${history.events.toLocaleString('en')} events are there`)
     const server = await bench.server({ database: history.database, keys: 1 })
     const rows: Row[] = []
     for (const [name, path] of Object.entries(queriesOf(history))) {

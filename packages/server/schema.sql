@@ -756,7 +756,7 @@ begin
      where o.tenant_id = p_tenant and o.state || '' = 'checked_out'
        and o.id = any ((select array_agg(distinct b.order_id) from before b where b.ok)::uuid[])
     returning o.id, o.type, o.correlation_id, o.session_key
-  ), facts as (
+  ), events as (
     insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
         trace_ids, provenance_ids, correlation_ids, session_keys, payloads)
     select p_tenant, v_now, array_agg(f.kind), array_agg(f.subject_id), array_agg(f.order_id), array_agg(f.type), array_agg(f.actor),
@@ -1073,7 +1073,7 @@ begin
     return;
   end if;
 
-  -- The clock, now that the locks are held; then the grant and its facts.
+  -- The clock, now that the locks are held; then the grant and its events.
   v_now := clock_timestamp();
 
   return query
@@ -1090,7 +1090,7 @@ begin
     update wm.orders o set state = 'checked_out', last_transitioned_at = v_now, updated_at = v_now
      where o.tenant_id = p_tenant and o.id = any (v_orders) and o.state || '' = 'queued'
     returning o.id, o.type, o.correlation_id, o.session_key
-  ), facts as (
+  ), events as (
     -- One row, in the order in which the events belong: the item's first.
     insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
         trace_ids, provenance_ids, correlation_ids, session_keys, payloads)
@@ -1545,7 +1545,7 @@ begin
     return;
   end if;
 
-  -- Straight from leased, an item passes through in_progress: two facts, one transaction.
+  -- Straight from leased, an item passes through in_progress: two events, one transaction.
   if v_begun is not null then
     with begun as (
       update wm.items i set state = 'in_progress'
@@ -1585,7 +1585,7 @@ begin
                                        then v_now else o.last_transitioned_at end
      where o.tenant_id = p_tenant and o.id = any (v_orders)
     returning o.id, o.type, o.state, o.correlation_id, o.session_key, o.last_transitioned_at = v_now as moved
-  ), facts as (
+  ), events as (
     insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
         trace_ids, provenance_ids, correlation_ids, session_keys, payloads, messages)
     select p_tenant, v_now, array_agg(f.kind), array_agg(f.subject_id), array_agg(f.order_id), array_agg(f.type), array_agg(f.actor),

@@ -9,7 +9,7 @@ export const metricCatalogue = { ...workMetrics, ...ledgerMetrics, ...kernelMetr
 export const labelMeanings = {
   type: 'order type, as registered',
   reason: 'why, see failureReasons',
-  kind: 'kind of fact, or of what is cached',
+  kind: 'kind of event, or of what is cached',
   operation: 'name of the operation',
   outcome: 'how it ended, see the metric',
   code: 'error code',

@@ -108,7 +108,7 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
     opened.add(async () => tools.rateLimits.stop())
 
     const background = createBackgroundServices(tools, config)
-    // Facts of the last requests still get their numbers, so that a quiet server leaves a complete record.
+    // Events of the last requests still get their numbers, so that a quiet server leaves a complete record.
     opened.add(() => background.sequencer!.runOnce())
     opened.add(() => Promise.all(Object.values(background).map((service) => service.stop())))
     const keys = createKeyAdmin(tools)

@@ -1,4 +1,4 @@
-/** Does the record tell the truth? Replays the facts of every order and item through the machines and compares with what the rows say. */
+/** Does the record tell the truth? Replays the events of every order and item through the machines and compares with what the rows say. */
 import { allowedFrom, type EventKind, machines, stateAfter } from '@work-manager/contract'
 import type { TestDatabase } from './test-database.ts'
 
@@ -29,7 +29,7 @@ export async function contradictionsIn(database: TestDatabase, except: readonly 
         if (!allowedFrom(machine, at).includes(to)) found.push(`${machine} ${id}: '${kind}' while ${at} (${kinds.join(', ')})`)
         at = to
       }
-      if (at !== state) found.push(`${machine} ${id} is ${state}, its facts say ${at} (${kinds.join(', ')})`)
+      if (at !== state) found.push(`${machine} ${id} is ${state}, its events say ${at} (${kinds.join(', ')})`)
     }
   }
   const counts = await database.sql<{ id: string; why: string }>(

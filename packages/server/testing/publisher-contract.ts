@@ -3,7 +3,7 @@ import Type from 'typebox'
 import Value from 'typebox/value'
 import { uuidv7 } from 'uuidv7'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expireCursorLeases, openStage, orderFact, type Stage, type StagePublisher } from './publisher-stage.ts'
+import { expireCursorLeases, openStage, orderEvent, type Stage, type StagePublisher } from './publisher-stage.ts'
 import { until } from './test-server.ts'
 
 /** Structured CloudEvents 1.0 with the extensions that docs/publishers.md names. */
@@ -74,10 +74,10 @@ export function publisherContract(traits: Traits, prepare: () => Promise<Rig>): 
   const firsts = (events: Event[]): Event[] => events.filter((event, n) => events.findIndex(({ id }) => id === event.id) === n)
 
   async function expectComplete(tenant: string, options: { duplicates: boolean }): Promise<void> {
-    const facts = await stage.ledger(tenant)
+    const written = await stage.ledger(tenant)
     const events = await received(tenant)
-    expect(new Set(events.map(({ id }) => id))).toEqual(new Set(facts.map(({ id }) => id)))
-    if (!options.duplicates) expect(events.map(({ id }) => id).sort()).toEqual(facts.map(({ id }) => id).sort())
+    expect(new Set(events.map(({ id }) => id))).toEqual(new Set(written.map(({ id }) => id)))
+    if (!options.duplicates) expect(events.map(({ id }) => id).sort()).toEqual(written.map(({ id }) => id).sort())
     const byKey = Map.groupBy(firsts(events), (event) => event.partitionkey)
     for (const [key, own] of byKey)
       expect(
@@ -86,17 +86,17 @@ export function publisherContract(traits: Traits, prepare: () => Promise<Rig>): 
       ).toEqual(own.map(({ sequence }) => sequence).sort())
   }
 
-  /** `orders` orders with `each` facts, interleaved. */
+  /** `orders` orders with `each` events, interleaved. */
   async function story(tenant: string, orders: number, each: number): Promise<void> {
     const ids = Array.from({ length: orders }, () => uuidv7())
     await stage.write(
       tenant,
-      ...Array.from({ length: each }, (_, n) => ids.map((id) => orderFact(id, { payload: { n, price: 1.5, text: 'Grüße 🚀' } }))).flat(),
+      ...Array.from({ length: each }, (_, n) => ids.map((id) => orderEvent(id, { payload: { n, price: 1.5, text: 'Grüße 🚀' } }))).flat(),
     )
   }
 
   describe(`a publisher`, () => {
-    it('brings every fact once, each order in the order of the ledger, as CloudEvents', async () => {
+    it('brings every event once, each order in the order of the ledger, as CloudEvents', async () => {
       const tenants = [await stage.tenant(), await stage.tenant()]
       for (const tenant of tenants) await story(tenant, 7, 11)
       await stage.write(tenants[0]!, { kind: 'key.created', message: 'without an order' })
@@ -133,11 +133,11 @@ export function publisherContract(traits: Traits, prepare: () => Promise<Rig>): 
         const [poisoned, other] = [uuidv7(), uuidv7()]
         await stage.write(
           tenant,
-          orderFact(poisoned, { payload: { n: 1 } }),
-          orderFact(other, { payload: { n: 1 } }),
-          orderFact(poisoned, { payload: { n: 2, text: 'x'.repeat(refusedBytes) } }),
-          orderFact(other, { payload: { n: 2 } }),
-          orderFact(poisoned, { payload: { n: 3 } }),
+          orderEvent(poisoned, { payload: { n: 1 } }),
+          orderEvent(other, { payload: { n: 1 } }),
+          orderEvent(poisoned, { payload: { n: 2, text: 'x'.repeat(refusedBytes) } }),
+          orderEvent(other, { payload: { n: 2 } }),
+          orderEvent(poisoned, { payload: { n: 3 } }),
         )
         await stage.drain(stage.relay(rig), rig.driver)
         expect(await stage.parked(tenant, rig.driver)).toEqual([

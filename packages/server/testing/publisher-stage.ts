@@ -1,4 +1,4 @@
-/** A database with tenants, facts and cursors for tests of publishers: facts are written and numbered by hand, relays run by hand. */
+/** A database with tenants, events and cursors for tests of publishers: events are written and numbered by hand, relays run by hand. */
 import type { PublisherDriver } from '@work-manager/contract'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -39,17 +39,17 @@ export interface Stage {
   readonly database: TestDatabase
   readonly store: Database
   tenant(): Promise<string>
-  /** Commits the facts and gives them their numbers. */
-  write(tenant: string, ...facts: NewEvent[]): Promise<void>
+  /** Commits the events and gives them their numbers. */
+  write(tenant: string, ...events: NewEvent[]): Promise<void>
   relay(publisher: StagePublisher | (() => Publisher), settings?: Partial<RelaySettings>, metrics?: Metrics): Relay
-  /** Runs until every fact is over; the bound is for a receiver that never takes them. */
+  /** Runs until every event is over; the bound is for a receiver that never takes them. */
   drain(relay: Relay, name: string): Promise<void>
   cursor(tenant: string, name: string): Promise<Record<string, unknown> | undefined>
   parked(tenant: string, name: string): Promise<Array<Record<string, unknown>>>
   state(name: string): Promise<{ connected: boolean; error_code: string | null; error: string | null } | undefined>
   /** A process that publishes one batch and never writes it down; resolves when the receiver has it. End it with kill. */
   publisherProcess(publisher: StagePublisher, name: string): Promise<ChildProcess>
-  /** Ids and sequences of the tenant's facts, from the ledger itself. */
+  /** Ids and sequences of the tenant's events, from the ledger itself. */
   ledger(tenant: string): Promise<Array<{ id: string; seq: number; order_id: string | null; root_id: string | null; kind: string }>>
   stop(): Promise<void>
 }
@@ -68,8 +68,8 @@ export async function openStage(): Promise<Stage> {
       await database.sql('insert into wm.tenants (id, slug, name) values ($1, $2, $2)', [id, `t-${id}`])
       return id
     },
-    async write(tenant, ...facts) {
-      await store.app.transaction(tenant, async (tx) => appendEvents(tx, systemActor('test'), await tx.clock(), facts))
+    async write(tenant, ...events) {
+      await store.app.transaction(tenant, async (tx) => appendEvents(tx, systemActor('test'), await tx.clock(), events))
       await createSequencer(store.system, nullMetrics).sweep()
     },
     relay(publisher, settings = {}, metrics = nullMetrics) {
@@ -148,10 +148,10 @@ export async function expireCursorLeases(stage: Stage): Promise<void> {
   )
 }
 
-export const orderFact = (orderId: string, more: Partial<NewEvent> = {}): NewEvent => ({
+export const orderEvent = (orderId: string, more: Partial<NewEvent> = {}): NewEvent => ({
   kind: 'order.stale',
   subjectId: orderId,
   rootId: orderId,
-  message: 'a fact',
+  message: 'an event',
   ...more,
 })

@@ -123,7 +123,7 @@ export async function startTestServer(
     database,
     url,
     async caller(kind, id, { tenant = 'acme', abilities = allWork[kind]! } = {}) {
-      // Straight into the table, without a fact: the record of a test holds what the test does.
+      // Straight into the table, without an event: the record of a test holds what the test does.
       const { id: tenantId } = await manager.tenants.ensure(tenant, tenant)
       const { plain, prefix, hash } = generateKey(kind)
       const stored = { id: randomUUID(), prefix, hash, name: `test ${id}`, principalKind: kind, principalId: id, abilities }

@@ -65,7 +65,7 @@ export async function submitShown(side: Side): Promise<Held> {
   return first
 }
 
-/** Approved and applied, with its facts numbered. */
+/** Approved and applied, with its events numbered. */
 export async function applyShown(side: Side): Promise<Held> {
   const held = await submitShown(side)
   done(await whileApplying(side.server, side.person.post(`/orders/${held.order}/approve`)))

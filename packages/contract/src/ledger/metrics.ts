@@ -9,8 +9,8 @@ export const ledgerMetrics = defineMetrics({
   },
   facts_unsequenced: { kind: 'gauge', help: 'Committed events that have no number yet.', labels: [] },
   ledger_lag_seconds: { kind: 'gauge', help: 'Age of the oldest committed event without a number.', labels: [] },
-  publisher_lag_facts: { kind: 'gauge', help: 'Facts that a publisher has not published yet.', labels: ['publisher'] },
-  publisher_published_total: { kind: 'counter', help: 'Facts published.', labels: ['publisher'] },
+  publisher_lag_facts: { kind: 'gauge', help: 'Events that a publisher has not published yet.', labels: ['publisher'] },
+  publisher_published_total: { kind: 'counter', help: 'Events published.', labels: ['publisher'] },
   publisher_failures_total: { kind: 'counter', help: 'Publishing attempts that failed.', labels: ['publisher'] },
-  publisher_parked_total: { kind: 'counter', help: 'Facts set aside because a receiver refuses them.', labels: ['publisher'] },
+  publisher_parked_total: { kind: 'counter', help: 'Events set aside because a receiver refuses them.', labels: ['publisher'] },
 })

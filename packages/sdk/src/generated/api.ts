@@ -394,15 +394,15 @@ export interface components {
         readonly Publisher: {
             readonly publisher: string;
             /**
-             * @description off: has a cursor, but is not in use. failing: its receiver does not take messages. retrying: the receiver refused a message, which is tried again. behind: facts wait. current: nothing waits.
+             * @description off: has a cursor, but is not in use. failing: its receiver does not take messages. retrying: the receiver refused a message, which is tried again. behind: events wait. current: nothing waits.
              * @enum {unknown}
              */
             readonly state: "off" | "failing" | "retrying" | "behind" | "current";
             /** @description Everything up to here is published, passed over or parked. */
             readonly seq: number;
-            /** @description The newest fact. */
+            /** @description The newest event. */
             readonly head: number;
-            /** @description Facts that wait. */
+            /** @description Events that wait. */
             readonly lag_facts: number;
             /** @description How long the oldest of them waits. */
             readonly lag_seconds: number;
@@ -1836,7 +1836,7 @@ export interface operations {
                             readonly per_minute: null | number;
                         };
                         readonly ledger: {
-                            /** @description Facts that the sequencer has not numbered yet. */
+                            /** @description Events that the sequencer has not numbered yet. */
                             readonly unnumbered: number;
                         };
                     };
@@ -2078,7 +2078,7 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
-                    /** @description The last fact that counts as published: 0 publishes everything again, head of list_publishers skips all that waits. */
+                    /** @description The last event that counts as published: 0 publishes everything again, head of list_publishers skips all that waits. */
                     readonly seq: number;
                     /** @description Why; kept on the record. */
                     readonly reason: string;
@@ -2086,7 +2086,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Rewind a publisher, so that facts are published again, or skip facts that nobody wants any more. */
+            /** @description Rewind a publisher, so that events are published again, or skip events that nobody wants any more. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2098,7 +2098,7 @@ export interface operations {
                         readonly from_seq: number;
                         /** @description Where it stands. */
                         readonly seq: number;
-                        /** @description The newest fact. */
+                        /** @description The newest event. */
                         readonly head: number;
                     };
                 };
@@ -2121,7 +2121,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description Messages that a receiver refuses for themselves, with its reason; the fact itself stays in the record. */
+            /** @description Messages that a receiver refuses for themselves, with its reason; the event itself stays in the record. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2182,7 +2182,7 @@ export interface operations {
                 readonly "application/json": {
                     /** @description Name of the publisher, such as nats. */
                     readonly publisher: string;
-                    /** @description Sequence of the fact in the record. */
+                    /** @description Sequence of the event in the record. */
                     readonly seq: number;
                     /** @description Why; kept on the record. */
                     readonly reason: string;
@@ -2190,7 +2190,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Give a parked message up: its receiver never gets it. The fact itself stays in the record. */
+            /** @description Give a parked message up: its receiver never gets it. The event itself stays in the record. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -245,16 +245,16 @@ export interface OperationMethods {
   /** How far each publisher is in the record of the tenant, what holds it up, and what its receiver refused. Needs the ability `admin:publishers`. */
   listPublishers(input?: ListPublishersInput, options?: CallOptions): Promise<ListPublishersOutput>
 
-  /** Rewind a publisher, so that facts are published again, or skip facts that nobody wants any more. Needs the ability `admin:publishers`, and a key bound to a person. */
+  /** Rewind a publisher, so that events are published again, or skip events that nobody wants any more. Needs the ability `admin:publishers`, and a key bound to a person. */
   movePublisherCursor(input: MovePublisherCursorInput, options?: KeyedCallOptions): Promise<MovePublisherCursorOutput>
 
-  /** Messages that a receiver refuses for themselves, with its reason; the fact itself stays in the record. Needs the ability `admin:publishers`. */
+  /** Messages that a receiver refuses for themselves, with its reason; the event itself stays in the record. Needs the ability `admin:publishers`. */
   listParkedMessages(input?: ListParkedMessagesInput, options?: CallOptions): Promise<ListParkedMessagesOutput>
 
   /** Have parked messages of a publisher sent once more, one or all of them, after the cause is mended. Needs the ability `admin:publishers`, and a key bound to a person. */
   retryParkedMessages(input: RetryParkedMessagesInput, options?: KeyedCallOptions): Promise<RetryParkedMessagesOutput>
 
-  /** Give a parked message up: its receiver never gets it. The fact itself stays in the record. Needs the ability `admin:publishers`, and a key bound to a person. */
+  /** Give a parked message up: its receiver never gets it. The event itself stays in the record. Needs the ability `admin:publishers`, and a key bound to a person. */
   discardParkedMessage(input: DiscardParkedMessageInput, options?: KeyedCallOptions): Promise<DiscardParkedMessageOutput>
 
   /** Make an API key bound to an agent id, a person or a service. Needs the ability `admin:keys`. */

@@ -1,5 +1,5 @@
 -- The hot path: checkout, heartbeat, submit. Each takes a batch of requests of one tenant in one round trip and keeps the one
--- allowed order: lock (orders by id, then items by id) → read the clock in a new statement → guarded write → facts.
+-- allowed order: lock (orders by id, then items by id) → read the clock in a new statement → guarded write → events.
 --
 -- One access path, whatever the statistics say: rows are found by `id = any (…)` on the primary key, what belongs to a request is found by
 -- its position in the arrays, and a guard on the state of an order is written as `state || '' = …`, which no partial index matches. Joins against
@@ -353,7 +353,7 @@ begin
     return;
   end if;
 
-  -- The clock, now that the locks are held; then the grant and its facts.
+  -- The clock, now that the locks are held; then the grant and its events.
   v_now := clock_timestamp();
 
   return query
@@ -370,7 +370,7 @@ begin
     update wm.orders o set state = 'checked_out', last_transitioned_at = v_now, updated_at = v_now
      where o.tenant_id = p_tenant and o.id = any (v_orders) and o.state || '' = 'queued'
     returning o.id, o.type, o.correlation_id, o.session_key
-  ), facts as (
+  ), events as (
     -- One row, in the order in which the events belong: the item's first.
     insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
         trace_ids, provenance_ids, correlation_ids, session_keys, payloads)
@@ -397,7 +397,7 @@ end $$;
 
 -- A heartbeat never shortens a lease: what a person added (extend_leases) stays.
 -- `no_later_than`: what a heartbeat that is told late (written behind) may extend to; null: its full time from now.
--- Why a lease verb was refused is told from these facts by the domain (work/leases/decide.ts); the guard itself is above.
+-- Why a lease verb was refused is told from these events by the domain (work/leases/decide.ts); the guard itself is above.
 create or replace function wm.heartbeat_items(p_tenant uuid, p_slots json)
   returns table (slot integer, held boolean, lease_expires_at timestamptz, state text, token text, agent text, who text,
     requires_token boolean, expired_at timestamptz, decided_at timestamptz)
@@ -449,7 +449,7 @@ begin
      where o.tenant_id = p_tenant and o.state || '' = 'checked_out'
        and o.id = any ((select array_agg(distinct b.order_id) from before b where b.ok)::uuid[])
     returning o.id, o.type, o.correlation_id, o.session_key
-  ), facts as (
+  ), events as (
     insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
         trace_ids, provenance_ids, correlation_ids, session_keys, payloads)
     select p_tenant, v_now, array_agg(f.kind), array_agg(f.subject_id), array_agg(f.order_id), array_agg(f.type), array_agg(f.actor),
@@ -474,7 +474,7 @@ begin
 end $$;
 
 -- Hands in verified results. The last of N concurrent submits moves the order, because the counter is written under the order's lock.
--- verdict: done | replay | mismatch | in_flight | refused (see the facts) ; absent slots: no such item.
+-- verdict: done | replay | mismatch | in_flight | refused (see the events) ; absent slots: no such item.
 create or replace function wm.submit_items(p_tenant uuid, p_idempotency_ttl integer, p_slots json)
   returns table (slot integer, verdict text, status integer, body text, order_id uuid, order_submitted boolean, state text, token text,
     agent text, who text, requires_token boolean, expired_at timestamptz, decided_at timestamptz)
@@ -549,7 +549,7 @@ begin
     return;
   end if;
 
-  -- Straight from leased, an item passes through in_progress: two facts, one transaction.
+  -- Straight from leased, an item passes through in_progress: two events, one transaction.
   if v_begun is not null then
     with begun as (
       update wm.items i set state = 'in_progress'
@@ -589,7 +589,7 @@ begin
                                        then v_now else o.last_transitioned_at end
      where o.tenant_id = p_tenant and o.id = any (v_orders)
     returning o.id, o.type, o.state, o.correlation_id, o.session_key, o.last_transitioned_at = v_now as moved
-  ), facts as (
+  ), events as (
     insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
         trace_ids, provenance_ids, correlation_ids, session_keys, payloads, messages)
     select p_tenant, v_now, array_agg(f.kind), array_agg(f.subject_id), array_agg(f.order_id), array_agg(f.type), array_agg(f.actor),

@@ -18,7 +18,7 @@ const keyEvents = () =>
   story.server.database.sql<{ kind: string; payload: any }>(`select kind, payload from record where kind like 'key.%' order by position`)
 
 describe('keys that the command line makes', () => {
-  it('leave the same facts on the record as those made through the door', async () => {
+  it('leave the same events on the record as those made through the door', async () => {
     const { keys } = story.server.manager
     const made = await keys.create({ tenant: 'acme', kind: 'agent', principalId: 'shell', name: 'by hand', abilities: ['work:view'] })
     const next = await keys.rotate('acme', made.id)

@@ -68,7 +68,7 @@ function loader(value: { n: number } | null = { n: 1 }) {
 }
 
 describe.each(drivers)('%s', (name, open) => {
-  it('loads once, and again after a fact of one of its families', async () => {
+  it('loads once, and again after an event of one of its families', async () => {
     const { cache, outcomes } = await open()
     const tenant = randomUUID()
     const { load, calls } = loader()

@@ -1,5 +1,5 @@
 /**
- * A read cache in which a tenant is part of every key. Every entry remembers the generations of the families of facts it was made
+ * A read cache in which a tenant is part of every key. Every entry remembers the generations of the families of events it was made
  * from (`order`, `item`, `key` …); the invalidator raises them from the ledger after the commit, so an entry that a slow reader stores
  * after a change carries the old generations and is never served. One look-up per key runs at a time in a process; null is remembered
  * as well, for a shorter time. Without its store the cache is a detour of zero length: everybody loads.
@@ -22,7 +22,7 @@ export interface CacheEntry {
 /** One sort of thing that is cached. */
 export interface CacheKind<T> {
   readonly name: string
-  /** First words of the facts that change it: `order` for order.approved. */
+  /** First words of the events that change it: `order` for order.approved. */
   readonly families: readonly string[]
   readonly ttlMs: number
   /** How long "there is none" is remembered; 0 = not at all. */

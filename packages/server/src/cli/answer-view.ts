@@ -31,7 +31,7 @@ export function moment(time: string): string {
     .replace(/\+00:00$/, 'Z')
 }
 
-/** One fact on one line. */
+/** One event on one line. */
 export function eventLine(event: Event): string {
   const who = event.actor_id === null ? (event.actor_type ?? '') : `${event.actor_type} ${inertLine(event.actor_id)}`
   return [
@@ -57,7 +57,7 @@ const cell = (value: unknown): string | null =>
       : inertJson(value)
 const hasColumns = (row: Row, ...names: string[]) => names.every((name) => name in row)
 
-/** Any answer: JSON in a pipe; on a terminal orders, items, facts and lists in their usual form, everything else member by member. */
+/** Any answer: JSON in a pipe; on a terminal orders, items, events and lists in their usual form, everything else member by member. */
 export function showAnswer(context: Context, body: unknown): void {
   context.out.answer(body, () => {
     const members = Object.entries(isRow(body) ? body : { answer: body }).filter(

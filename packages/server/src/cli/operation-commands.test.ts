@@ -165,7 +165,7 @@ describe('orders and items brought back', () => {
     const done = await json(story.reviewer, [...bulk, '--reason', 'again', '--force'], { env: { NODE_ENV: 'production' } })
     expect(done.requeued).toHaveLength(2)
     expect((await story.order(two.order)).state).toBe('queued')
-    expect((await story.facts(one.order, 'order.requeued')).at(-1)).toMatchObject({ actor_id: 'rita', payload: { reason: 'again' } })
+    expect((await story.events(one.order, 'order.requeued')).at(-1)).toMatchObject({ actor_id: 'rita', payload: { reason: 'again' } })
     const twice = await run(story.reviewer, ['orders', 'requeue', one.order, '--reason', 'again'])
     expect(twice.code).toBe(6)
     expect((await run(story.agent, ['orders', 'requeue', one.order, '--reason', 'x'])).code).toBe(4)
@@ -227,7 +227,7 @@ describe('operators', () => {
     expect((await json(story.reviewer, ['lease:release', '--order', order.id, '--reason', 'it loops'])).leases).toMatchObject([
       { item_id: two.id },
     ])
-    expect(await story.facts(order.id, 'item.lease_revoked')).toMatchObject([{ payload: { reason: 'it loops' } }])
+    expect(await story.events(order.id, 'item.lease_revoked')).toMatchObject([{ payload: { reason: 'it loops' } }])
   })
 
   test('lease extend and release reach more leases than one call moves', async () => {

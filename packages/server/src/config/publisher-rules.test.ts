@@ -65,7 +65,7 @@ describe('publishers', () => {
 
   it('take kinds that exist; others and values out of range are told', async () => {
     expect(await use('', { KINDS: 'order.aproved' })).toEqual([
-      expect.stringMatching(/'order.aproved', which no fact has.*did you mean 'order.approved'/),
+      expect.stringMatching(/'order.aproved', which no event has.*did you mean 'order.approved'/),
     ])
     expect(await use('', { KINDS: 'Order' })).toEqual([expect.stringMatching(/accepted: a list of kinds/)])
     expect(await use('', { BATCH_SIZE: '0', MAX_TRIES: '-1', TIMEOUT_MS: '5' })).toHaveLength(3)

@@ -12,7 +12,7 @@ export function kindProblems(kinds: readonly string[]): string[] {
     .filter((kind) => kind !== '*' && !known.some((each) => (kind.endsWith('.*') ? each.startsWith(kind.slice(0, -1)) : each === kind)))
     .map((kind) => {
       const nearest = nearestName(kind, known)
-      return `holds '${kind}', which no fact has as its kind${nearest === undefined ? '; GET /events lists kinds' : `; did you mean '${nearest}'?`}`
+      return `holds '${kind}', which no event has as its kind${nearest === undefined ? '; GET /events lists kinds' : `; did you mean '${nearest}'?`}`
     })
 }
 

@@ -140,12 +140,12 @@ describe('the stale-order alert', () => {
     await stand()
     expect(await both('stale-order-alert')).toBe(1)
     expect(await both('stale-order-alert')).toBe(0)
-    expect(await story.facts(order.id, 'order.stale')).toMatchObject([{ payload: { state: 'queued', threshold_hours: 24 } }])
+    expect(await story.events(order.id, 'order.stale')).toMatchObject([{ payload: { state: 'queued', threshold_hours: 24 } }])
     await story.take(order.id)
     expect(await both('stale-order-alert')).toBe(0)
     await stand()
     expect(await both('stale-order-alert')).toBe(1)
-    expect(await story.facts(order.id, 'order.stale')).toMatchObject([
+    expect(await story.events(order.id, 'order.stale')).toMatchObject([
       { payload: { state: 'queued' } },
       { payload: { state: 'checked_out' } },
     ])
@@ -156,7 +156,7 @@ describe('the stale-order alert', () => {
     await story.proposer.post(`/orders/${order.id}/cancel`, { reason: 'x' })
     await sql(`update wm.orders set last_transitioned_at = clock_timestamp() - interval '99 hours' where id = $1`, [order.id])
     await both('stale-order-alert')
-    expect(await story.facts(order.id, 'order.stale')).toEqual([])
+    expect(await story.events(order.id, 'order.stale')).toEqual([])
   })
 })
 
@@ -178,14 +178,14 @@ describe('the idempotency pruner', () => {
 })
 
 describe('the sequencer', () => {
-  it('in four runs at once numbers every fact once, without a gap', async () => {
+  it('in four runs at once numbers every event once, without a gap', async () => {
     for (let n = 0; n < 5; n++) await story.propose()
     await both('sequencer')
     await story.server.run('sequencer')
     const rows = await sql(
-      `select e.tenant_id, count(*)::int as n, max(e.seq)::int as last, count(distinct e.seq)::int as facts from wm.events e group by 1`,
+      `select e.tenant_id, count(*)::int as n, max(e.seq)::int as last, count(distinct e.seq)::int as events from wm.events e group by 1`,
     )
-    for (const row of rows) expect([row.n, row.facts]).toEqual([row.last, row.last])
+    for (const row of rows) expect([row.n, row.events]).toEqual([row.last, row.last])
     expect(await sql(`select 1 from wm.intake`)).toEqual([])
   })
 })

@@ -35,7 +35,7 @@ export const purgeIdempotencyKeys = defineOperation({
     const age = input.older_than_seconds
     const old = await context.read((q) => countOldAnswers(q, principal.tenantId, age))
     if (input.dry_run || old === 0) return { status: 200, body: { keys: old, more: false, dry_run: input.dry_run ?? false } }
-    // The fact first: a deletion that is not on the record would be worse than a record of one that broke off.
+    // The event first: a deletion that is not on the record would be worse than a record of one that broke off.
     await context.write(async (tx) => {
       await appendEvents(tx, actorOf(context), await tx.clock(), [
         { kind: 'idempotency.purged', payload: { keys: Math.min(old, batch), older_than_seconds: age } },

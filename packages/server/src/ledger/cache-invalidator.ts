@@ -1,10 +1,10 @@
-/** Reads the ledger behind the cache: whatever a committed fact may have changed is out of date in this process from then on. */
+/** Reads the ledger behind the cache: whatever a committed event may have changed is out of date in this process from then on. */
 import { eventSpecs } from '@work-manager/contract'
 import type { LedgerTools } from './tools.ts'
 import { changedFamilies, ledgerHeads } from './store.ts'
 import type { ServiceDefinition } from '../kernel/service.ts'
 
-/** What every fact may have changed, when there are too many to look at. */
+/** What every event may have changed, when there are too many to look at. */
 const allFamilies = [...new Set(Object.keys(eventSpecs).map((kind) => kind.split('.', 1)[0]!))]
 
 export function cacheInvalidator({ cache, system, forgetKeys }: LedgerTools): ServiceDefinition {

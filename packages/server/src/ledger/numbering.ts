@@ -6,6 +6,6 @@ import { topics } from './topics.ts'
 export const numbering = ({ record }: LedgerTools): ServiceDefinition => ({
   name: 'sequencer',
   everyMs: 50,
-  wakeOn: [topics.facts],
+  wakeOn: [topics.events],
   run: record.run,
 })

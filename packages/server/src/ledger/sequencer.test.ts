@@ -35,7 +35,7 @@ beforeEach(async () => {
   for (const id of tenants) await test.sql('insert into wm.tenants (id, slug, name) values ($1, $2, $2)', [id, `t-${id}`])
 })
 
-/** A transaction with `count` facts. */
+/** A transaction with `count` events. */
 const write = (db: Database, tenant: string, message: string, count = 1) =>
   db.app.transaction(tenant, async (tx) =>
     appendEvents(
@@ -48,9 +48,9 @@ const write = (db: Database, tenant: string, message: string, count = 1) =>
 
 const numbered = (tenant: string) =>
   test.sql<{ seq: number; message: string }>(`select seq::int as seq, message from wm.events where tenant_id = $1 order by seq`, [tenant])
-async function expectWhole(tenant: string, facts: number): Promise<void> {
-  expect((await numbered(tenant)).map((row) => row.seq)).toEqual(Array.from({ length: facts }, (_, n) => n + 1))
-  expect(await verifyLedger(one.system, tenant)).toMatchObject({ ok: true, entries: facts })
+async function expectWhole(tenant: string, events: number): Promise<void> {
+  expect((await numbered(tenant)).map((row) => row.seq)).toEqual(Array.from({ length: events }, (_, n) => n + 1))
+  expect(await verifyLedger(one.system, tenant)).toMatchObject({ ok: true, entries: events })
 }
 
 /** A connection of its own that takes part by hand, as the gate of a race. */
@@ -112,7 +112,7 @@ describe('a slow transaction', () => {
 })
 
 describe('many at once', () => {
-  it('two sequencers and 200 writers leave every fact numbered once, in each tenant', async () => {
+  it('two sequencers and 200 writers leave every event numbered once, in each tenant', async () => {
     const written = new AbortController()
     const said: unknown[] = []
     const log = { error: (...line: unknown[]) => void said.push(line) }
@@ -120,7 +120,7 @@ describe('many at once', () => {
       const sequencer = createSequencer(db.system, nullMetrics, { log })
       while (!written.signal.aborted) await sequencer.run()
     })
-    // Every tenth writer brings several facts, every other one goes to the neighbour, half come from the other process.
+    // Every tenth writer brings several events, every other one goes to the neighbour, half come from the other process.
     await Promise.all(
       Array.from({ length: 200 }, (_, n) => write(n % 4 < 2 ? one : two, tenants[n % 2]!, `writer ${n}`, n % 10 === 0 ? 7 : 1)),
     )

@@ -4,7 +4,7 @@
  */
 import { WorkError } from '@work-manager/contract'
 import type { Logger } from 'pino'
-import { countEvents } from '../metrics/from-facts.ts'
+import { countEvents } from '../metrics/from-events.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { numberPass, numberTenant, type NumberingFailure, type NumberingPass, tenantsWithNews } from './store.ts'
 import type { SystemDb } from '../kernel/store/tx.ts'

@@ -1,6 +1,6 @@
 /** Numbering and reading the record: passes over the intake, entries of a chain with the events behind them, the head of a chain. */
 import sql from 'sql-template-tag'
-import type { EventTally } from '../metrics/from-facts.ts'
+import type { EventTally } from '../metrics/from-events.ts'
 import type { Queryable, SystemDb } from '../kernel/store/tx.ts'
 
 export interface NumberingFailure {

@@ -3,6 +3,6 @@ import { topics as ofKernel } from '../kernel/signals/work-signal.ts'
 
 export const topics = {
   ...ofKernel,
-  /** Facts have their numbers: the publishers may act, in every process. */
+  /** Events have their numbers: the publishers may act, in every process. */
   numbered: 'numbered',
 } as const

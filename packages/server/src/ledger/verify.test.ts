@@ -11,7 +11,7 @@ let server: TestServer
 let stories = 0
 let tenant: { slug: string; id: string; caller: Caller }
 
-/** A tenant of its own with one order worked on until it waits for approval: eight facts, with odd characters and with empty members. */
+/** A tenant of its own with one order worked on until it waits for approval: eight events, with odd characters and with empty members. */
 async function tellStory(): Promise<typeof tenant> {
   const slug = `tenant-${++stories}`
   const agent = await server.caller('agent', 'agent-1', { tenant: slug })
@@ -89,7 +89,7 @@ describe('an untouched record', () => {
     expect(verifyExport(exported)).toMatchObject({ ok: true })
   })
 
-  it('of a tenant without facts is an empty export that verifies', async () => {
+  it('of a tenant without events is an empty export that verifies', async () => {
     const caller = await server.caller('person', 'new', { tenant: 'nothing-yet' })
     const empty = await exportAll(caller, 10)
     expect(empty).toMatchObject({ entries: [], head: null })

@@ -49,7 +49,7 @@ describe('documents, dashboard and rules', () => {
   it.each(documents)('%s names only metrics that exist', async (file) => {
     const unknown = namesIn(await read(file)).filter((name) => !(name in catalogue) && name !== '' && name !== 'slo')
     // Databases and packages are called work_manager, too.
-    expect(unknown.filter((name) => /_(total|seconds|up|depth|active|lag|facts)$/.test(name) || file.startsWith('deploy/'))).toEqual([])
+    expect(unknown.filter((name) => /_(total|seconds|up|depth|active|lag|events)$/.test(name) || file.startsWith('deploy/'))).toEqual([])
   })
 
   it('the dashboard shows every metric', async () => {

@@ -126,11 +126,11 @@ describe('a principal', () => {
     // A key of its own, because a known one is believed for some seconds.
     const anew = await server.caller('service', 'anew', { tenant: caller.tenant })
     expect(headersOf(await quick(anew))['x-ratelimit-limit']).toBe(String(size('enterprise')))
-    const facts = await server.database.sql<{ payload: unknown; principal: string; priority: number }>(
+    const events = await server.database.sql<{ payload: unknown; principal: string; priority: number }>(
       `select e.payload, e.principal, e.priority from record e join wm.tenants t on t.id = e.tenant_id
         where t.slug = '${caller.tenant}' and kind = 'tenant.tier_set' order by position`,
     )
-    expect(facts).toEqual([
+    expect(events).toEqual([
       { payload: { tier: 'free', before: 'default' }, principal: 'system:cli', priority: 0 },
       { payload: { tier: 'enterprise', before: 'free' }, principal: 'system:cli', priority: 0 },
     ])

@@ -6,7 +6,7 @@
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>
 
 /** What the spans of Work Manager say about themselves, by our names. */
-export interface Facts {
+export interface About {
   readonly door?: 'http' | 'mcp' | undefined
   readonly operation?: string
   readonly requestId?: string | null
@@ -24,7 +24,7 @@ export interface Facts {
   readonly statement?: string
 }
 
-export const attributeNames: Readonly<Record<keyof Facts, string>> = {
+export const attributeNames: Readonly<Record<keyof About, string>> = {
   door: 'work_manager.door',
   operation: 'work_manager.operation',
   requestId: 'work_manager.request.id',
@@ -40,10 +40,10 @@ export const attributeNames: Readonly<Record<keyof Facts, string>> = {
   statement: 'db.operation.name',
 }
 
-export function attributesOf(facts: Facts): Attributes {
+export function attributesOf(about: About): Attributes {
   const attributes: Record<string, string | number | boolean> = {}
-  for (const name of Object.keys(facts) as (keyof Facts)[]) {
-    const value = facts[name]
+  for (const name of Object.keys(about) as (keyof About)[]) {
+    const value = about[name]
     if (value !== undefined && value !== null) attributes[attributeNames[name]] = value
   }
   return attributes

@@ -2,7 +2,7 @@
  * The span of one operation. Whose child it is may come to light only while it runs: a caller who sends no trace of its own continues the
  * one of the order or of the lease, which stand in the database. Until somebody asks for its place in the trace, it is only a start time.
  */
-import { attributesOf, type Attributes, type Facts } from './attributes.ts'
+import { attributesOf, type Attributes, type About } from './attributes.ts'
 import { traceIdOf } from './traceparent.ts'
 import { nowMs, type Span, type SpanEnd, type Tracing } from './tracing.ts'
 
@@ -45,8 +45,8 @@ export class OperationTrace {
     this.span?.link(traceparent)
   }
 
-  describe(facts: Facts): void {
-    const attributes = attributesOf(facts)
+  describe(about: About): void {
+    const attributes = attributesOf(about)
     this.attributes = { ...this.attributes, ...attributes }
     this.span?.set(attributes)
   }

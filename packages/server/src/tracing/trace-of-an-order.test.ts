@@ -149,9 +149,9 @@ describe('one trace from propose to apply', () => {
     expect(item.traceparent).toBe(`00-${spans[0]!.traceId}-${named(spans, 'lease').spanId}-01`)
     expect(named(spans, 'approve_order').links).toEqual([named(spans, 'submit_item').spanId])
     expect(sent).toEqual([`00-${spans[0]!.traceId}-${named(spans, 'effect').spanId}-01`])
-    const facts = await factsOf(order)
-    expect(facts.map((fact) => fact.kind)).toContain('effect.delivered')
-    expect(new Set(facts.map((fact) => fact.trace_id))).toEqual(new Set([spans[0]!.traceId]))
+    const events = await factsOf(order)
+    expect(events.map((event) => event.kind)).toContain('effect.delivered')
+    expect(new Set(events.map((event) => event.trace_id))).toEqual(new Set([spans[0]!.traceId]))
   })
 
   it('when the proposer sends one: it goes on to the effect, and to the agent', async () => {
@@ -179,10 +179,10 @@ describe('one trace from propose to apply', () => {
     expect(approve).toEqual([proposed.spanId, own[2]!.spanId])
     expect([lease.traceId, lease.parentSpanId, lease.links]).toEqual([proposed.traceId, proposed.spanId, [own[0]!.spanId]])
     expect([named(spans, 'apply').parentSpanId, named(spans, 'effect').traceId]).toEqual([own[3]!.spanId, other.trace])
-    const facts = await factsOf(order)
-    expect(facts.find((fact) => fact.kind === 'order.proposed')!.trace_id).toBe(proposed.traceId)
-    expect(facts.find((fact) => fact.kind === 'item.leased')!.trace_id).toBe(other.trace)
-    expect(facts.find((fact) => fact.kind === 'item.submitted')!.trace_id).toBe(other.trace)
+    const events = await factsOf(order)
+    expect(events.find((event) => event.kind === 'order.proposed')!.trace_id).toBe(proposed.traceId)
+    expect(events.find((event) => event.kind === 'item.leased')!.trace_id).toBe(other.trace)
+    expect(events.find((event) => event.kind === 'item.submitted')!.trace_id).toBe(other.trace)
   })
 
   it('across two servers, and a restart before the apply', async () => {

@@ -43,7 +43,7 @@ describe('the reading of the source', () => {
       ...withoutQuestions(`select x.id from x where x.kind in ('order.a', 'order.b') and x.kind = 'order.c'`).matchAll(kindPattern),
     ]).toEqual([])
     expect(withoutComments('a.ts', `/** 'order.a' */\nconst a = 1 // 'order.b'`)).toBe('\nconst a = 1 ')
-    expect([...withoutQuestions(`fact('order.f'); ({ kind: 'order.g' })`).matchAll(kindPattern)]).toHaveLength(2)
+    expect([...withoutQuestions(`event('order.f'); ({ kind: 'order.g' })`).matchAll(kindPattern)]).toHaveLength(2)
   })
 
   it('takes a code for raised only where an error is made of it', () => {

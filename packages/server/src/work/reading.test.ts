@@ -52,7 +52,7 @@ describe('items', () => {
 })
 
 describe('logs and timeline', () => {
-  it('show the facts newest first, and resume the timeline behind a number', async () => {
+  it('show the events newest first, and resume the timeline behind a number', async () => {
     const order = await story.propose({ messages: ['a', 'b'] })
     await story.fill(order.id)
     await story.server.run('sequencer')

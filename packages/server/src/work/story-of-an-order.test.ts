@@ -5,7 +5,7 @@ import { createClient } from '../../../sdk/src/index.ts'
 import { startStory, type Story } from '../../testing/story.ts'
 import { connect } from '../doors/mcp/fixtures/clients.ts'
 import { toMessage } from '../ledger/publishers/cloud-event.ts'
-import { readFacts } from '../ledger/publishers/cursors.store.ts'
+import { readEvents } from '../ledger/publishers/cursors.store.ts'
 import { defineOrderType } from './order-types/define-order-type.ts'
 
 const telling = defineOrderType({
@@ -105,9 +105,9 @@ describe('one story', () => {
       { id: string },
     ]
     const range = { after: 0, through: Number.MAX_SAFE_INTEGER, ahead: [], kinds: ['*'], limit: 1000 }
-    const messages = (await readFacts(story.server.manager.tools.system, tenant, range))
+    const messages = (await readEvents(story.server.manager.tools.system, tenant, range))
       .filter(({ root_id: root }) => root === order)
-      .map((fact) => JSON.parse(toMessage(tenant, 'urn:test', fact).body) as Record<string, string>)
+      .map((event) => JSON.parse(toMessage(tenant, 'urn:test', event).body) as Record<string, string>)
     expect(messages).toHaveLength(events.length)
     for (const message of messages) expect(message).toMatchObject({ correlationid: 'ticket:4711/a', partitionkey: order })
     expect(messages.find(({ type }) => type!.includes('order.applied'))!.causationid).toBe(approved.id)

@@ -33,7 +33,7 @@ it('the story, over HTTP, goes as it should', async () => {
     ['approvals', 1],
     ['effects', 1],
     ['records', 2],
-    // Two refusals that were remembered as facts kept no answer: their keys may be used again.
+    // Two refusals that were remembered as events kept no answer: their keys may be used again.
     ['idempotency', 6],
     ['record', overHttp.remains['record']!.length],
   ])

@@ -16,7 +16,7 @@ export function addLedger(program: Command, context: Context): void {
   const ledger = program
     .command('ledger')
     .summary('export and verify the record')
-    .description('The record: every fact, numbered without a gap, each with the hash of the one before it.')
+    .description('The record: every event, numbered without a gap, each with the hash of the one before it.')
   ledger
     .command('export')
     .summary('write the whole chain as JSON')

@@ -61,7 +61,7 @@ async function check(context: Context): Promise<void> {
     out.line(counts('items', status.items))
     out.line(`leases    ${status.leases.active} active, ${status.leases.expired} expired`)
     out.line(
-      `ledger    ${status.ledger.unnumbered === 0 ? 'every fact is numbered' : `${status.ledger.unnumbered} facts not numbered yet`}`,
+      `ledger    ${status.ledger.unnumbered === 0 ? 'every event is numbered' : `${status.ledger.unnumbered} events not numbered yet`}`,
     )
   })
   if (status.leases.expired >= tooManyExpired)

@@ -10,7 +10,7 @@ import { eventLine } from '../answer-view.ts'
 import { inertJson } from '../../log/inert-text.ts'
 
 const pollEveryMs = 1000
-/** Of 100 each: a burst above 2,000 facts a second is shown with a gap rather than never caught up with. */
+/** Of 100 each: a burst above 2,000 events a second is shown with a gap rather than never caught up with. */
 const mostPages = 20
 
 interface EventPage {
@@ -21,11 +21,11 @@ interface EventPage {
 export function addTail(program: Command, context: Context): void {
   program
     .command('tail')
-    .summary('show the latest facts on record')
-    .description('Show the latest facts on record, oldest first.')
+    .summary('show the latest events on record')
+    .description('Show the latest events on record, oldest first.')
     .option('--order <order>', 'only this order')
     .option('--item <item>', 'only this item')
-    .option('--event <kind>', 'only this kind of fact, such as item.submitted')
+    .option('--event <kind>', 'only this kind of event, such as item.submitted')
     .option('-f, --follow', 'go on showing new ones until Ctrl-C')
     .option('--limit <n>', 'how many to begin with', wholeNumber(1, 100), 20)
     .action((options: TailOptions) => tail(context, options))
@@ -42,16 +42,16 @@ interface TailOptions {
 interface Source {
   readonly page: (client: ServerClient, limit: number, cursor?: string) => Promise<{ readonly body: EventPage }>
   /** What the operation does not select by itself. */
-  readonly wanted: (fact: Event) => boolean
+  readonly wanted: (one: Event) => boolean
 }
 
-/** Where the facts are read. */
+/** Where the events are read. */
 function sourceOf({ order, item, event }: TailOptions): Source {
-  const isOfKind = (fact: Event) => event === undefined || fact.kind === event
+  const isOfKind = (one: Event) => event === undefined || one.kind === event
   if (item !== undefined)
     return {
       page: (client, limit, cursor) => client.call('get_item_logs', { item, limit, cursor }),
-      wanted: (fact) => fact.item_id === item.toLowerCase() && isOfKind(fact),
+      wanted: (one) => one.item_id === item.toLowerCase() && isOfKind(one),
     }
   if (order !== undefined)
     return { page: (client, limit, cursor) => client.call('get_order_logs', { order, limit, cursor }), wanted: isOfKind }

@@ -1,4 +1,4 @@
-/** Reads the record back: how many facts an order left, and whether the ledger numbers around them are without a gap. */
+/** Reads the record back: how many events an order left, and whether the ledger numbers around them are without a gap. */
 import type { WorkApi } from './client.ts'
 import { pause } from './pause.ts'
 
@@ -13,7 +13,7 @@ export interface RecordProof {
 const longestWaitMs = 10_000
 const mostPages = 200
 
-/** Null when the facts of the order did not get their numbers in time. */
+/** Null when the events of the order did not get their numbers in time. */
 export async function proveRecord(orderId: string, api: WorkApi, signal: AbortSignal): Promise<RecordProof | null> {
   const seqs = await untilSequenced(orderId, api, signal)
   if (seqs === null) return null

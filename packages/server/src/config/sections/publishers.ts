@@ -1,4 +1,4 @@
-/** The section `publishers`: which other systems receive facts, and how each is reached. publisher-rules.ts says what each one needs. */
+/** The section `publishers`: which other systems receive events, and how each is reached. publisher-rules.ts says what each one needs. */
 import { publisherNames } from '@work-manager/contract'
 import Type from 'typebox'
 
@@ -10,13 +10,13 @@ export const publishersSection = Type.Object(
       default: [],
       uniqueItems: true,
       accepts: `a list of ${publisherNames.join(', ')}`,
-      description: 'Other systems that receive the facts of the record, as CloudEvents (docs/publishers.md).',
+      description: 'Other systems that receive the events of the record, as CloudEvents (docs/publishers.md).',
     }),
     kinds: Type.Array(Type.String({ pattern: kindPattern }), {
       default: ['*'],
       minItems: 1,
       accepts: 'a list of kinds such as order.approved, order.* or *',
-      description: 'Kinds of facts that are published; the others are passed over.',
+      description: 'Kinds of events that are published; the others are passed over.',
     }),
     source: Type.String({
       default: 'urn:work-manager',
@@ -29,7 +29,7 @@ export const publishersSection = Type.Object(
       default: 100,
       minimum: 1,
       maximum: 1000,
-      description: 'Facts of a tenant that are handed over at a time.',
+      description: 'Events of a tenant that are handed over at a time.',
     }),
     timeout_ms: Type.Integer({
       default: 5000,
@@ -135,5 +135,5 @@ export const publishersSection = Type.Object(
       Type.String({ accepts: 'http://127.0.0.1:4566', description: 'sqs, sns: another address than that of AWS, such as an emulator.' }),
     ),
   },
-  { description: 'Facts to other systems.' },
+  { description: 'Events to other systems.' },
 )

@@ -179,10 +179,10 @@ describe('what is said', () => {
     })
     const proposed = await send({ ...key(), ...modern('tools/call', 'work.propose') }, call)
     const { order } = proposed.body.result.structuredContent
-    const [fact] = await story.server.database.sql<{ agent_name: string; agent_version: string; trace_id: string }>(
+    const [event] = await story.server.database.sql<{ agent_name: string; agent_version: string; trace_id: string }>(
       `select p.agent_name, p.agent_version, e.trace_id from record e join wm.provenance p on p.tenant_id = e.tenant_id and p.id = e.provenance_id where e.order_id = $1 limit 1`,
       [order.id],
     )
-    expect(fact).toEqual({ agent_name: 'raw', agent_version: '9', trace_id: '0af7651916cd43dd8448eb211c80319c' })
+    expect(event).toEqual({ agent_name: 'raw', agent_version: '9', trace_id: '0af7651916cd43dd8448eb211c80319c' })
   })
 })

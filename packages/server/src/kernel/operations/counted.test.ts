@@ -23,8 +23,8 @@ const propose = (caller: Caller) => caller.post('/propose', { type: 'test.echo',
 const queued = async (caller: Caller): Promise<number> => (await caller.get('/status')).body.orders.queued
 const total = async (caller: Caller): Promise<number> => (await caller.get('/orders?filter[state]=queued')).body.total
 
-/** An order that comes in by hand, with or without its fact. */
-async function insertOrder(client: { query(text: string, values: unknown[]): Promise<unknown> }, withFact: boolean): Promise<void> {
+/** An order that comes in by hand, with or without its event. */
+async function insertOrder(client: { query(text: string, values: unknown[]): Promise<unknown> }, withEvent: boolean): Promise<void> {
   const id = randomUUID()
   await client.query(
     `insert into wm.orders (tenant_id, id, type, type_version, state, priority, requested_by_principal, payload, on_item_failure,
@@ -32,7 +32,7 @@ async function insertOrder(client: { query(text: string, values: unknown[]): Pro
      select tenant_id, $1, type, type_version, 'queued', 0, 'test', payload, on_item_failure, now(), now(), now() from wm.orders limit 1`,
     [id],
   )
-  if (withFact)
+  if (withEvent)
     await client.query(
       `insert into wm.intake (tenant_id, subject_ids, root_ids, kinds, labels, decided_at)
        select tenant_id, array[id], array[id], '{order.proposed}', array[type], now() from wm.orders where id = $1`,
@@ -44,7 +44,7 @@ it('a count is remembered, and right at once after a change at any process', asy
   await propose(ann)
   for (const look of [queued, total]) {
     const before = await look(ann)
-    // Without a fact nobody can know: this shows that the count was not made anew.
+    // Without an event nobody can know: this shows that the count was not made anew.
     await insertOrder({ query: (text, values) => one.database.sql(text, values) }, false)
     expect(await look(ann)).toBe(before)
     await propose(annAtTwo)

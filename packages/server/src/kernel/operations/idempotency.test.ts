@@ -51,7 +51,7 @@ interface Prepared {
   readonly body: object
   readonly changed: object
   readonly orderId: string | null
-  /** The fact that must be there exactly once. */
+  /** The event that must be there exactly once. */
   readonly kind: string
 }
 /** Every operation that takes keys, ready to be called. */

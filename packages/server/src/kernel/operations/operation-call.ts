@@ -200,7 +200,7 @@ export class OperationCall implements OperationContext {
       return done
     })
     this.committed = true
-    this.tools.signal.wake(topics.facts)
+    this.tools.signal.wake(topics.events)
     if (outcome instanceof Refused) throw outcome.error
     return outcome
   }

@@ -21,7 +21,7 @@ export type Reply =
   | { readonly status: number; readonly body: unknown }
   | { readonly status: number; readonly json: string; readonly replayed?: boolean }
 
-/** Returned by `write` work to commit the facts it recorded and then refuse (a failed verification is worth remembering). */
+/** Returned by `write` work to commit the events it recorded and then refuse (a failed verification is worth remembering). */
 export class Refused {
   readonly error: Error
   constructor(error: Error) {

@@ -21,5 +21,5 @@ export function followOrder(
   follow(context, order.traceparent)
 }
 
-/** The call's place in its trace, for facts and rows. */
+/** The call's place in its trace, for events and rows. */
 export const traceparentOf = (context: OperationContext): string | null => context.trace?.traceparent ?? context.traceparent

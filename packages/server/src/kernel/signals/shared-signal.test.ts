@@ -33,9 +33,9 @@ test('many wake-ups of one moment are one message', async () => {
 test('what only background tools wait for stays in its process', async () => {
   const { one, other, sent } = siblings()
   let heard = 0
-  one.signal.on(topics.facts, () => heard++)
+  one.signal.on(topics.events, () => heard++)
   const waiting = other.signal.wait('ready:t1', 10_000)
-  one.signal.wake(topics.facts)
+  one.signal.wake(topics.events)
   one.signal.wake('ready:t1')
   await waiting
   expect(heard).toBe(1)

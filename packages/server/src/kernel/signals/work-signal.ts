@@ -18,8 +18,8 @@ export const isOwnProcess = (topic: string): boolean => topic.startsWith(ownPref
 
 /** The kernel's; a system adds its own (work/topics.ts, ledger/topics.ts). */
 export const topics = {
-  /** Facts were committed: the sequencer may act. */
-  facts: ownProcess('facts'),
+  /** Events were committed: the sequencer may act. */
+  events: ownProcess('events'),
 } as const
 
 export function createWorkSignal(): WorkSignal {

@@ -170,7 +170,7 @@ describe('the runtime roles', () => {
     ).toEqual([])
   })
 
-  it('may not change or remove facts', async () => {
+  it('may not change or remove events', async () => {
     const may =
       await names(`select c.relname || ' ' || w as name ${tenantTables.replace('where', `cross join unnest(array['update', 'delete', 'truncate']) w cross join unnest(array['wm_app', 'wm_system']) r where`)}
       and c.relname in ('events', 'submissions', 'approvals', 'parts') and (case when w = 'update' then has_any_column_privilege(r, c.oid, w) else has_table_privilege(r, c.oid, w) end)`)

@@ -7,7 +7,7 @@ export interface PublisherView {
   readonly seq: number
   readonly head: number
   readonly lag_facts: number
-  /** How long the oldest fact that it has not come to waits. */
+  /** How long the oldest event that it has not come to waits. */
   readonly lag_seconds: number
   readonly parked: number
   readonly trying: number

@@ -1,7 +1,7 @@
 import { defineCases, type Side } from '../../../testing/cases.ts'
 import { applyShown } from '../../../testing/work-calls.ts'
 
-/** Published to the file, then as if the receiver had refused these facts: a file refuses none. */
+/** Published to the file, then as if the receiver had refused these events: a file refuses none. */
 async function published(side: Side, refused: readonly number[] = []): Promise<void> {
   await applyShown(side)
   await side.server.run('publisher-file')

@@ -1,5 +1,5 @@
-/** A fact of the ledger as a CloudEvent 1.0 in structured JSON (docs/publishers.md has the table). */
-import type { LedgerFact } from './cursors.store.ts'
+/** An event of the ledger as a CloudEvent 1.0 in structured JSON (docs/publishers.md has the table). */
+import type { LedgerEvent } from './cursors.store.ts'
 import type { Message } from './publisher.ts'
 
 export const typeOf = (kind: string): string => `dev.workmanager.${kind}.v1`
@@ -9,30 +9,30 @@ const sequence = (seq: number): string => String(seq).padStart(19, '0')
 const w3cTraceId = /^(?!0{32})[0-9a-f]{32}$/
 
 /**
- * The trace of the request that caused the fact. The record keeps the trace, not the span; the first half of the fact's id stands in for
+ * The trace of the request that caused the event. The record keeps the trace, not the span; the first half of the event's id stands in for
  * it, so that the header is valid and the receiver's spans join the trace.
  */
 const traceparent = (traceId: string | null, id: string): string | undefined =>
   traceId !== null && w3cTraceId.test(traceId) ? `00-${traceId}-${id.replaceAll('-', '').slice(0, 16)}-01` : undefined
 
 /** `data` is the text that the database rendered, byte for byte: a JSON reader would change numbers. */
-export function toMessage(tenantId: string, source: string, fact: LedgerFact): Message {
-  const key = fact.root_id ?? tenantId
-  const type = typeOf(fact.kind)
+export function toMessage(tenantId: string, source: string, event: LedgerEvent): Message {
+  const key = event.root_id ?? tenantId
+  const type = typeOf(event.kind)
   const head = JSON.stringify({
     specversion: '1.0',
-    id: fact.id,
+    id: event.id,
     source,
     type,
-    subject: fact.subject_id ?? fact.root_id ?? undefined,
-    time: fact.decided_at,
+    subject: event.subject_id ?? event.root_id ?? undefined,
+    time: event.decided_at,
     datacontenttype: 'application/json',
-    sequence: sequence(fact.seq),
+    sequence: sequence(event.seq),
     partitionkey: key,
-    correlationid: fact.correlation_id ?? fact.request_id ?? undefined,
-    causationid: fact.causation_id ?? undefined,
-    traceparent: traceparent(fact.trace_id, fact.id),
+    correlationid: event.correlation_id ?? event.request_id ?? undefined,
+    causationid: event.causation_id ?? undefined,
+    traceparent: traceparent(event.trace_id, event.id),
     tenantid: tenantId,
   })
-  return { tenantId, seq: fact.seq, id: fact.id, kind: fact.kind, type, key, body: `${head.slice(0, -1)},"data":${fact.json}}` }
+  return { tenantId, seq: event.seq, id: event.id, kind: event.kind, type, key, body: `${head.slice(0, -1)},"data":${event.json}}` }
 }

@@ -14,7 +14,7 @@ export interface Cursor {
   readonly head: number
 }
 
-export interface LedgerFact {
+export interface LedgerEvent {
   readonly seq: number
   readonly id: string
   readonly kind: string
@@ -31,7 +31,7 @@ export interface LedgerFact {
   readonly json: string
 }
 
-/** Gives a publisher a cursor in every tenant that has facts; a new one starts at the first fact. */
+/** Gives a publisher a cursor in every tenant that has events; a new one starts at the first event. */
 export async function ensureCursors(system: SystemDb, publisher: string): Promise<void> {
   await system.query(
     sql`
@@ -74,18 +74,18 @@ export async function takeCursor(system: SystemDb, publisher: string, leaseMs: n
 
 const factColumns = sql`e.seq::text as seq, e.id, e.kind, e.subject_id, e.root_id, case when e.subject_type in ('order', 'item', 'part', 'effect') then e.root_id end as order_id,
   case when e.subject_type = 'item' then e.subject_id end as item_id, e.request_id, e.trace_id, e.correlation_id, e.causation_id, e.decided_at, wm.event_json(e)::text as json`
-const numbered = (rows: Array<Omit<LedgerFact, 'seq'> & { seq: string }>): LedgerFact[] =>
+const numbered = (rows: Array<Omit<LedgerEvent, 'seq'> & { seq: string }>): LedgerEvent[] =>
   rows.map((row) => ({ ...row, seq: Number(row.seq) }))
 
 /** `order.*` and `*` as LIKE patterns. */
 const likes = (kinds: readonly string[]): string[] => kinds.map((kind) => kind.replace(/[\\%_]/g, String.raw`\$&`).replaceAll('*', '%'))
 
-/** Facts with `after < seq <= through` whose kind fits one of `kinds`, in order, without those of `ahead`. */
-export async function readFacts(
+/** Events with `after < seq <= through` whose kind fits one of `kinds`, in order, without those of `ahead`. */
+export async function readEvents(
   q: Queryable,
   tenantId: string,
   range: { after: number; through: number; ahead: readonly number[]; kinds: readonly string[]; limit: number },
-): Promise<LedgerFact[]> {
+): Promise<LedgerEvent[]> {
   return numbered(
     await q.query(
       sql`
@@ -93,19 +93,19 @@ export async function readFacts(
        where e.tenant_id = ${tenantId} and e.seq > ${range.after} and e.seq <= ${range.through} and not e.seq = any (${[...range.ahead]}::bigint[])
          and e.kind like any (${likes(range.kinds)})
        order by e.seq limit ${range.limit}`,
-      'read_facts',
+      'read_events',
     ),
   )
 }
 
 /** Parked messages of the tenant that somebody asked to try again. */
-export async function readFactsToRetry(q: Queryable, tenantId: string, publisher: string, limit: number): Promise<LedgerFact[]> {
+export async function readEventsToRetry(q: Queryable, tenantId: string, publisher: string, limit: number): Promise<LedgerEvent[]> {
   return numbered(
     await q.query(
       sql`
       select ${factColumns} from wm.parked_messages p join wm.events e on e.tenant_id = p.tenant_id and e.seq = p.seq
        where p.tenant_id = ${tenantId} and p.publisher = ${publisher} and p.state = 'retry' order by p.seq limit ${limit}`,
-      'read_facts_to_retry',
+      'read_events_to_retry',
     ),
   )
 }
@@ -121,7 +121,7 @@ export async function readTries(q: Queryable, tenantId: string, publisher: strin
 }
 
 export interface Refusal {
-  readonly fact: LedgerFact
+  readonly event: LedgerEvent
   readonly reason: string
   readonly parked: boolean
 }
@@ -163,11 +163,11 @@ export async function settleCursor(system: SystemDb, publisher: string, cursor: 
       values ${join(
         refusals.map(
           ({
-            fact,
+            event,
             reason,
             parked,
-          }) => sql`(${tenantId}, ${publisher}, ${fact.seq}, ${parked ? 'parked' : 'trying'}, ${fact.id}, ${fact.order_id}::uuid,
-            ${fact.item_id}::uuid, ${fact.kind}, ${reason.slice(0, 500)}, 1, clock_timestamp(), clock_timestamp())`,
+          }) => sql`(${tenantId}, ${publisher}, ${event.seq}, ${parked ? 'parked' : 'trying'}, ${event.id}, ${event.order_id}::uuid,
+            ${event.item_id}::uuid, ${event.kind}, ${reason.slice(0, 500)}, 1, clock_timestamp(), clock_timestamp())`,
         ),
       )}
       on conflict (tenant_id, publisher, seq) do update
@@ -176,7 +176,7 @@ export async function settleCursor(system: SystemDb, publisher: string, cursor: 
   })
 }
 
-/** Facts that the publisher has not come to yet, over all tenants. */
+/** Events that the publisher has not come to yet, over all tenants. */
 export async function measureLag(system: SystemDb, publisher: string): Promise<number> {
   const [row] = await system.query<{ n: string }>(
     sql`

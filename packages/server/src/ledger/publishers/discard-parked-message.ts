@@ -8,7 +8,7 @@ import { nothingParked, publisherName, seq } from './parked.ts'
 
 export const discardParkedMessage = defineOperation({
   name: 'discard_parked_message',
-  summary: 'Give a parked message up: its receiver never gets it. The fact itself stays in the record.',
+  summary: 'Give a parked message up: its receiver never gets it. The event itself stays in the record.',
   http: { method: 'POST', path: '/parked-messages/discard', success: 200 },
   ability: 'admin:publishers',
   peopleOnly: true,

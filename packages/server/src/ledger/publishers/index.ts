@@ -11,5 +11,5 @@ export const publishers = defineNoun({
   name: 'publishers',
   operations: [listPublishers, movePublisherCursor, listParkedMessages, retryParkedMessages, discardParkedMessage],
   services: Object.fromEntries(publisherNames.map((name) => [`publisher-${name}`, publisherService(name)])),
-  commands: { publishers: 'facts to other systems: see how far they are, mend what is stuck' },
+  commands: { publishers: 'events to other systems: see how far they are, mend what is stuck' },
 })

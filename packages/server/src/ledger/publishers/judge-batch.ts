@@ -1,9 +1,9 @@
 /** From what became of each message to where the cursor stands. Pure. */
-import type { Cursor, LedgerFact, Refusal, Settlement } from './cursors.store.ts'
+import type { Cursor, LedgerEvent, Refusal, Settlement } from './cursors.store.ts'
 import type { Outcome, PublishError } from './publisher.ts'
 
 export interface Sent {
-  readonly fact: LedgerFact
+  readonly event: LedgerEvent
   readonly outcome: Outcome
 }
 
@@ -16,7 +16,7 @@ export interface Verdict {
 }
 
 /**
- * The cursor goes to the last fact before which nothing is open; what was delivered beyond is remembered, so that it is not sent twice.
+ * The cursor goes to the last event before which nothing is open; what was delivered beyond is remembered, so that it is not sent twice.
  * A message that was refused `maxTries` times is parked and holds nothing back any more; one that failed never is.
  */
 export function judgeBatch(batch: {
@@ -29,18 +29,24 @@ export function judgeBatch(batch: {
   readonly through: number | null
 }): Verdict {
   const { cursor, retried, sent, tries, maxTries, through } = batch
-  const refusals = [...retried, ...sent].flatMap(({ fact, outcome }): Refusal[] =>
+  const refusals = [...retried, ...sent].flatMap(({ event, outcome }): Refusal[] =>
     outcome.is === 'refused'
-      ? [{ fact, reason: outcome.reason, parked: retried.some((one) => one.fact === fact) || (tries.get(fact.seq) ?? 0) + 1 >= maxTries }]
+      ? [
+          {
+            event,
+            reason: outcome.reason,
+            parked: retried.some((one) => one.event === event) || (tries.get(event.seq) ?? 0) + 1 >= maxTries,
+          },
+        ]
       : [],
   )
   const parked = refusals.filter((refusal) => refusal.parked)
-  const deliveredSeqs = [...retried, ...sent].flatMap(({ fact, outcome }) => (outcome.is === 'delivered' ? [fact.seq] : []))
-  const over = new Set([...deliveredSeqs, ...parked.map(({ fact }) => fact.seq)])
-  const open = sent.find(({ fact }) => !over.has(fact.seq))
-  const last = sent.at(-1)?.fact.seq ?? cursor.seq
-  const seq = open ? open.fact.seq - 1 : Math.max(cursor.seq, through ?? last)
-  const ahead = [...cursor.ahead, ...sent.map(({ fact }) => fact.seq).filter((each) => over.has(each))].filter((each) => each > seq)
+  const deliveredSeqs = [...retried, ...sent].flatMap(({ event, outcome }) => (outcome.is === 'delivered' ? [event.seq] : []))
+  const over = new Set([...deliveredSeqs, ...parked.map(({ event }) => event.seq)])
+  const open = sent.find(({ event }) => !over.has(event.seq))
+  const last = sent.at(-1)?.event.seq ?? cursor.seq
+  const seq = open ? open.event.seq - 1 : Math.max(cursor.seq, through ?? last)
+  const ahead = [...cursor.ahead, ...sent.map(({ event }) => event.seq).filter((each) => over.has(each))].filter((each) => each > seq)
   const failure = [...retried, ...sent].find(({ outcome }) => outcome.is === 'failed')?.outcome
   const error = failure?.is === 'failed' ? failure.error : null
   const reason = error?.message ?? refusals[0]?.reason ?? null

@@ -9,7 +9,7 @@ const maybeId = Type.Union([Type.Null(), Type.String({ format: 'uuid' })])
 
 export const listParkedMessages = defineOperation({
   name: 'list_parked_messages',
-  summary: 'Messages that a receiver refuses for themselves, with its reason; the fact itself stays in the record.',
+  summary: 'Messages that a receiver refuses for themselves, with its reason; the event itself stays in the record.',
   http: { method: 'GET', path: '/parked-messages', success: 200 },
   ability: 'admin:publishers',
   idempotency: 'none',

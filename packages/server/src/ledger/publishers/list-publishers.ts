@@ -32,11 +32,11 @@ export const listPublishers = defineOperation({
           publisher: Type.String(),
           state: Type.Enum([...states], {
             description:
-              'off: has a cursor, but is not in use. failing: its receiver does not take messages. retrying: the receiver refused a message, which is tried again. behind: facts wait. current: nothing waits.',
+              'off: has a cursor, but is not in use. failing: its receiver does not take messages. retrying: the receiver refused a message, which is tried again. behind: events wait. current: nothing waits.',
           }),
           seq: count('Everything up to here is published, passed over or parked.'),
-          head: count('The newest fact.'),
-          lag_facts: count('Facts that wait.'),
+          head: count('The newest event.'),
+          lag_facts: count('Events that wait.'),
           lag_seconds: Type.Number({ minimum: 0, description: 'How long the oldest of them waits.' }),
           parked: count('Messages set aside because the receiver refuses them.'),
           trying: count('Messages that the receiver refused and that are tried again.'),

@@ -12,7 +12,7 @@ const place = (description: string) => Type.Integer({ minimum: 0, maximum: Numbe
 
 export const movePublisherCursor = defineOperation({
   name: 'move_publisher_cursor',
-  summary: 'Rewind a publisher, so that facts are published again, or skip facts that nobody wants any more.',
+  summary: 'Rewind a publisher, so that events are published again, or skip events that nobody wants any more.',
   http: { method: 'POST', path: '/publishers/:publisher/cursor', success: 200 },
   ability: 'admin:publishers',
   peopleOnly: true,
@@ -24,14 +24,14 @@ export const movePublisherCursor = defineOperation({
   tool: 'administration is not an agent’s work',
   input: Type.Object({
     publisher: publisherName,
-    seq: place('The last fact that counts as published: 0 publishes everything again, head of list_publishers skips all that waits.'),
+    seq: place('The last event that counts as published: 0 publishes everything again, head of list_publishers skips all that waits.'),
     reason,
   }),
   output: Type.Object({
     publisher: Type.String(),
     from_seq: place('Where it stood.'),
     seq: place('Where it stands.'),
-    head: place('The newest fact.'),
+    head: place('The newest event.'),
   }),
   async handler(context, input) {
     const { publisher, seq } = input

@@ -4,7 +4,7 @@ import Type from 'typebox'
 
 export const namePattern = '^[a-z][a-z0-9-]{0,59}$'
 export const publisherName = Type.String({ pattern: namePattern, description: 'Name of the publisher, such as nats.' })
-export const seq = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Sequence of the fact in the record.' })
+export const seq = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Sequence of the event in the record.' })
 
 export const nothingParked = (publisher: string, at: number | undefined) =>
   new WorkError('not_found', {

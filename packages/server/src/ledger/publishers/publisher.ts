@@ -1,18 +1,18 @@
 /**
- * What a publisher is: it carries facts of the ledger to one other system. A driver opens a connection, hands a batch over and says of
+ * What a publisher is: it carries events of the ledger to one other system. A driver opens a connection, hands a batch over and says of
  * each message what became of it; cursors, order, repetition, parking and time limits belong to the relay.
  */
 
-/** A fact as a CloudEvent, rendered once: every delivery of it has the same bytes. */
+/** An event as a CloudEvent, rendered once: every delivery of it has the same bytes. */
 export interface Message {
   readonly tenantId: string
   readonly seq: number
-  /** Id of the fact; receivers drop duplicates by it. */
+  /** Id of the event; receivers drop duplicates by it. */
   readonly id: string
   readonly kind: string
   /** `dev.workmanager.order.approved.v1` */
   readonly type: string
-  /** The order, or the tenant for facts without one: messages of one key arrive in the order of the ledger. */
+  /** The order, or the tenant for events without one: messages of one key arrive in the order of the ledger. */
   readonly key: string
   /** The CloudEvent in structured JSON. */
   readonly body: string

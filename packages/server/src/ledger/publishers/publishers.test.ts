@@ -71,7 +71,7 @@ describe('publishers', () => {
     expect((await agent.get('/publishers')).status).toBe(403)
   })
 
-  it('can be rewound, which publishes the same bytes again, and skipped, with a fact that says who and why', async () => {
+  it('can be rewound, which publishes the same bytes again, and skipped, with an event that says who and why', async () => {
     await work()
     await server.run('publisher-file')
     const before = await lines()
@@ -140,7 +140,7 @@ describe('parked messages', () => {
   })
 })
 
-it('a running server publishes by itself, beside a receiver that is away, and two servers bring each fact once', async () => {
+it('a running server publishes by itself, beside a receiver that is away, and two servers bring each event once', async () => {
   const both = path.join(directory, 'both.ndjson')
   const config = { publishers: { use: ['file', 'rabbitmq'], file_path: both, rabbitmq_url: `amqp://127.0.0.1:${await freePort()}` } }
   const one = await startTestServer({ types: [echoType], config })

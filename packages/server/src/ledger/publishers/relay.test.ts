@@ -10,7 +10,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   expireCursorLeases,
   openStage,
-  orderFact,
+  orderEvent,
   someSettings,
   type Stage,
   type StagePublisher,
@@ -50,7 +50,7 @@ function receiver(answer: (message: Message, messages: readonly Message[]) => Ou
 }
 const seqs = (messages: readonly Message[], tenant: string) => messages.filter((one) => one.tenantId === tenant).map(({ seq }) => seq)
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1)
-const facts = (n: number, order: string = uuidv7()) => Array.from({ length: n }, () => orderFact(order))
+const events = (n: number, order: string = uuidv7()) => Array.from({ length: n }, () => orderEvent(order))
 /** Drops what earlier tests left, so that a relay has the tenants of its test only. */
 beforeEach(async () => {
   await stage.database.sql(
@@ -61,8 +61,8 @@ beforeEach(async () => {
 describe('tenants', () => {
   it('take turns: a long queue does not stop a short one', async () => {
     const [busy, quiet] = [await stage.tenant(), await stage.tenant()]
-    await stage.write(busy, ...facts(400))
-    await stage.write(quiet, ...facts(3))
+    await stage.write(busy, ...events(400))
+    await stage.write(quiet, ...events(3))
     const { got, create } = receiver()
     const relay = stage.relay(create, { batchSize: 10 })
     for (let n = 0; n < 2; n++) await relay.run()
@@ -74,8 +74,8 @@ describe('tenants', () => {
 
   it('whose messages fail hold up themselves only, and nothing is parked', async () => {
     const [unlucky, lucky] = [await stage.tenant(), await stage.tenant()]
-    await stage.write(unlucky, ...facts(5))
-    await stage.write(lucky, ...facts(30))
+    await stage.write(unlucky, ...events(5))
+    await stage.write(lucky, ...events(30))
     let healed = false
     const { got, create } = receiver((message) =>
       message.tenantId === unlucky && !healed ? { is: 'failed', error: new PublishError('failed', 'no') } : delivered,
@@ -95,7 +95,7 @@ describe('a refused message', () => {
   it('holds back its order only, is parked after its tries, and its neighbours come once', async () => {
     const tenant = await stage.tenant()
     const [poisoned, other] = [uuidv7(), uuidv7()]
-    await stage.write(tenant, orderFact(poisoned), orderFact(other), orderFact(poisoned), orderFact(other))
+    await stage.write(tenant, orderEvent(poisoned), orderEvent(other), orderEvent(poisoned), orderEvent(other))
     const counts: Record<string, number> = {}
     const metrics: Metrics = { increment: (name, _, by = 1) => void (counts[name] = (counts[name] ?? 0) + by), set() {}, observe() {} }
     const blocked = new Set<string>()
@@ -119,7 +119,7 @@ describe('a refused message', () => {
 
   it('that is taken at the second try leaves nothing behind', async () => {
     const tenant = await stage.tenant()
-    await stage.write(tenant, ...facts(2))
+    await stage.write(tenant, ...events(2))
     let tries = 0
     const { got, create } = receiver((message) =>
       message.seq === 1 && ++tries === 1 ? refused('no queue') : tries < 2 ? { is: 'held' } : delivered,
@@ -135,7 +135,7 @@ describe('several processes', () => {
     const tenants = await Promise.all(upTo(4).map(() => stage.tenant()))
     for (const tenant of tenants) {
       const orders = [uuidv7(), uuidv7(), uuidv7()]
-      await stage.write(tenant, ...upTo(60).map((n) => orderFact(orders[n % 3]!)))
+      await stage.write(tenant, ...upTo(60).map((n) => orderEvent(orders[n % 3]!)))
     }
     const { got, create } = receiver()
     const relays = [stage.relay(create, { batchSize: 7 }), stage.relay(create, { batchSize: 7 })]
@@ -145,7 +145,7 @@ describe('several processes', () => {
 
   it('while one is at work on a tenant, another leaves that tenant alone and serves the next', async () => {
     const [mine, free] = [await stage.tenant(), await stage.tenant()]
-    await stage.write(mine, ...facts(2))
+    await stage.write(mine, ...events(2))
     const gate = Promise.withResolvers<void>()
     const reached = Promise.withResolvers<void>()
     const slow = receiver(async () => {
@@ -155,7 +155,7 @@ describe('several processes', () => {
     })
     const pass = stage.relay(slow.create, { timeoutMs: 20_000 }).run()
     await reached.promise
-    await stage.write(free, ...facts(2))
+    await stage.write(free, ...events(2))
     const { got, create } = receiver()
     const other = stage.relay(create)
     while ((await other.run()).more) continue
@@ -168,7 +168,7 @@ describe('several processes', () => {
 
   it('a paused one that comes back writes nothing over the one that took its place', async () => {
     const tenant = await stage.tenant()
-    await stage.write(tenant, ...facts(3))
+    await stage.write(tenant, ...events(3))
     const gate = Promise.withResolvers<void>()
     const reached = Promise.withResolvers<void>()
     const slow = receiver(async ({ seq }) => {
@@ -181,7 +181,7 @@ describe('several processes', () => {
     const paused = stage.relay(slow.create, { timeoutMs: 20_000 }).run()
     await reached.promise
     await expireCursorLeases(stage)
-    await stage.write(tenant, ...facts(2))
+    await stage.write(tenant, ...events(2))
     const { got, create } = receiver()
     await stage.drain(stage.relay(create), 'test')
     expect(seqs(got, tenant)).toEqual(upTo(5))
@@ -194,7 +194,7 @@ describe('several processes', () => {
 describe('a person who rewinds', () => {
   it('while a batch is under way is not overruled by it', async () => {
     const tenant = await stage.tenant()
-    await stage.write(tenant, ...facts(3))
+    await stage.write(tenant, ...events(3))
     const gate = Promise.withResolvers<void>()
     const reached = Promise.withResolvers<void>()
     let first = true
@@ -268,7 +268,7 @@ describe('a receiver that never answers', () => {
       },
     }
     const tenant = await stage.tenant()
-    await stage.write(tenant, ...facts(3))
+    await stage.write(tenant, ...events(3))
     const file = path.join(directory, `${driver}.ndjson`)
     const healthy = stage.relay({ driver: 'file', settings: { ...someSettings, file: { path: file } } })
     const relay = stage.relay(stuck)
@@ -298,11 +298,11 @@ describe('the filter', () => {
     const order = uuidv7()
     await stage.write(
       tenant,
-      ...upTo(30).map(() => orderFact(order)),
-      orderFact(order, { kind: 'order.apply_failed' }),
-      orderFact(order, { kind: 'item.lease_expired' }),
-      orderFact(order, { kind: 'order.approved' }),
-      ...upTo(5).map(() => orderFact(order)),
+      ...upTo(30).map(() => orderEvent(order)),
+      orderEvent(order, { kind: 'order.apply_failed' }),
+      orderEvent(order, { kind: 'item.lease_expired' }),
+      orderEvent(order, { kind: 'order.approved' }),
+      ...upTo(5).map(() => orderEvent(order)),
     )
     const { got, create } = receiver()
     await stage.drain(stage.relay(create, { kinds: ['item.*', 'order.approved'], batchSize: 2 }), 'test')
@@ -315,7 +315,7 @@ it('carries the trace and the story of an event, and its numbers as they were wr
   const tenant = await stage.tenant()
   const trace = 'a'.repeat(32)
   await stage.write(tenant, {
-    ...orderFact(uuidv7()),
+    ...orderEvent(uuidv7()),
     payload: { price: 1.5 },
     actor: {
       actorType: 'agent',

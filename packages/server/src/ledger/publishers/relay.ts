@@ -10,8 +10,8 @@ import {
   type Cursor,
   ensureCursors,
   measureLag,
-  readFacts,
-  readFactsToRetry,
+  readEvents,
+  readEventsToRetry,
   readTries,
   settleCursor,
   takeCursor,
@@ -75,7 +75,7 @@ export function createRelay(
     const sentence = error === null ? '' : `${error.code}: ${error.message}`
     if (sentence === said) return
     if (error)
-      log.warn({ code: error.code, reason: reasonOf(error) }, `publishing to ${name} fails: ${error.message}; facts wait in the ledger`)
+      log.warn({ code: error.code, reason: reasonOf(error) }, `publishing to ${name} fails: ${error.message}; events wait in the ledger`)
     else log.info(said === null ? `${name} takes messages` : `${name} takes messages again`)
     await writePublisherState(system, name, error)
     said = sentence
@@ -127,24 +127,24 @@ export function createRelay(
   async function serve(to: Publisher, cursor: Cursor): Promise<{ done: number; more: boolean }> {
     const { tenantId } = cursor
     const through = Math.min(cursor.head, cursor.seq + window)
-    const again = await readFactsToRetry(system, tenantId, name, settings.batchSize)
-    const next = await readFacts(system, tenantId, {
+    const again = await readEventsToRetry(system, tenantId, name, settings.batchSize)
+    const next = await readEvents(system, tenantId, {
       kinds: settings.kinds,
       after: cursor.seq,
       through,
       ahead: [...cursor.ahead, ...again.map(({ seq }) => seq)],
       limit: settings.batchSize,
     })
-    const send = async (facts: typeof next): Promise<Sent[]> => {
+    const send = async (events: typeof next): Promise<Sent[]> => {
       const outcomes = await handOver(
         to,
-        facts.map((fact) => toMessage(tenantId, settings.source, fact)),
+        events.map((event) => toMessage(tenantId, settings.source, event)),
       )
-      return facts.map((fact, n) => ({ fact, outcome: outcomes[n]! }))
+      return events.map((event, n) => ({ event, outcome: outcomes[n]! }))
     }
     const retried = await send(again)
     const sent = retried.some(({ outcome }) => outcome.is === 'failed') ? [] : await send(next)
-    const refusedSeqs = [...retried, ...sent].flatMap(({ fact, outcome }) => (outcome.is === 'refused' ? [fact.seq] : []))
+    const refusedSeqs = [...retried, ...sent].flatMap(({ event, outcome }) => (outcome.is === 'refused' ? [event.seq] : []))
     const tries = refusedSeqs.length > 0 ? await readTries(system, tenantId, name, refusedSeqs) : new Map<number, number>()
     const verdict = judgeBatch({
       cursor,
@@ -172,7 +172,8 @@ export function createRelay(
     }
     if (kept && parked.length > 0) {
       metrics.increment('publisher_parked_total', { publisher: name }, parked.length)
-      for (const { fact, reason } of parked) log.warn({ tenant: tenantId, seq: fact.seq, kind: fact.kind, reason }, 'a message was parked')
+      for (const { event, reason } of parked)
+        log.warn({ tenant: tenantId, seq: event.seq, kind: event.kind, reason }, 'a message was parked')
     }
     if (error !== null) await failed(error, 'publishing')
     // A cursor that was taken for nothing is no reason to take it again at once.
@@ -192,7 +193,7 @@ export function createRelay(
     if (to === null) return nothing
     let cursor = await takeCursor(system, name, leaseMs)
     if (cursor === undefined) {
-      // Before it is said that nothing waits: a tenant whose first fact has come since has no cursor yet.
+      // Before it is said that nothing waits: a tenant whose first event has come since has no cursor yet.
       await ensureCursors(system, name)
       cursor = await takeCursor(system, name, leaseMs)
     }

@@ -179,7 +179,7 @@ describe('what was approved is what is applied', () => {
     expect(await story.order(id)).toMatchObject({ state: 'submitted', last_apply_error: { code } })
     expect(await counter()).toBe(before)
     expect(await effectsOf(id)).toEqual([])
-    expect((await story.facts(id, 'order.apply_failed'))[0]!.payload).toMatchObject({ code })
+    expect((await story.events(id, 'order.apply_failed'))[0]!.payload).toMatchObject({ code })
     // Never by itself into another try.
     expect(await story.server.run('applier')).toBe(0)
   })
@@ -244,8 +244,8 @@ describe('an apply that fails', () => {
     })
     expect(await counter()).toBe(before)
     expect(await effectsOf(id)).toEqual([])
-    const [fact] = await story.facts(id, 'order.apply_failed')
-    expect(fact).toMatchObject({ actor_type: 'system', message: expect.stringMatching(message) })
+    const [event] = await story.events(id, 'order.apply_failed')
+    expect(event).toMatchObject({ actor_type: 'system', message: expect.stringMatching(message) })
     expect(await story.server.run('applier')).toBe(0)
 
     act = () => undefined

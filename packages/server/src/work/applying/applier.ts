@@ -266,7 +266,7 @@ export function applier(tools: WorkTools, limits: { readonly typeMs: number } = 
         signal.wake(topics.settled(order.id))
       }
       if (done > 0) {
-        signal.wake(topics.facts)
+        signal.wake(topics.events)
         signal.wake(topics.effects)
       }
       return { done, more: done === batch }

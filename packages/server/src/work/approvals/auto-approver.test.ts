@@ -51,7 +51,7 @@ describe('automatic approval', () => {
     expect(await run()).toBe(1)
     await story.server.run('applier')
     expect((await story.order(id)).state).toBe('completed')
-    expect(await story.facts(id, 'order.approved')).toMatchObject([{ actor_type: 'system' }])
+    expect(await story.events(id, 'order.approved')).toMatchObject([{ actor_type: 'system' }])
     const [decision] = await story.server.database.sql(`select actor_type, principal, policy from wm.approvals where order_id = $1`, [id])
     expect(decision).toMatchObject({
       actor_type: 'system',
@@ -64,8 +64,8 @@ describe('automatic approval', () => {
     const id = await full(500)
     await run()
     await run()
-    const facts = await story.facts(id, 'order.auto_approval_failed')
-    expect(facts).toMatchObject([
+    const events = await story.events(id, 'order.auto_approval_failed')
+    expect(events).toMatchObject([
       {
         actor_type: 'system',
         payload: { policy: 'autoApprove', code: 'not_ready_for_approval', errors: [{ field: 'amount', code: 'over_limit' }] },
@@ -90,7 +90,7 @@ describe('automatic approval', () => {
     const id = await full(50)
     await run()
     await run()
-    expect(await story.facts(id, 'order.auto_approval_failed')).toMatchObject([{ payload: { code: 'check_broke' } }])
+    expect(await story.events(id, 'order.auto_approval_failed')).toMatchObject([{ payload: { code: 'check_broke' } }])
     broken = false
     expect(await run()).toBe(0)
     expect((await story.reviewer.post(`/orders/${id}/approve`)).status).toBe(202)
@@ -111,9 +111,9 @@ describe('automatic approval', () => {
     const [good, bad] = [await full(1), await full(1000)]
     const done = await Promise.all([run(), second.run('auto-approver'), run(), second.run('auto-approver')])
     expect(done.reduce((sum, n) => sum + n, 0)).toBe(2)
-    expect(await story.facts(good, 'order.approved')).toHaveLength(1)
-    expect(await story.facts(good, 'order.auto_approval_failed')).toHaveLength(0)
-    expect(await story.facts(bad, 'order.auto_approval_failed')).toHaveLength(1)
+    expect(await story.events(good, 'order.approved')).toHaveLength(1)
+    expect(await story.events(good, 'order.auto_approval_failed')).toHaveLength(0)
+    expect(await story.events(bad, 'order.auto_approval_failed')).toHaveLength(1)
   })
 
   it('never touches a type that does not ask for it', async () => {

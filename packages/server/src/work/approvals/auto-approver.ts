@@ -117,7 +117,7 @@ export function autoApprover(tools: WorkTools): ServiceDefinition {
           log.error({ err: error, order_id: order.id }, 'automatic approval could not run; it will be tried again')
         }
       }
-      if (done > 0) signal.wake(topics.facts)
+      if (done > 0) signal.wake(topics.events)
       return { done, more: done === batch }
     },
   }

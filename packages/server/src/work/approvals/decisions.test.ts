@@ -40,8 +40,8 @@ describe('approve', () => {
     expect(answer.status, answer.text).toBe(200)
     expect(answer.body).toMatchObject({ order: { state: 'completed' }, diff: { after: { messages: ['hi'] }, summary: 'Echoed 1' } })
     expect(answer.body.order.applied_at).not.toBeNull()
-    const [fact] = await story.facts(order.id, 'order.approved')
-    expect(fact).toMatchObject({ actor_type: 'user', actor_id: 'rita' })
+    const [event] = await story.events(order.id, 'order.approved')
+    expect(event).toMatchObject({ actor_type: 'user', actor_id: 'rita' })
   })
 
   it('refuses while work is open, in every wrong state, and when the type says that it is not ready', async () => {
@@ -113,7 +113,7 @@ describe('approve', () => {
     const a = await whileApplying(story.server, send())
     const b = await send()
     expect(b.text).toBe(a.text)
-    expect(await story.facts(order.id, 'order.applied')).toHaveLength(1)
+    expect(await story.events(order.id, 'order.applied')).toHaveLength(1)
   })
 })
 
@@ -294,8 +294,8 @@ describe('cancel', () => {
       expect([late.status, late.body.code, late.body.reason], verb).toEqual([409, 'lease_lost', 'cancelled'])
     }
     expect((await story.agent.post(`/orders/${order.id}/checkout`)).body.code).toBe('no_items_available')
-    expect(await story.facts(order.id, 'item.cancelled')).toHaveLength(3)
-    expect((await story.facts(order.id, 'order.cancelled'))[0]!.payload.reason).toBe('budget')
+    expect(await story.events(order.id, 'item.cancelled')).toHaveLength(3)
+    expect((await story.events(order.id, 'order.cancelled'))[0]!.payload.reason).toBe('budget')
   })
 
   it('is refused from completed, cancelled and rejected, and without a reason', async () => {
@@ -347,7 +347,7 @@ describe('requeue', () => {
     await story.submit(again)
     await story.fill(order.id)
     expect((await story.approve(order.id)).status).toBe(200)
-    expect((await story.facts(order.id, 'order.requeued')).at(-1)).toMatchObject({ message: 'the page is back', actor_id: 'rita' })
+    expect((await story.events(order.id, 'order.requeued')).at(-1)).toMatchObject({ message: 'the page is back', actor_id: 'rita' })
   })
 
   it('brings one item back, and its order with it', async () => {
@@ -384,6 +384,6 @@ describe('requeue', () => {
     const { order } = await fileAway()
     const answers = await Promise.all([story.reviewer, other].map((who) => who.post(`/orders/${order.id}/requeue`, { reason: 'x' })))
     expect(answers.map((answer) => answer.status).sort((a, b) => a - b)).toEqual([200, 409])
-    expect((await story.facts(order.id, 'item.requeued')).length).toBe(1)
+    expect((await story.events(order.id, 'item.requeued')).length).toBe(1)
   })
 })

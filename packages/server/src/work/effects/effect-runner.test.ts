@@ -67,7 +67,7 @@ describe('effects', () => {
     expect(callsFor(id, 'once').map((call) => call.key)).toEqual([`apply:${id}:1:once:1`, `apply:${id}:1:once:2`])
     expect(callsFor(id, 'safe')).toMatchObject([{ input: { note: 'n' } }])
     expect(await effect(id, 'safe')).toMatchObject({ state: 'delivered', attempts: 1, receipt: { ticket: 7 }, last_error: null })
-    expect((await story.facts(id, 'effect.delivered')).map((fact) => String(fact.payload.name)).sort()).toEqual([
+    expect((await story.events(id, 'effect.delivered')).map((event) => String(event.payload.name)).sort()).toEqual([
       'after_apply',
       'once',
       'once',
@@ -101,7 +101,7 @@ describe('effects', () => {
     expect(keys).toHaveLength(3)
     expect(new Set(keys).size).toBe(1)
     expect(await effect(id, 'safe')).toMatchObject({ state: 'delivered', attempts: 3, receipt: { ticket: 8 } })
-    expect((await story.facts(id, 'effect.failed')).map((fact) => fact.payload)).toMatchObject(
+    expect((await story.events(id, 'effect.failed')).map((event) => event.payload)).toMatchObject(
       [1, 2].map((attempt) => ({ name: 'safe', attempt, error: { message: '503' } })),
     )
   })
@@ -115,7 +115,7 @@ describe('effects', () => {
     await run()
     expect(callsFor(id, 'once')).toHaveLength(1)
     expect(await effect(id, 'once')).toMatchObject({ state: 'unknown', last_error: { message: 'socket hang up' } })
-    expect(await story.facts(id, 'effect.unknown')).toHaveLength(1)
+    expect(await story.events(id, 'effect.unknown')).toHaveLength(1)
     expect((await story.order(id)).state).toBe('completed')
   })
 
@@ -147,7 +147,7 @@ describe('effects', () => {
     await Promise.all([run(), second.run('effect-runner')])
     expect(await effect(id, 'once')).toMatchObject({ state: 'unknown', last_error: { code: 'runner_lost' } })
     expect(await effect(id, 'safe')).toMatchObject({ state: 'delivered', attempts: 2, receipt: { from: 'the next one' } })
-    expect(await story.facts(id, 'effect.unknown')).toHaveLength(1)
+    expect(await story.events(id, 'effect.unknown')).toHaveLength(1)
     gates.once.resolve()
     gates.safe.resolve()
     await Promise.all(lost)
@@ -181,7 +181,7 @@ describe('effects', () => {
     turns[1]!.gate.resolve()
     await next
     expect(await effect(id, 'safe')).toMatchObject({ state: 'delivered', attempts: 2, receipt: { from: 'next' } })
-    expect((await story.facts(id, 'effect.delivered')).filter((fact) => fact.payload.name === 'safe')).toMatchObject([
+    expect((await story.events(id, 'effect.delivered')).filter((event) => event.payload.name === 'safe')).toMatchObject([
       { payload: { receipt: { from: 'next' } } },
     ])
   })
@@ -197,7 +197,7 @@ it('afterApply that fails is retried and never undoes what was applied', async (
   }
   await run()
   expect((await story.order(id)).state).toBe('completed')
-  expect(await story.facts(id, 'effect.failed')).toMatchObject([
+  expect(await story.events(id, 'effect.failed')).toMatchObject([
     { payload: { name: 'after_apply', error: { message: 'the cache is away' } } },
   ])
   await due(id)

@@ -124,7 +124,7 @@ export function effectRunner(tools: WorkTools): ServiceDefinition {
         })
       },
       title: ({ name }) => `the effect '${name}'`,
-      afterwards: () => signal.wake(topics.facts),
+      afterwards: () => signal.wake(topics.events),
     },
     tools,
   )

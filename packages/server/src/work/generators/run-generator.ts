@@ -103,7 +103,7 @@ export async function runGenerator(
       ]),
     )
   if (proposed > 0) tools.signal.wake(topics.ready(tenant.id))
-  tools.signal.wake(topics.facts)
+  tools.signal.wake(topics.events)
   return { generator: generator.name, tenant: tenant.slug, found: found.length, proposed, error, orders: found }
 }
 

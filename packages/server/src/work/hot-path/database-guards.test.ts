@@ -1,4 +1,4 @@
-/** What the database itself refuses, whoever asks: moves that no machine knows, rewritten facts, columns that never change, other tenants. */
+/** What the database itself refuses, whoever asks: moves that no machine knows, rewritten events, columns that never change, other tenants. */
 import { allowedFrom, itemStates, orderStates } from '@work-manager/contract'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -105,7 +105,7 @@ describe.each([
   })
 })
 
-describe('facts cannot be rewritten, not even by a superuser', () => {
+describe('events cannot be rewritten, not even by a superuser', () => {
   it.each(['events', 'submissions', 'approvals'])('wm.%s', async (table) => {
     const [row] = (await admin.query<{ n: number }>(`select count(*)::int as n from wm.${table}`)).rows
     expect(row!.n, 'there is something to protect').toBeGreaterThan(0)
@@ -146,7 +146,7 @@ describe('the role that the server runs under', () => {
     ['a submission', `update wm.submissions set result = '{}'`],
     ['a part', `update wm.parts set status = 'validated'`],
     ['a decision', `update wm.approvals set digest = 'x'`],
-    ['a fact', `update wm.events set message = 'x'`],
+    ['an event', `update wm.events set message = 'x'`],
     ['the fingerprint of a kept answer', `update wm.idempotency set fingerprint = ''`],
     ['the abilities of a key', `update wm.api_keys set abilities = '{admin:*}'`],
     ['the lease epoch', 'update wm.cluster set epoch = 0'],
@@ -157,8 +157,8 @@ describe('the role that the server runs under', () => {
   it.each([
     ['an order', 'delete from wm.orders'],
     ['an item', 'delete from wm.items'],
-    ['a fact', 'delete from wm.events'],
-    ['all facts', 'truncate wm.events'],
+    ['an event', 'delete from wm.events'],
+    ['all events', 'truncate wm.events'],
     ['a kept answer', 'delete from wm.idempotency'],
   ])('cannot delete %s', async (_what, statement) => {
     expect(await asApp(tenantId, statement)).toMatchObject({ code: '42501' })

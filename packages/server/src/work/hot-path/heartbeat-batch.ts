@@ -5,15 +5,15 @@ import { asBatch } from './batch-span.ts'
 import { createBatcher } from '../../kernel/batching/batcher.ts'
 import { absorbing, notedHeartbeats, type NotedHeartbeatRow, tellJudged } from './hinted-leases.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from './requests.ts'
-import { type BatchContext, bySlot, factsOf, type FactsRow, leaseSlot } from './slots.ts'
+import { type BatchContext, bySlot, leaseSeen, type LeaseRow, leaseSlot } from './slots.ts'
 
-type Row = FactsRow & { slot: number; held: boolean; lease_expires_at: Instant }
+type Row = LeaseRow & { slot: number; held: boolean; lease_expires_at: Instant }
 
 const heartbeatSlot = (request: HeartbeatRequest) => ({ ...leaseSlot(request), no_later_than: request.noLaterThan })
 
 function answerOf(row: Row | undefined): HeartbeatAnswer {
   if (!row) return { kind: 'absent' }
-  return row.held ? { kind: 'held', expiresAt: row.lease_expires_at } : { kind: 'refused', facts: factsOf(row) }
+  return row.held ? { kind: 'held', expiresAt: row.lease_expires_at } : { kind: 'refused', seen: leaseSeen(row) }
 }
 
 /** Also begins to write behind what the hints absorb. */
@@ -50,7 +50,7 @@ export function batchedHeartbeats({
     },
   })
   if (!hints) return judge
-  // Confirms what is in progress already, so no fact comes of it that would name who asked.
+  // Confirms what is in progress already, so no event comes of it that would name who asked.
   hints.start((heartbeat) =>
     judge({ ...heartbeat, actorType: 'agent', actorId: heartbeat.agentId, requestId: '', provenanceId: null, traceId: null }),
   )

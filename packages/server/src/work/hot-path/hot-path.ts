@@ -1,6 +1,6 @@
 /**
  * Checkout, heartbeat and submit: validated in memory, decided by one PostgreSQL function per batch (migrations/routines/20_leases.sql).
- * Locks, clock, guarded writes, idempotency and facts happen inside that one round trip.
+ * Locks, clock, guarded writes, idempotency and events happen inside that one round trip.
  */
 import { WorkError } from '@work-manager/contract'
 import type { LeaseLimits } from '../leases/decide-limits.ts'

@@ -2,7 +2,7 @@
 import { itemStates } from '@work-manager/contract'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../testing/test-database.ts'
-import { holdsLease, type LeaseClaim, type LeaseFacts } from '../leases/decide.ts'
+import { holdsLease, type LeaseClaim, type LeaseSeen } from '../leases/decide.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -22,11 +22,11 @@ const cases = itemStates.flatMap((state) => {
       [token(2), token(1), 'abc', '', null].flatMap((claimed) =>
         ['robin', 'sam'].flatMap((agentId) =>
           ['agent:robin', 'agent:sam'].map((principal) => {
-            const facts: LeaseFacts = held
+            const seen: LeaseSeen = held
               ? { state, token: token(2), agentId: 'robin', principal: 'agent:robin', requiresToken, expiresAt, decidedAt }
               : { state, token: null, agentId: null, principal: null, requiresToken, expiresAt: null, decidedAt }
             const claim: LeaseClaim = { token: claimed, agentId, principal }
-            return { facts, claim }
+            return { seen, claim }
           }),
         ),
       ),
@@ -40,26 +40,26 @@ it(`SQL and TypeScript agree in all ${cases.length} cases`, async () => {
        from json_to_recordset($1::json) as c(n integer, item json, token text, agent text, who text, at timestamptz) order by n`,
     [
       JSON.stringify(
-        cases.map(({ facts, claim }, n) => ({
+        cases.map(({ seen, claim }, n) => ({
           n,
           item: {
-            state: facts.state,
-            lease_token: facts.token,
-            leased_by_agent_id: facts.agentId,
-            leased_by_principal: facts.principal,
-            require_token: facts.requiresToken,
-            lease_expires_at: facts.expiresAt,
+            state: seen.state,
+            lease_token: seen.token,
+            leased_by_agent_id: seen.agentId,
+            leased_by_principal: seen.principal,
+            require_token: seen.requiresToken,
+            lease_expires_at: seen.expiresAt,
           },
           token: claim.token,
           agent: claim.agentId,
           who: claim.principal,
-          at: facts.decidedAt,
+          at: seen.decidedAt,
         })),
       ),
     ],
   )
   expect(rows).toHaveLength(cases.length)
-  const verdicts = cases.map(({ facts, claim }, n) => ({ facts, claim, sql: rows[n]!.held, typescript: holdsLease(facts, claim) }))
+  const verdicts = cases.map(({ seen, claim }, n) => ({ seen, claim, sql: rows[n]!.held, typescript: holdsLease(seen, claim) }))
   expect(verdicts.filter((one) => one.sql !== one.typescript)).toEqual([])
   // The table is worth something only if it holds both verdicts.
   expect(verdicts.filter((one) => one.sql).length).toBeGreaterThan(5)

@@ -2,7 +2,7 @@
 import type { KeyEnd } from '../../kernel/key-end.ts'
 import type { LeaseLimitReached } from '../leases/decide-limits.ts'
 import type { PauseInForce } from '../pauses/decide.ts'
-import type { LeaseFacts } from '../leases/decide.ts'
+import type { LeaseSeen } from '../leases/decide.ts'
 import type { Actor } from '../../kernel/store/events.ts'
 import type { Instant } from '../../kernel/store/tx.ts'
 import type { OperationTrace } from '../../tracing/operation-trace.ts'
@@ -46,7 +46,7 @@ export interface HeartbeatRequest extends LeaseVerb {
 export type HeartbeatAnswer =
   /** `absorbed`: answered from a hint; the database hears of it in a moment. */
   | { readonly kind: 'held'; readonly expiresAt: Instant; readonly absorbed?: true }
-  | { readonly kind: 'refused'; readonly facts: LeaseFacts }
+  | { readonly kind: 'refused'; readonly seen: LeaseSeen }
   | { readonly kind: 'absent' }
 
 export interface SubmitRequest extends LeaseVerb {
@@ -63,4 +63,4 @@ export type SubmitAnswer =
   | { readonly kind: 'done'; readonly body: string; readonly orderId: string; readonly orderSubmitted: boolean }
   | { readonly kind: 'replay'; readonly status: number; readonly body: string }
   | { readonly kind: 'mismatch' | 'in_flight' | 'absent' }
-  | { readonly kind: 'refused'; readonly facts: LeaseFacts }
+  | { readonly kind: 'refused'; readonly seen: LeaseSeen }

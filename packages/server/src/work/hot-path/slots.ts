@@ -1,6 +1,6 @@
 /** A batch as its statement sees it: each request is a slot on the way there, and a row names its slot on the way back. */
 import type { ItemState } from '@work-manager/contract'
-import type { LeaseFacts } from '../leases/decide.ts'
+import type { LeaseSeen } from '../leases/decide.ts'
 import type { LeaseHints } from '../lease-hints/lease-hints.ts'
 import type { Instant } from '../../kernel/store/tx.ts'
 import type { Tracing } from '../../tracing/tracing.ts'
@@ -41,7 +41,7 @@ export function bySlot<Row extends { slot: number }, Out>(
 }
 
 /** The lease of an item as a refused verb met it. */
-export interface FactsRow {
+export interface LeaseRow {
   state: ItemState
   token: string | null
   agent: string | null
@@ -50,7 +50,7 @@ export interface FactsRow {
   expired_at: Instant | null
   decided_at: Instant
 }
-export const factsOf = (row: FactsRow): LeaseFacts => ({
+export const leaseSeen = (row: LeaseRow): LeaseSeen => ({
   state: row.state,
   token: row.token,
   agentId: row.agent,

@@ -6,9 +6,9 @@ import type { Tx } from '../../kernel/store/tx.ts'
 import { asBatch } from './batch-span.ts'
 import { createBatcher } from '../../kernel/batching/batcher.ts'
 import type { SubmitAnswer, SubmitRequest } from './requests.ts'
-import { type BatchContext, bySlot, factsOf, type FactsRow, leaseSlot, type RunQuery } from './slots.ts'
+import { type BatchContext, bySlot, leaseSeen, type LeaseRow, leaseSlot, type RunQuery } from './slots.ts'
 
-type Row = FactsRow & { slot: number; verdict: string; status: number; body: string; order_id: string; order_submitted: boolean }
+type Row = LeaseRow & { slot: number; verdict: string; status: number; body: string; order_id: string; order_submitted: boolean }
 
 function answerOf(row: Row | undefined): SubmitAnswer {
   switch (row?.verdict) {
@@ -23,7 +23,7 @@ function answerOf(row: Row | undefined): SubmitAnswer {
     case 'in_flight':
       return { kind: 'in_flight' }
     case 'refused':
-      return { kind: 'refused', facts: factsOf(row) }
+      return { kind: 'refused', seen: leaseSeen(row) }
     default:
       throw new WorkError('internal', { detail: 'unknown verdict of submit_items' })
   }

@@ -20,7 +20,7 @@ export function deadLetterer(tools: WorkTools, afterHours: number): ServiceDefin
       const failures = await findFinalFailures(system, afterHours, batch)
       const done = await sweep(failures, tools, (item) => fileDeadLetter(tools, item, actor))
       if (done > 0) {
-        signal.wake(topics.facts)
+        signal.wake(topics.events)
         signal.wake(topics.submitted)
       }
       return { done, more: done === batch }

@@ -2,12 +2,12 @@
 import { WorkError } from '@work-manager/contract'
 import type { Instant, Tx } from '../../kernel/store/tx.ts'
 import { claimOf } from '../leases/asker.ts'
-import { holdsLease, type LeaseFacts } from '../leases/decide.ts'
+import { holdsLease, type LeaseSeen } from '../leases/decide.ts'
 import { lostLease } from '../leases/lost-lease.ts'
 import type { WorkContext } from '../tools.ts'
 import { findItemNow, type ItemRow, lockItem } from './store.ts'
 
-const leaseOf = (item: ItemRow, decidedAt: Instant): LeaseFacts => ({
+const leaseOf = (item: ItemRow, decidedAt: Instant): LeaseSeen => ({
   state: item.state,
   token: item.lease_token,
   agentId: item.leased_by_agent_id,
@@ -26,8 +26,8 @@ export const assertHolds = (context: WorkContext, id: string, token: string | un
     const item = await findItemNow(q, id)
     if (!item) throw new WorkError('not_found')
     const claim = claimOf(context, token)
-    const facts = leaseOf(item, item.decided_at)
-    if (!holdsLease(facts, claim)) throw await lostLease(q, context.principal.tenantId, id, facts, claim)
+    const seen = leaseOf(item, item.decided_at)
+    if (!holdsLease(seen, claim)) throw await lostLease(q, context.principal.tenantId, id, seen, claim)
   })
 
 /** Locks the item, then reads the clock, then judges the lease. Refuses with: not_found and the lease refusals. */
@@ -41,7 +41,7 @@ export async function lockHeldItem(
   if (!item) throw new WorkError('not_found')
   const at = await tx.clock()
   const claim = claimOf(context, token)
-  const facts = leaseOf(item, at)
-  if (!holdsLease(facts, claim)) throw await lostLease(tx, tx.tenantId, id, facts, claim)
+  const seen = leaseOf(item, at)
+  if (!holdsLease(seen, claim)) throw await lostLease(tx, tx.tenantId, id, seen, claim)
   return { item, at }
 }

@@ -60,9 +60,9 @@ describe('the lease reclaimer', () => {
     await expire(...items.slice(0, 3))
     await both('lease-reclaimer')
     await both('lease-reclaimer')
-    const facts = await story.facts(order.id, 'item.lease_expired')
-    expect(facts).toHaveLength(3)
-    expect(facts[0]!.payload).toMatchObject({ agent_id: 'agent-1', attempts: 1, generation: 1 })
+    const events = await story.events(order.id, 'item.lease_expired')
+    expect(events).toHaveLength(3)
+    expect(events[0]!.payload).toMatchObject({ agent_id: 'agent-1', attempts: 1, generation: 1 })
     expect((await story.order(order.id)).items.map((item: any) => item.state).sort()).toEqual(['leased', 'queued', 'queued', 'queued'])
     await expire(items[3]!)
     await both('lease-reclaimer')
@@ -88,7 +88,7 @@ describe('the lease reclaimer', () => {
     await client.end()
     expect(await reclaiming).toBe(0)
     expect((await story.agent.post(`/items/${item.id}/heartbeat`, { lease_token: item.lease_token })).status).toBe(200)
-    expect(await story.facts(order.id, 'item.lease_expired')).toEqual([])
+    expect(await story.events(order.id, 'item.lease_expired')).toEqual([])
   })
 
   it('is not stopped by an order that somebody holds', async () => {
@@ -114,8 +114,8 @@ describe('the lease reclaimer', () => {
     expect((await story.order(order.id)).items[0]).toMatchObject({ state: 'failed', attempts: 3, error: { code: 'max_attempts_exceeded' } })
     expect(await story.server.run('retry-scheduler')).toBe(0)
     await story.server.run('dead-letterer')
-    const [fact] = await story.facts(order.id, 'item.dead_lettered')
-    expect(fact!.payload.case_file.map((one: any) => one.kind)).toEqual([
+    const [event] = await story.events(order.id, 'item.dead_lettered')
+    expect(event!.payload.case_file.map((one: any) => one.kind)).toEqual([
       'item.lease_expired',
       'item.lease_expired',
       'item.lease_expired',
@@ -147,8 +147,8 @@ describe('the retry scheduler', () => {
     await sql(`update wm.items set available_at = clock_timestamp() where state = 'failed' and available_at is not null`)
     await both('retry-scheduler')
     await both('retry-scheduler')
-    expect(await story.facts(open.id, 'item.retried')).toHaveLength(2)
-    expect(await story.facts(closed.id, 'item.retried')).toHaveLength(0)
+    expect(await story.events(open.id, 'item.retried')).toHaveLength(2)
+    expect(await story.events(closed.id, 'item.retried')).toHaveLength(0)
     expect((await story.order(open.id)).items.map((item: any) => item.state)).toEqual(['queued', 'queued'])
   })
 })
@@ -201,7 +201,7 @@ describe('the dead-letterer', () => {
     await failForGood(await story.take(order.id))
     await both('dead-letterer')
     expect((await story.order(order.id)).state).toBe('submitted')
-    expect(await story.facts(order.id, 'order.submitted')).toHaveLength(1)
+    expect(await story.events(order.id, 'order.submitted')).toHaveLength(1)
   })
 
   it('of a lenient order files the order when nothing is left; an item brought back brings the order back, and it can end', async () => {

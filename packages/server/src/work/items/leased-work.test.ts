@@ -37,7 +37,7 @@ describe('checkout', () => {
     const given = answers.filter((answer) => answer.status === 200).map((answer) => answer.body.item.id)
     expect(given).toHaveLength(10)
     expect(new Set(given).size).toBe(10)
-    expect((await story.facts(order.id, 'item.leased')).length).toBe(10)
+    expect((await story.events(order.id, 'item.leased')).length).toBe(10)
   })
 })
 
@@ -52,8 +52,12 @@ describe('submit', () => {
       { check: 'echo is right', field: 'echoed', code: 'wrong_echo', message: "echoed must be 'hi'" },
     ])
 
-    const [fact] = await story.facts(order.id, 'item.submission_refused')
-    expect(fact).toMatchObject({ actor_type: 'agent', actor_id: 'agent-1', payload: { errors: [{ field: 'echoed', code: 'wrong_echo' }] } })
+    const [event] = await story.events(order.id, 'item.submission_refused')
+    expect(event).toMatchObject({
+      actor_type: 'agent',
+      actor_id: 'agent-1',
+      payload: { errors: [{ field: 'echoed', code: 'wrong_echo' }] },
+    })
     const seen = (await story.reviewer.get(`/items/${item.id}`)).body
     expect(seen.item.error).toMatchObject({ code: 'validation_failed', details: [{ field: 'echoed' }] })
     expect(seen.submissions).toEqual([])
@@ -92,7 +96,7 @@ describe('submit', () => {
     for (const answer of answers) expect(answer.status, answer.text).toBe(202)
     expect(answers.filter((answer) => answer.body.order_state === 'submitted').length).toBeGreaterThan(0)
     expect(await story.order(order.id)).toMatchObject({ state: 'submitted', items_submitted: 12 })
-    expect(await story.facts(order.id, 'order.submitted')).toHaveLength(1)
+    expect(await story.events(order.id, 'order.submitted')).toHaveLength(1)
   })
 
   it('refuses every lease verb on what was handed in, on what was never leased, and without the lease of another agent', async () => {
@@ -259,9 +263,9 @@ describe('fail', () => {
     expect(failed.body).toMatchObject({ will_retry: false, item: { state: 'failed', available_at: null } })
     expect(await story.server.run('retry-scheduler')).toBe(0)
     expect(await story.server.run('dead-letterer')).toBe(1)
-    const [fact] = await story.facts(order.id, 'item.dead_lettered')
-    expect(fact!.payload.case_file.map((one: any) => one.kind)).toEqual(['item.submission_refused', 'item.failed'])
-    expect(fact!.payload.case_file[1].payload.error.class).toBe(kind)
+    const [event] = await story.events(order.id, 'item.dead_lettered')
+    expect(event!.payload.case_file.map((one: any) => one.kind)).toEqual(['item.submission_refused', 'item.failed'])
+    expect(event!.payload.case_file[1].payload.error.class).toBe(kind)
     expect(await story.kinds(order.id)).toEqual(expect.arrayContaining(['order.failed', 'order.dead_lettered']))
   })
 

@@ -39,7 +39,7 @@ export function retryScheduler(tools: WorkTools): ServiceDefinition {
         if (retried) signal.wake(topics.ready(item.tenant_id))
         return retried
       })
-      if (done > 0) signal.wake(topics.facts)
+      if (done > 0) signal.wake(topics.events)
       return { done, more: done === batch }
     },
   }

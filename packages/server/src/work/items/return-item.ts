@@ -6,7 +6,7 @@ import type { Instant, Tx } from '../../kernel/store/tx.ts'
 import { reopenIdleOrder } from '../orders/order-flow.ts'
 
 /**
- * The caller holds the locks of order and item and knows that the item is under a lease. Returns the facts that follow the one of the
+ * The caller holds the locks of order and item and knows that the item is under a lease. Returns the events that follow the one of the
  * lease's end. An attempt is an attempt however it ended: an agent that takes and releases an item for ever runs out of them, too.
  */
 export async function returnItem(

@@ -181,7 +181,7 @@ export async function moveItems<From extends ItemState>(
   if (to !== 'in_progress' && itemIs.held(from)) tx.changedLeases.push(...ids)
 }
 
-/** Writes the facts of a live lease that do not move the item: guarded by the token as well. Returns whether it happened. */
+/** Writes the events of a live lease that do not move the item: guarded by the token as well. Returns whether it happened. */
 export async function noteOnLeasedItem(
   tx: Tx,
   item: ItemRow,

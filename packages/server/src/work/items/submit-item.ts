@@ -25,7 +25,7 @@ async function replyOf(context: WorkContext, answer: SubmitAnswer, item: string,
   const { signal } = context.tools
   switch (answer.kind) {
     case 'done':
-      signal.wake(topics.facts)
+      signal.wake(topics.events)
       if (answer.orderSubmitted) signal.wake(topics.submitted)
       return { status: 202, json: answer.body }
     case 'replay':
@@ -37,7 +37,7 @@ async function replyOf(context: WorkContext, answer: SubmitAnswer, item: string,
     case 'absent':
       throw new WorkError('not_found')
     default:
-      throw await context.read((q) => lostLease(q, context.principal.tenantId, item, answer.facts, claimOf(context, token)))
+      throw await context.read((q) => lostLease(q, context.principal.tenantId, item, answer.seen, claimOf(context, token)))
   }
 }
 

@@ -33,7 +33,7 @@ describe.skipIf(!(await isInstalled('redis-server')))('with lease.backend = redi
     await until(async () => Number((await rowOf(item)).micros) === microsOf(told), 'the heartbeat is written behind')
   })
 
-  it('asks the database about the first heartbeat, which is a fact, and about every one of a type that records each', async () => {
+  it('asks the database about the first heartbeat, which is an event, and about every one of a type that records each', async () => {
     const { here, robin, beat, noteOf, rowOf, lease, answeredWithoutDatabase } = stage
     const item = await lease()
     expect(await answeredWithoutDatabase(robin, item)).toBeNull()
@@ -42,10 +42,10 @@ describe.skipIf(!(await isInstalled('redis-server')))('with lease.backend = redi
     const recorded = await lease(robin, 'test.recorded')
     for (let n = 0; n < 3; n++) expect((await beat(robin, recorded)).status).toBe(200)
     expect(await noteOf(recorded)).toBeUndefined()
-    const facts = await here.database.sql(`select 1 from record where item_id = $1 and kind in ('item.in_progress', 'item.heartbeat')`, [
+    const events = await here.database.sql(`select 1 from record where item_id = $1 and kind in ('item.in_progress', 'item.heartbeat')`, [
       recorded.id,
     ])
-    expect(facts).toHaveLength(3)
+    expect(events).toHaveLength(3)
   })
 
   it('lets the database refuse whoever is not the holder, in its words', async () => {

@@ -72,7 +72,7 @@ export async function checkout(context: WorkContext, wanted: Wanted, waitSeconds
       // Whoever names no type finds out which it is with the item: it counts, and the next one who names the type feels it.
       if (wanted.type === null && tools.rateLimits.countsTypes)
         tools.rateLimits.countLeased(principal, (JSON.parse(json) as { type: string }).type)
-      tools.signal.wake(topics.facts)
+      tools.signal.wake(topics.events)
       return { status: 200, json: `{"item":${json}}` }
     }
     const refusal = refusalOf(answer, request.agentId, none)

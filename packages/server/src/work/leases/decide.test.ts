@@ -1,12 +1,12 @@
 import { type ItemState, itemStates } from '@work-manager/contract'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { holdsLease, type LeaseClaim, type LeaseFacts, leaseRefusal, tokenGeneration } from './decide.ts'
+import { holdsLease, type LeaseClaim, type LeaseSeen, leaseRefusal, tokenGeneration } from './decide.ts'
 
 const random = 'A'.repeat(22)
 const live = `wl.1.2.${random}`
 const older = `wl.1.1.${random}`
-const facts = (changes: Partial<LeaseFacts> = {}): LeaseFacts => ({
+const lease = (changes: Partial<LeaseSeen> = {}): LeaseSeen => ({
   state: 'in_progress',
   token: live,
   agentId: 'robin',
@@ -16,30 +16,30 @@ const facts = (changes: Partial<LeaseFacts> = {}): LeaseFacts => ({
   decidedAt: '2026-01-02T03:04:05.000005Z',
   ...changes,
 })
-const ended = (state: ItemState) => facts({ state, token: null, agentId: null, principal: null, expiresAt: null })
+const ended = (state: ItemState) => lease({ state, token: null, agentId: null, principal: null, expiresAt: null })
 const claim = (changes: Partial<LeaseClaim> = {}): LeaseClaim => ({ token: live, agentId: 'robin', principal: 'agent:robin', ...changes })
 
 describe('the lease rule', () => {
   it('the latest token, the right holder, in time: held', () => {
-    expect(holdsLease(facts(), claim())).toBe(true)
-    expect(holdsLease(facts({ state: 'leased' }), claim())).toBe(true)
+    expect(holdsLease(lease(), claim())).toBe(true)
+    expect(holdsLease(lease({ state: 'leased' }), claim())).toBe(true)
   })
 
   it('a lease is live up to and including the microsecond in which it expires', () => {
-    expect(holdsLease(facts({ decidedAt: '2026-01-02T03:04:05.000006Z' }), claim())).toBe(true)
-    expect(holdsLease(facts({ decidedAt: '2026-01-02T03:04:05.000007Z' }), claim())).toBe(false)
+    expect(holdsLease(lease({ decidedAt: '2026-01-02T03:04:05.000006Z' }), claim())).toBe(true)
+    expect(holdsLease(lease({ decidedAt: '2026-01-02T03:04:05.000007Z' }), claim())).toBe(false)
   })
 
   it('without a token only where none is required, and only for the holder', () => {
-    expect(holdsLease(facts(), claim({ token: null }))).toBe(true)
-    expect(holdsLease(facts({ requiresToken: true }), claim({ token: null }))).toBe(false)
-    expect(holdsLease(facts(), claim({ token: null, agentId: 'sam' }))).toBe(false)
-    expect(holdsLease(facts(), claim({ token: null, principal: 'service:crm' }))).toBe(false)
+    expect(holdsLease(lease(), claim({ token: null }))).toBe(true)
+    expect(holdsLease(lease({ requiresToken: true }), claim({ token: null }))).toBe(false)
+    expect(holdsLease(lease(), claim({ token: null, agentId: 'sam' }))).toBe(false)
+    expect(holdsLease(lease(), claim({ token: null, principal: 'service:crm' }))).toBe(false)
   })
 
   it('the token alone is not enough: a leaked one is useless under another credential', () => {
-    expect(holdsLease(facts(), claim({ agentId: 'sam' }))).toBe(false)
-    expect(holdsLease(facts(), claim({ principal: 'agent:sam' }))).toBe(false)
+    expect(holdsLease(lease(), claim({ agentId: 'sam' }))).toBe(false)
+    expect(holdsLease(lease(), claim({ principal: 'agent:sam' }))).toBe(false)
   })
 
   it.each(itemStates.filter((state) => state !== 'leased' && state !== 'in_progress'))('nobody holds an item that is %s', (state) => {
@@ -49,20 +49,20 @@ describe('the lease rule', () => {
 
 describe('what a refusal tells', () => {
   it.each([
-    ['an older token of the same holder', facts(), claim({ token: older }), 'lease_lost', 'superseded'],
+    ['an older token of the same holder', lease(), claim({ token: older }), 'lease_lost', 'superseded'],
     [
       'an older token of another holder',
-      facts(),
+      lease(),
       claim({ token: older, agentId: 'sam', principal: 'agent:sam' }),
       'lease_lost',
       'superseded',
     ],
-    ['something that is no token', facts(), claim({ token: 'abc' }), 'lease_lost', 'unknown_token'],
-    ['the right token, too late', facts({ decidedAt: '2026-01-02T03:04:06.000000Z' }), claim(), 'lease_expired', 'expired'],
-    ['no token, too late', facts({ decidedAt: '2026-01-02T03:04:06.000000Z' }), claim({ token: null }), 'lease_expired', 'expired'],
-    ['another agent without a token', facts(), claim({ token: null, agentId: 'sam' }), 'lease_error', undefined],
-    ['another credential with the live token', facts(), claim({ principal: 'agent:sam' }), 'lease_error', undefined],
-    ['no token where one is required', facts({ requiresToken: true }), claim({ token: null }), 'lease_token_required', undefined],
+    ['something that is no token', lease(), claim({ token: 'abc' }), 'lease_lost', 'unknown_token'],
+    ['the right token, too late', lease({ decidedAt: '2026-01-02T03:04:06.000000Z' }), claim(), 'lease_expired', 'expired'],
+    ['no token, too late', lease({ decidedAt: '2026-01-02T03:04:06.000000Z' }), claim({ token: null }), 'lease_expired', 'expired'],
+    ['another agent without a token', lease(), claim({ token: null, agentId: 'sam' }), 'lease_error', undefined],
+    ['another credential with the live token', lease(), claim({ principal: 'agent:sam' }), 'lease_error', undefined],
+    ['no token where one is required', lease({ requiresToken: true }), claim({ token: null }), 'lease_token_required', undefined],
     ['a token after the lease ended', ended('queued'), claim(), 'lease_lost', 'expired'],
     ['a token of a failed attempt', ended('failed'), claim(), 'lease_lost', 'expired'],
     ['no token and no lease', ended('queued'), claim({ token: null }), 'lease_error', undefined],
@@ -91,7 +91,7 @@ describe('what a refusal tells', () => {
       fc.property(any, ({ state, requiresToken, decidedAt, ...asked }) => {
         const seen =
           state === 'leased' || state === 'in_progress'
-            ? facts({ state, requiresToken, decidedAt })
+            ? lease({ state, requiresToken, decidedAt })
             : { ...ended(state), requiresToken, decidedAt }
         if (holdsLease(seen, asked)) return
         const refusal = leaseRefusal(seen, asked)

@@ -4,7 +4,7 @@ import { itemIs, type ItemState, WorkError } from '@work-manager/contract'
 /** RFC 3339 UTC with microseconds: compares as text. */
 type Instant = string
 
-export interface LeaseFacts {
+export interface LeaseSeen {
   readonly state: ItemState
   readonly token: string | null
   readonly agentId: string | null
@@ -22,14 +22,14 @@ export interface LeaseClaim {
 }
 
 /** Held = live, by this principal under this agent id, and with the token of the latest grant. */
-export function holdsLease(facts: LeaseFacts, claim: LeaseClaim): boolean {
+export function holdsLease(seen: LeaseSeen, claim: LeaseClaim): boolean {
   return (
-    itemIs.held(facts.state) &&
-    facts.expiresAt !== null &&
-    facts.decidedAt <= facts.expiresAt &&
-    facts.principal === claim.principal &&
-    facts.agentId === claim.agentId &&
-    (facts.token === claim.token || (claim.token === null && !facts.requiresToken))
+    itemIs.held(seen.state) &&
+    seen.expiresAt !== null &&
+    seen.decidedAt <= seen.expiresAt &&
+    seen.principal === claim.principal &&
+    seen.agentId === claim.agentId &&
+    (seen.token === claim.token || (claim.token === null && !seen.requiresToken))
   )
 }
 
@@ -40,8 +40,8 @@ export function tokenGeneration(token: string): number | null {
 }
 
 /** Says why `claim` does not hold the lease, in words that tell the agent to stop. Never says who holds it. */
-export function leaseRefusal(facts: LeaseFacts, claim: LeaseClaim): WorkError {
-  const { state } = facts
+export function leaseRefusal(seen: LeaseSeen, claim: LeaseClaim): WorkError {
+  const { state } = seen
   const lost = (reason: string, detail: string) => new WorkError('lease_lost', { detail, extra: { reason, current_state: state } })
   if (state === 'cancelled') return lost('cancelled', 'The order was cancelled; the lease ended with it.')
   if (!itemIs.held(state)) {
@@ -53,17 +53,17 @@ export function leaseRefusal(facts: LeaseFacts, claim: LeaseClaim): WorkError {
     if (claim.token !== null) return lost('expired', `This lease has ended (released, expired, failed or revoked); the item is ${state}.`)
     return new WorkError('lease_error', { detail: `This item is not leased to you; it is ${state}.`, extra: { current_state: state } })
   }
-  const isHolder = facts.principal === claim.principal && facts.agentId === claim.agentId
-  if (claim.token !== null && facts.token !== claim.token)
+  const isHolder = seen.principal === claim.principal && seen.agentId === claim.agentId
+  if (claim.token !== null && seen.token !== claim.token)
     return lost(
       tokenGeneration(claim.token) === null ? 'unknown_token' : 'superseded',
       'The lease token is not the one of the live lease; the item was leased again since.',
     )
   if (!isHolder) return new WorkError('lease_error', { detail: 'This item is leased by a different agent' })
-  if (facts.expiresAt !== null && facts.decidedAt > facts.expiresAt)
+  if (seen.expiresAt !== null && seen.decidedAt > seen.expiresAt)
     return new WorkError('lease_expired', {
       detail: 'The lease on this work item has expired',
-      extra: { reason: 'expired', expired_at: facts.expiresAt },
+      extra: { reason: 'expired', expired_at: seen.expiresAt },
     })
   return new WorkError('lease_token_required')
 }

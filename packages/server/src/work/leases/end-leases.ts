@@ -67,6 +67,6 @@ export async function endAllLeases(
     more = done.more
   }
   tools.signal.wake(topics.ready(tenantId))
-  tools.signal.wake(topics.facts)
+  tools.signal.wake(topics.events)
   return ended
 }

@@ -34,10 +34,10 @@ export const heartbeatItem = defineOperation({
     const answer = await context.tools.hotPath.heartbeat({ ...askerOf(context), itemId: input.item, token: input.lease_token ?? null })
     if (answer.kind === 'absent') throw new WorkError('not_found')
     if (answer.kind === 'refused') {
-      const { facts } = answer
-      throw await context.read((q) => lostLease(q, context.principal.tenantId, input.item, facts, claimOf(context, input.lease_token)))
+      const { seen } = answer
+      throw await context.read((q) => lostLease(q, context.principal.tenantId, input.item, seen, claimOf(context, input.lease_token)))
     }
-    if (!answer.absorbed) context.tools.signal.wake(topics.facts)
+    if (!answer.absorbed) context.tools.signal.wake(topics.events)
     return { status: 200, json: `{"lease_expires_at":"${answer.expiresAt}"}` }
   },
 })

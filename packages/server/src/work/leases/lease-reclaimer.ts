@@ -22,7 +22,7 @@ export function leaseReclaimer(tools: WorkTools, everyMs: number): ServiceDefini
         return reclaimed
       })
       if (done > 0) {
-        signal.wake(topics.facts)
+        signal.wake(topics.events)
         signal.wake(topics.failed)
       }
       return { done, more: done === batch }

@@ -31,7 +31,7 @@ describe('revoke_leases', () => {
     })
     expect(await leaseOf(item)).toMatchObject({ state: 'queued', lease_token: null })
     expect((await story.order(order.id)).state).toBe('queued')
-    expect(await story.facts(order.id, 'item.lease_revoked')).toMatchObject([
+    expect(await story.events(order.id, 'item.lease_revoked')).toMatchObject([
       { actor_type: 'user', actor_id: 'rita', payload: { reason: 'The agent runs wild', agent_id: 'agent-1', generation: 1 } },
     ])
     expect((await story.submit(item)).body.code).toBe('lease_lost')
@@ -99,7 +99,7 @@ describe('revoke_leases', () => {
     const taken = ended.body.leases.length === 1
     expect(handedIn.status).toBe(taken ? 409 : 202)
     expect((await leaseOf(item)).state).toBe(taken ? 'queued' : 'submitted')
-    expect(await story.facts(order.id, 'item.lease_revoked')).toHaveLength(taken ? 1 : 0)
+    expect(await story.events(order.id, 'item.lease_revoked')).toHaveLength(taken ? 1 : 0)
   })
 
   it('with one idempotency key ends them once', async () => {
@@ -109,7 +109,7 @@ describe('revoke_leases', () => {
     const first = await send()
     await story.take(order.id)
     expect((await send()).text).toBe(first.text)
-    expect(await story.facts(order.id, 'item.lease_revoked')).toHaveLength(1)
+    expect(await story.events(order.id, 'item.lease_revoked')).toHaveLength(1)
   })
 })
 
@@ -123,7 +123,7 @@ describe('extend_leases', () => {
     const beat = await heartbeat(item)
     expect(beat.body.lease_expires_at).toBe(answer.body.leases[0].lease_expires_at)
     expect((await leaseOf(item)).seconds).toBeGreaterThan(7000)
-    expect(await story.facts(order.id, 'item.lease_extended')).toMatchObject([
+    expect(await story.events(order.id, 'item.lease_extended')).toMatchObject([
       { actor_id: 'rita', payload: { reason: 'A long download', agent_id: 'agent-1' } },
     ])
     // Less time than is left changes nothing.
@@ -152,7 +152,7 @@ describe('reclaim_leases', () => {
     expect(answer.body.leases).toMatchObject([{ item_id: silent.id }])
     expect((await leaseOf(silent)).state).toBe('queued')
     expect((await heartbeat(busy)).status).toBe(200)
-    expect(await story.facts(order.id, 'item.lease_expired')).toMatchObject([
+    expect(await story.events(order.id, 'item.lease_expired')).toMatchObject([
       { actor_type: 'user', actor_id: 'rita', payload: { reason: 'Night shift', agent_id: 'agent-1' } },
     ])
     expect((await story.reviewer.post('/leases/reclaim', { order: order.id })).body.leases).toEqual([])

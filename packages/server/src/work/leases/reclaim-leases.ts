@@ -29,7 +29,7 @@ export const reclaimLeases = defineOperation({
     const taken: LeaseRow[] = []
     const actor = actorOf(context)
     for (const lease of input.dry_run ? [] : wanted) if (await reclaimLease(tools, lease, actor, input.reason)) taken.push(lease)
-    if (taken.length > 0) for (const topic of [topics.facts, topics.failed, topics.ready(principal.tenantId)]) tools.signal.wake(topic)
+    if (taken.length > 0) for (const topic of [topics.events, topics.failed, topics.ready(principal.tenantId)]) tools.signal.wake(topic)
     return {
       status: 200,
       body: {

@@ -79,7 +79,7 @@ export const runMaintenance = defineOperation({
             )
           : null,
     }
-    for (const topic of [topics.facts, topics.failed, topics.submitted, topics.ready(context.principal.tenantId)]) tools.signal.wake(topic)
+    for (const topic of [topics.events, topics.failed, topics.submitted, topics.ready(context.principal.tenantId)]) tools.signal.wake(topic)
     return { status: 200, body }
   },
 })

@@ -59,7 +59,7 @@ describe('createRegistry', () => {
     const registry = createRegistry({ types: shippedOrderTypes })
     expect(registry.list().map((t) => t.type)).toEqual([
       'city.tier.generation',
-      'content.fact.check',
+      'content.event.check',
       'customer.research',
       'database.record.insert',
       'dependency.license-audit',

@@ -5,7 +5,7 @@ import { explainWaiting, movers } from './decide-waiting.ts'
 import { topics } from '../topics.ts'
 import { findOrder } from './store.ts'
 import type { Queryable } from '../../kernel/store/tx.ts'
-import { findWaitingFacts } from './waiting.store.ts'
+import { findOrderSituation } from './waiting.store.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import type { WorkTools } from '../tools.ts'
@@ -28,26 +28,26 @@ const output = Type.Object({
 
 async function explain(tools: WorkTools, q: Queryable, id: string): Promise<Type.Static<typeof output>> {
   const order = await findOrder(q, id)
-  const facts = order && (await findWaitingFacts(q, order.id))
-  if (!order || !facts) throw new WorkError('not_found')
+  const seen = order && (await findOrderSituation(q, order.id))
+  if (!order || !seen) throw new WorkError('not_found')
   const automatic = tools.types.get(order.type)?.autoApprove ?? false
   const waiting = explainWaiting({
     state: order.state,
     itemsTotal: order.items_total,
-    ready: facts.ready,
-    leased: facts.leased,
-    submitted: facts.submitted,
-    retrying: facts.retrying,
-    stuck: facts.stuck,
-    holders: facts.holders ?? [],
-    leaseEndsAt: facts.lease_ends_at,
-    retryAt: facts.retry_at,
-    applyError: facts.last_apply_error?.message ?? null,
-    applyAttempts: facts.apply_attempts,
-    autoApprovalAhead: automatic && !facts.auto_approval_tried,
-    autoApprovalFailed: automatic && facts.auto_approval_tried,
-    pause: facts.pause,
-    full: fullLimit(tools.settings.leaseLimits, order.type, { ofType: facts.leased_of_type, ofTenant: facts.leased_of_tenant }),
+    ready: seen.ready,
+    leased: seen.leased,
+    submitted: seen.submitted,
+    retrying: seen.retrying,
+    stuck: seen.stuck,
+    holders: seen.holders ?? [],
+    leaseEndsAt: seen.lease_ends_at,
+    retryAt: seen.retry_at,
+    applyError: seen.last_apply_error?.message ?? null,
+    applyAttempts: seen.apply_attempts,
+    autoApprovalAhead: automatic && !seen.auto_approval_tried,
+    autoApprovalFailed: automatic && seen.auto_approval_tried,
+    pause: seen.pause,
+    full: fullLimit(tools.settings.leaseLimits, order.type, { ofType: seen.leased_of_type, ofTenant: seen.leased_of_tenant }),
   })
   return {
     order_id: order.id,
@@ -58,8 +58,8 @@ async function explain(tools: WorkTools, q: Queryable, id: string): Promise<Type
     review_url:
       order.state === 'submitted' && waiting.waits_for === 'person' ? `${tools.settings.baseUrl}/orders/${order.id}/review` : null,
     revision: order.revision,
-    created_at: facts.created_at,
-    last_transitioned_at: facts.last_transitioned_at,
+    created_at: seen.created_at,
+    last_transitioned_at: seen.last_transitioned_at,
   }
 }
 

@@ -24,7 +24,7 @@ afterAll(() => story.server.stop())
 const orders = async () => Number((await story.server.database.sql<{ n: string }>(`select count(*) as n from wm.orders`))[0]!.n)
 
 describe('propose', () => {
-  it('records who asked, plans the items in the order given and starts with two facts', async () => {
+  it('records who asked, plans the items in the order given and starts with two events', async () => {
     const answer = await story.proposer.post('/propose', {
       type: 'test.echo',
       payload: { messages: ['a', 'b'] },

@@ -22,7 +22,7 @@ export function staleOrderAlert(
       const stale = await findStaleOrders(system, settings.thresholdHours, batch)
       const done = await sweep(stale, tools, (order) => alertStaleOrder(tools, order, settings.thresholdHours, actor))
       if (done > 0) {
-        signal.wake(topics.facts)
+        signal.wake(topics.events)
         if (settings.logAlerts) log.warn({ count: done, order_ids: stale.map((order) => order.id) }, 'Stale work orders detected')
       }
       return { done, more: done === batch }

@@ -3,7 +3,7 @@ import sql from 'sql-template-tag'
 import type { PauseInForce } from '../pauses/decide.ts'
 import type { Queryable } from '../../kernel/store/tx.ts'
 
-export interface WaitingFacts {
+export interface OrderSituationRow {
   readonly ready: number
   readonly leased: number
   readonly submitted: number
@@ -27,9 +27,9 @@ export interface WaitingFacts {
   readonly leased_of_tenant: number
 }
 
-/** The facts, or undefined when there is no such order. */
-export async function findWaitingFacts(q: Queryable, orderId: string): Promise<WaitingFacts | undefined> {
-  const [row] = await q.query<WaitingFacts>(
+/** The events, or undefined when there is no such order. */
+export async function findOrderSituation(q: Queryable, orderId: string): Promise<OrderSituationRow | undefined> {
+  const [row] = await q.query<OrderSituationRow>(
     sql`
     select i.*, to_char(o.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created_at,
            to_char(o.last_transitioned_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as last_transitioned_at, o.last_apply_error, o.apply_attempts, o.auto_approval_tried_revision >= o.revision as auto_approval_tried,

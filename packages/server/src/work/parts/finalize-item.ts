@@ -103,7 +103,7 @@ export const finalizeItem = defineOperation({
         assembledParts: parts.length,
         idempotency: null,
       })
-      if (answer.kind === 'refused') throw await lostLease(tx, tx.tenantId, input.item, answer.facts, claimOf(context, input.lease_token))
+      if (answer.kind === 'refused') throw await lostLease(tx, tx.tenantId, input.item, answer.seen, claimOf(context, input.lease_token))
       if (answer.kind !== 'done') throw new WorkError('not_found')
       // Now that the item is locked and handed in, no part can come any more: what was verified must be what is there.
       if (!sameParts(parts, await loadValidParts(tx, input.item)))

@@ -175,7 +175,7 @@ describe('finalize', () => {
     // The result of best effort still has to be a result: identity is required by the schema.
     const lacking = await finalize(item, { mode: 'best_effort' })
     expect([lacking.status, lacking.body.code]).toEqual([422, 'verification_failed'])
-    expect(await story.facts(order.id, 'item.submission_refused')).toHaveLength(1)
+    expect(await story.events(order.id, 'item.submission_refused')).toHaveLength(1)
     await part(item, 'identity', { name: 'Ada' })
     expect((await finalize(item, { mode: 'best_effort' })).status).toBe(202)
   })

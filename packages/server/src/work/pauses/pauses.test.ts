@@ -100,7 +100,7 @@ const pause = async (target: object, reason = 'it misbehaves') => {
   return answer.body
 }
 const resume = (target: object) => story.reviewer.post('/pauses/lift', { ...target, reason: 'it is well again' })
-const tenantFacts = (kind: string) =>
+const tenantEvents = (kind: string) =>
   story.server.database.sql<{ payload: any; principal: string }>(
     `select payload, principal from record where tenant_id = $1 and kind = $2 order by position`,
     [tenant, kind],
@@ -150,18 +150,18 @@ describe('a paused agent', () => {
     const stranger = await story.server.caller('agent', 'ann', { tenant: 'globex' })
     expect((await take(stranger)).body.code).toBe('no_items_available')
 
-    expect((await story.facts(order, 'item.lease_revoked')).map(({ payload }) => [payload.agent_id, payload.reason])).toEqual([
+    expect((await story.events(order, 'item.lease_revoked')).map(({ payload }) => [payload.agent_id, payload.reason])).toEqual([
       ['ann', 'Paused: it misbehaves'],
       ['ann', 'Paused: it misbehaves'],
     ])
-    expect((await tenantFacts('pause.set')).at(-1)).toMatchObject({
+    expect((await tenantEvents('pause.set')).at(-1)).toMatchObject({
       principal: 'person:rita',
       payload: { scope: 'agent', subject: 'ann', reason: 'it misbehaves' },
     })
     expect((await story.reviewer.get('/pauses')).body.pauses).toMatchObject([{ scope: 'agent', subject: 'ann', reason: 'it misbehaves' }])
 
     expect((await resume({ agent: 'ann' })).body.lifted).toMatchObject({ subject: 'ann' })
-    expect((await tenantFacts('pause.lifted')).at(-1)).toMatchObject({ payload: { subject: 'ann', paused_by: 'person:rita' } })
+    expect((await tenantEvents('pause.lifted')).at(-1)).toMatchObject({ payload: { subject: 'ann', paused_by: 'person:rita' } })
     expect((await take(ann)).status).toBe(200)
     const late = await ann.post(`/items/${first.id}/submit`, { ...token, result: essay })
     expect([late.status, late.body.code]).toEqual([409, 'lease_lost'])
@@ -267,10 +267,10 @@ describe('everything', () => {
       expect(await resumeEverything(tools, by)).toBe(true)
     }
     expect(await resumeEverything(tools, by)).toBe(false)
-    const facts = await story.server.database.sql<{ n: number }>(
+    const events = await story.server.database.sql<{ n: number }>(
       `select count(*)::int as n from record where kind in ('pause.set', 'pause.lifted') and payload ->> 'scope' = 'everything' group by tenant_id`,
     )
-    expect(facts.map(({ n }) => n)).toEqual([2, 2])
+    expect(events.map(({ n }) => n)).toEqual([2, 2])
     expect([(await take(ann)).status, (await take(gus)).status]).toEqual([200, 200])
   })
 })
@@ -339,7 +339,7 @@ describe('the race with a pause', () => {
     await resume({ type: 'test.world' })
     expect(await story.server.run('applier')).toBe(1)
     expect([(await story.order(id)).state, await recorded(id)]).toEqual(['completed', true])
-    expect(await story.facts(id, 'order.apply_failed')).toEqual([])
+    expect(await story.events(id, 'order.apply_failed')).toEqual([])
   })
 
   it('an apply that is just being committed is waited for: the answer comes after it', async () => {

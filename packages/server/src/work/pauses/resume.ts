@@ -42,7 +42,7 @@ export const resume = defineOperation({
       ])
       return { status: 200, body: { lifted } }
     })
-    for (const topic of [topics.ready(context.principal.tenantId), topics.approved, topics.submitted, topics.effects, topics.facts])
+    for (const topic of [topics.ready(context.principal.tenantId), topics.approved, topics.submitted, topics.effects, topics.events])
       signal.wake(topic)
     return reply
   },

@@ -124,7 +124,7 @@ export async function countRunningEffects(q: Queryable, type: string | undefined
 export const notPaused: Sql = sql`(select c.paused_at is null from wm.cluster c)
   and not exists (select from wm.pauses p where p.tenant_id = o.tenant_id and (p.scope = 'tenant' or p.scope = 'type' and p.subject = o.type))`
 
-/** Pauses all tenants, with a fact on the record of each. For the system role; waits like `lockPauses`, for all tenants. */
+/** Pauses all tenants, with an event on the record of each. For the system role; waits like `lockPauses`, for all tenants. */
 export async function putPauseOfEverything(
   q: Queryable,
   by: { reason: string; principal: string },

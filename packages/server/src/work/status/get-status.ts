@@ -37,7 +37,7 @@ export const getStatus = defineOperation({
       tier: Type.Enum([...tiers], { description: 'What the tenant is entitled to.' }),
       per_minute: Type.Union([Type.Null(), Type.Integer()], { description: 'Requests of one principal; null where nothing is limited.' }),
     }),
-    ledger: Type.Object({ unnumbered: Type.Integer({ minimum: 0, description: 'Facts that the sequencer has not numbered yet.' }) }),
+    ledger: Type.Object({ unnumbered: Type.Integer({ minimum: 0, description: 'Events that the sequencer has not numbered yet.' }) }),
   }),
   async handler(context) {
     const now = await context.read(readLiveness)

@@ -36,7 +36,7 @@ export const clientOptions = ({ aws, timeoutMs }: PublisherSettings) => ({
   ...(aws.endpoint === undefined ? {} : { endpoint: aws.endpoint }),
 })
 
-/** FIFO queues and topics take the order as message group and the fact as duplicate key; others know neither. */
+/** FIFO queues and topics take the order as message group and the event as duplicate key; others know neither. */
 export const fifoMembers = (isFifo: boolean, { key, id }: Message) => (isFifo ? { MessageGroupId: key, MessageDeduplicationId: id } : {})
 
 /** SQS takes the characters of XML 1.0 only, and emulators fewer: what JSON can say with an escape is said so; the value is the same. */

@@ -47,11 +47,11 @@ async function emulator() {
 describe('sqs', () => {
   publisherContract({ refusedBytes: 270_000, deduplicates: true, goesAway: true }, async (): Promise<Rig> => {
     const { endpoint, server, texts, ...rest } = await emulator()
-    const { queueUrl } = server().createQueue('facts.fifo', { attributes: fifo })
+    const { queueUrl } = server().createQueue('events.fifo', { attributes: fifo })
     return {
       driver: 'sqs',
       settings: { ...someSettings, sqs: { queueUrl }, aws: { region: 'us-east-1', endpoint } },
-      received: async () => texts('facts.fifo'),
+      received: async () => texts('events.fifo'),
       ...rest,
     }
   })
@@ -61,8 +61,8 @@ describe('sns', () => {
   publisherContract({ refusedBytes: 270_000, deduplicates: true, goesAway: true }, async (): Promise<Rig> => {
     const { endpoint, server, texts, ...rest } = await emulator()
     server().createQueue('subscriber.fifo', { attributes: fifo })
-    const { topicArn } = server().createTopic('facts.fifo', { attributes: { FifoTopic: 'true' } })
-    server().subscribe({ topic: 'facts.fifo', queue: 'subscriber.fifo', attributes: { RawMessageDelivery: 'true' } })
+    const { topicArn } = server().createTopic('events.fifo', { attributes: { FifoTopic: 'true' } })
+    server().subscribe({ topic: 'events.fifo', queue: 'subscriber.fifo', attributes: { RawMessageDelivery: 'true' } })
     return {
       driver: 'sns',
       settings: { ...someSettings, sns: { topicArn }, aws: { region: 'us-east-1', endpoint } },

@@ -30,7 +30,7 @@ export function filePublisher({ file }: PublisherSettings): Publisher {
       if (named !== null && named.ino === mine.ino && named.dev === mine.dev) return handle
       await close()
     }
-    // Directories are not made: a mistyped one would take the facts where nobody looks.
+    // Directories are not made: a mistyped one would take the events where nobody looks.
     handle = await open(file.path, 'a+', 0o640)
     await startOnNewLine(handle)
     return handle

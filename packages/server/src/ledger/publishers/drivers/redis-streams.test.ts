@@ -8,7 +8,7 @@ import { redisStreamsPublisher } from './redis-streams.ts'
 describe.skipIf(!(await isInstalled('redis-server')))('redis-streams', () => {
   publisherContract({ asksWho: true, goesAway: true }, async (): Promise<Rig> => {
     const server = await startTestRedis({ appendonly: 'yes', appendfsync: 'always' })
-    const settings = { ...someSettings, redis: { url: server.url, stream: 'facts' } }
+    const settings = { ...someSettings, redis: { url: server.url, stream: 'events' } }
     return {
       driver: 'redis-streams',
       settings,
@@ -16,7 +16,7 @@ describe.skipIf(!(await isInstalled('redis-server')))('redis-streams', () => {
         driver: 'redis-streams',
         settings: { ...settings, redis: { ...settings.redis, url: server.url.replace('//', '//somebody:wrong@') } },
       },
-      received: async () => ((await server.client.xRange('facts', '-', '+')) ?? []).map((entry) => String(entry.message.event)),
+      received: async () => ((await server.client.xRange('events', '-', '+')) ?? []).map((entry) => String(entry.message.event)),
       kill: server.kill,
       start: server.start,
       stop: server.stop,
@@ -29,7 +29,7 @@ describe.skipIf(!(await isInstalled('redis-server')))('redis-streams', () => {
       server = await startTestRedis({ maxmemory: '100mb' })
     })
     afterAll(() => server.stop())
-    const publisher = () => redisStreamsPublisher({ ...someSettings, redis: { url: server.url, stream: 'facts' } })
+    const publisher = () => redisStreamsPublisher({ ...someSettings, redis: { url: server.url, stream: 'events' } })
     const message: Message = { tenantId: 't', seq: 1, id: 'i', kind: 'order.stale', type: 't', key: 'k', body: '{}' }
 
     it('because it evicts, is refused with the cure', async () => {
@@ -44,12 +44,12 @@ describe.skipIf(!(await isInstalled('redis-server')))('redis-streams', () => {
     })
 
     it('because the key is something else, parks nothing and says so', async () => {
-      await server.client.set('facts', 'a text')
+      await server.client.set('events', 'a text')
       const one = publisher()
       await one.open()
       expect(await one.publish([message])).toMatchObject([{ is: 'failed', error: { code: 'misconfigured' } }])
       await one.close()
-      await server.client.del('facts')
+      await server.client.del('events')
     })
 
     it('because it is full, takes all of a batch later or nothing of it now', async () => {
@@ -60,7 +60,7 @@ describe.skipIf(!(await isInstalled('redis-server')))('redis-streams', () => {
         { is: 'failed' },
         { is: 'failed', error: { message: 'Redis is out of memory' } },
       ])
-      expect(await server.client.exists('facts')).toBe(0)
+      expect(await server.client.exists('events')).toBe(0)
       await server.client.configSet('maxmemory', '0')
       expect(await one.publish([message, message])).toMatchObject([{ is: 'delivered' }, { is: 'delivered' }])
       await one.close()

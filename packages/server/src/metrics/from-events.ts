@@ -1,5 +1,5 @@
 /**
- * Counters of what happened, taken from the record: the sequencer sees every committed fact exactly once in the whole cluster, so no
+ * Counters of what happened, taken from the record: the sequencer sees every committed event exactly once in the whole cluster, so no
  * path through the code can forget to count, none counts what was rolled back, and the requests themselves pay nothing.
  */
 import { type CounterName, type EventKind, failureReasons, type LabelsOf } from '@work-manager/contract'
@@ -17,7 +17,7 @@ export interface EventTally {
 
 type ByType = { [N in CounterName]: LabelsOf<N> extends Readonly<Record<'type', string>> ? N : never }[CounterName]
 
-/** Kind of fact → the counter with the labels `type`, or `type` and `reason`. */
+/** Kind of event → the counter with the labels `type`, or `type` and `reason`. */
 const counters: Partial<Record<EventKind, ByType>> = {
   'order.proposed': 'orders_created_total',
   'order.approved': 'orders_approved_total',

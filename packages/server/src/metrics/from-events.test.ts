@@ -1,4 +1,4 @@
-/** Counters of the lifecycle come from the record: every path that leaves the fact is counted, once in the whole cluster. */
+/** Counters of the lifecycle come from the record: every path that leaves the event is counted, once in the whole cluster. */
 import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { failureReasons } from '@work-manager/contract'
@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 const scrape = async (of: TestServer = server) => parseExposition((await of.manager.tools.metrics.expose!(undefined)).body)
-/** What the counters gained while `work` ran and its facts were sequenced. */
+/** What the counters gained while `work` ran and its events were sequenced. */
 async function gained(work: () => Promise<unknown>): Promise<Record<string, number>> {
   await server.run('sequencer')
   const before = await scrape()
@@ -165,7 +165,7 @@ describe('counted from the record', () => {
     expect(counted).toEqual({})
   })
 
-  it('of two processes exactly one counts each fact', async () => {
+  it('of two processes exactly one counts each event', async () => {
     const other = await startTestServer({ types: [echoType], background: false, database: server.database })
     try {
       await server.run('sequencer')
