@@ -7,7 +7,9 @@ import { type Answer, type Caller, createCaller, startTestServer, type TestServe
 
 export const recordedType: typeof essayType = { ...essayType, type: 'test.recorded', recordHeartbeats: true }
 export const strictType: typeof essayType = { ...essayType, type: 'test.strict', requireLeaseToken: true }
-export const hintedTypes = [essayType, recordedType, strictType]
+/** Takes a claim by the agent id alone, as agents of earlier versions make it. */
+export const laxType: typeof essayType = { ...essayType, type: 'test.lax', requireLeaseToken: false }
+export const hintedTypes = [essayType, recordedType, strictType, laxType]
 
 export interface Leased {
   readonly id: string

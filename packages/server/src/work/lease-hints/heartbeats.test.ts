@@ -79,7 +79,7 @@ describe.skipIf(!(await isInstalled('redis-server')))('with lease.backend = redi
 
   it('takes a claim without token where the type does', async () => {
     const { here, robin, begun } = stage
-    const item = await begun()
+    const item = await begun(robin, 'test.lax')
     const gate = await holdItem(here.database, item.id)
     expect((await robin.post(`/items/${item.id}/heartbeat`, {}, { key: null })).status).toBe(200)
     await gate.open()
