@@ -2,8 +2,8 @@
 --   hash = SHA-256("wm2" then, each as a netstring: prev hash, tenant, seq, event id, kind, decided_at, subject type, subject id, root id,
 --          label, actor type, actor id, principal, request id, trace id, provenance id, correlation id, causation id, session key, priority,
 --          reason, seconds, SHA-256(payload), SHA-256(diff), message)
--- A netstring is `<bytes>:<text>,`; what is absent is empty; hashes are lower-case hex. No two events share one encoding, and a payload
--- hangs on its digest, so it can be erased later without breaking the chain.
+-- A netstring is `<bytes>:<text>,`; hashes are lower-case hex. An absent member and an empty text are one; but for that, no two events share
+-- one encoding. A payload hangs on its digest, so it can be erased later without breaking the chain.
 -- Events of hash_version 1 come from before migration 7. Their hash, over fewer members, stands in ledger/verify.ts; the first wm2 event
 -- continues from the last of them.
 -- Only committed rows are seen, so a number is never given to something that may still vanish; and nothing is skipped, because a row that
