@@ -59,7 +59,7 @@ describe('createRegistry', () => {
     const registry = createRegistry({ types: shippedOrderTypes })
     expect(registry.list().map((t) => t.type)).toEqual([
       'city.tier.generation',
-      'content.event.check',
+      'content.fact.check',
       'customer.research',
       'database.record.insert',
       'dependency.license-audit',
