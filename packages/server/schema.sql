@@ -1240,7 +1240,9 @@ begin
                 -- pg_column_size asks a value that is stored outside its row for its length only.
                 from (select i.id, i.size, coalesce(pg_column_size(i.payloads), 0) + coalesce(pg_column_size(i.diffs), 0) as bytes
                         from wm.intake i where i.tenant_id = t.id order by i.id limit v_share) f) k
-           where k.before < v_share and k.bytes_through - k.bytes < v_share_bytes) w;
+           where k.before < v_share and k.bytes_through - k.bytes < v_share_bytes
+           -- The arrays follow this order, and so do the numbers: a tenant's rows as they were taken in.
+           order by t.place, k.id) w;
   if v_rows is null then
     return;
   end if;
