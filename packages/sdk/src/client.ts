@@ -17,7 +17,7 @@ export interface AgentIdentity {
 export interface ClientOptions {
   /** Where the server is, such as http://127.0.0.1:7420. A path replaces /api/work. */
   readonly url: string
-  /** A key made with `work-manager keys create`. */
+  /** A key made with `npx work-manager keys create`. */
   readonly key: string
   readonly agent?: AgentIdentity
   /** Replaces the global fetch. */
@@ -100,7 +100,7 @@ function baseOf(url: string): string {
 
 function headersOf({ key, agent = {} }: ClientOptions): Readonly<Record<string, string>> {
   if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key))
-    throw new TypeError('key must be a key of the server (wm_…), without spaces; make one with `work-manager keys create`.')
+    throw new TypeError('key must be a key of the server (wm_…), without spaces; make one with `npx work-manager keys create`.')
   const runtime = /^(?:Node\.js|Deno|Bun)\/[\w.]+/.exec(globalThis.navigator?.userAgent ?? '')?.[0]
   const claims = {
     'x-agent-id': agent.id,

@@ -7,6 +7,7 @@ import echoType from '../../../examples/order-types/echo.ts'
 import { guides } from '../src/doors/http/docs-routes.ts'
 import { loadOrderTypes } from '../src/work/order-types/load-order-types.ts'
 import { asFiles, readDocument, root, SnippetFolder, snippetsOf } from './doc-snippets.ts'
+import { runCli } from './run-cli.ts'
 import { startStory, type Story, whileApplying } from './story.ts'
 
 let folder: SnippetFolder
@@ -33,11 +34,22 @@ function run(
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, said })))
 }
 
-/** Commands against the test's server: the address and the key in them are examples. */
-const shell = (file: string, key: string): string => {
+/** The key that the command beside `KEY=` makes, typed by a person of this server: never one with more abilities than readers get. */
+async function documentedKey(code: string): Promise<string> {
+  const command = /KEY=\S+\s+# npx work-manager (keys create .*)/.exec(code)?.[1]
+  expect(command, 'the command that makes the key stands beside it').toBeDefined()
+  const env = { WORK_MANAGER_URL: story.server.url, WORK_MANAGER_KEY: story.reviewer.key }
+  const made = await runCli(['--json', ...command!.split(' ')], { cwd: folder.path, env })
+  expect(made.code, made.stderr).toBe(0)
+  return (JSON.parse(made.stdout) as { key: string }).key
+}
+
+/** Commands against the test's server: the address in them is an example, the key is made by the command that they name. */
+async function shell(file: string): Promise<{ script: string; key: string }> {
   const [script, ...others] = snippetsOf(file, 'sh').filter(({ info }) => info === 'run')
   expect(others, file).toEqual([])
-  return script!.code.replace('http://127.0.0.1:7420', story.server.url).replace(/KEY=\S+/, `KEY=${key}`)
+  const key = await documentedKey(script!.code)
+  return { script: script!.code.replace('http://127.0.0.1:7420', story.server.url).replace(/KEY=\S+/, `KEY=${key}`), key }
 }
 
 describe('docs/order-types.md', () => {
@@ -86,9 +98,10 @@ describe('docs/http-api.md and the README', () => {
   it('have commands that run as they stand', async () => {
     for (const file of ['docs/http-api.md', 'README.md']) {
       await story.propose({ messages: ['hello'] }, { type: 'example.echo' })
-      const { code, said } = await run('bash', ['-euo', 'pipefail', '-c', shell(file, story.agent.key)])
+      const { script, key } = await shell(file)
+      const { code, said } = await run('bash', ['-euo', 'pipefail', '-c', script])
       expect(code, `${file}: ${said}`).toBe(0)
-      expect(said).not.toContain(story.agent.key)
+      expect(said).not.toContain(key)
     }
   })
 

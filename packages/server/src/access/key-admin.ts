@@ -53,7 +53,7 @@ export function createKeyAdmin({ db, system, keyEnded }: Pick<KernelTools, 'db' 
       const near = nearestName(slug, known)
       throw new WorkError('not_found', {
         detail: `There is no tenant '${slug.slice(0, 64)}'${near === undefined ? '' : `; did you mean ${near}?`}`,
-        fix: 'List the tenants with `work-manager tenants`; one comes to be with its first key (`work-manager keys create --tenant`).',
+        fix: 'List the tenants with `npx work-manager tenants`; one comes to be with its first key (`npx work-manager keys create --tenant`).',
       })
     },
     async create({ tenant: slug, ...wanted }) {

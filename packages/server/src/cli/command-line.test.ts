@@ -34,7 +34,9 @@ describe('usage', () => {
   test('alone, it greets with the three first commands', async () => {
     const { code, stdout } = await run([])
     expect(code).toBe(0)
-    for (const command of ['work-manager start', 'work-manager orders', 'work-manager approve']) expect(stdout).toContain(command)
+    // Outside a project and not on the path: by Node and our file.
+    for (const command of ['start', 'orders', 'approve'])
+      expect(stdout).toMatch(new RegExp(`node\\S* \\S+work-manager\\.mjs ${command}\\b`))
   })
 
   test('help names every command', async () => {
@@ -65,7 +67,7 @@ describe('usage', () => {
     [['config', 'chek'], 'did you mean check?'],
     [['orders', 'list', '--stat', 'queued'], 'did you mean --state?'],
     [['orders', '--limit', '0'], 'from 1 to 1000'],
-    [['approve'], 'usage: work-manager approve [options] <order>; example: work-manager approve'],
+    [['approve'], 'usage: work-manager approve [options] <order>; example: '],
     [['approve', '01890a5d-ac96-774b-bcce-b302099a8057'], '--yes --digest'],
     [['reject', 'x'], '--reason'],
     [['reject', 'x', '--reason', ' '], 'The reason is empty'],
@@ -164,7 +166,7 @@ describe('talking to a server', () => {
     const { code, stderr } = await run(['orders', '--url', url, '--key', 'wm_x'])
     expect(code).toBe(7)
     expect(stderr).toContain(`${url}/api/work`)
-    expect(stderr).toContain('work-manager start')
+    expect(stderr).toMatch(/work-manager\.mjs start\b/)
   })
 
   test.each<[string, RequestListener]>([

@@ -5,6 +5,7 @@ import { exitCodes } from './cli-error.ts'
 import { withNewSpelling } from './old-spellings.ts'
 import { explain } from './explain.ts'
 import { operationTable } from './generated/operations.ts'
+import { commandPattern, invocation, spelled } from './invocation.ts'
 import { Output } from './output.ts'
 import { Answered, buildProgram } from './program.ts'
 
@@ -16,7 +17,11 @@ async function run(): Promise<number> {
   const onInterrupt = () => context.interrupt.abort()
   process.once('SIGINT', onInterrupt)
   try {
-    await buildProgram(context, version, operationTable).parseAsync(withNewSpelling(process.argv.slice(2)), { from: 'user' })
+    const program = buildProgram(context, version, operationTable)
+    const commands = commandPattern(program.commands.map((command) => command.name()))
+    const as = invocation(process.env, process.cwd())
+    out.spell = (text) => spelled(text, commands, as)
+    await program.parseAsync(withNewSpelling(process.argv.slice(2)), { from: 'user' })
     return exitCodes.done
   } catch (thrown) {
     if (thrown instanceof Answered) return exitCodes.done

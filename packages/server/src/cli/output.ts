@@ -17,6 +17,8 @@ export class Output {
   readonly paint: ReturnType<typeof picocolors.createColors>
   /** Set from --json before a command runs. */
   json: boolean
+  /** How our own commands are written in what people read; as the program is called here, once that is known. */
+  spell: (text: string) => string = (text) => text
 
   constructor(streams: Streams, env: Readonly<Record<string, string | undefined>>) {
     this.streams = streams
@@ -34,12 +36,12 @@ export class Output {
 
   /** A line for people. Text of others is made inert before, on one line; what was forgotten is made so here. */
   line(text = ''): void {
-    this.streams.stdout.write(`${lastLook(text, this.paint.isColorSupported)}\n`)
+    this.streams.stdout.write(`${lastLook(this.spell(text), this.paint.isColorSupported)}\n`)
   }
 
   /** A remark that must not end up in a pipe. */
   note(text: string): void {
-    this.streams.stderr.write(`${lastLook(text, this.paint.isColorSupported)}\n`)
+    this.streams.stderr.write(`${lastLook(this.spell(text), this.paint.isColorSupported)}\n`)
   }
 
   /** The answer of a command: `value` for programs, whatever `people` writes for a terminal. */
@@ -60,16 +62,15 @@ export class Output {
 
   /** Says why the command failed. `asJson` follows --json alone: a person may pipe stdout and still read stderr. */
   failure(error: CliError, asJson: boolean): void {
+    const fix = this.spell(error.fix)
     if (asJson) {
-      this.streams.stderr.write(
-        `${inertJson({ ...error.members, code: error.code, detail: error.message, fix: error.fix, exit: error.exit })}\n`,
-      )
+      this.streams.stderr.write(`${inertJson({ ...error.members, code: error.code, detail: error.message, fix, exit: error.exit })}\n`)
       return
     }
     const colours = isatty(2) && this.paint.isColorSupported
     const head = `error[${error.code}]:`
     this.streams.stderr.write(
-      `${colours ? this.paint.red(head) : head} ${inertText(error.message)}\n${error.fix === '' ? '' : `  fix: ${inertText(error.fix)}\n`}`,
+      `${colours ? this.paint.red(head) : head} ${inertText(error.message)}\n${fix === '' ? '' : `  fix: ${inertText(fix)}\n`}`,
     )
   }
 }

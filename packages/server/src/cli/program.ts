@@ -18,6 +18,7 @@ import { addPauses } from './commands/pauses.ts'
 import { addServing } from './commands/serving.ts'
 import { addTail } from './commands/tail.ts'
 import { addTenants } from './commands/tenants.ts'
+import { addTest } from './commands/test.ts'
 import { addTypes } from './commands/types.ts'
 import type { Context, GlobalOptions } from './context.ts'
 import { usageError, type CliError } from './cli-error.ts'
@@ -71,6 +72,7 @@ export function buildProgram(context: Context, version: string, table: readonly 
   addOps(program, context)
   addChecks(program, context)
   addMake(program, context)
+  addTest(program, context)
   addDev(program, context)
   addCompletion(program, context)
   addCall(program, context, table)

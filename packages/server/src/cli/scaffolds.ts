@@ -114,7 +114,7 @@ import { testOrderType } from '@work-manager/server/testing'
 import type from './${file}'
 `
 
-const plainTest = (file: string) => `/** Runs with: node --test ${file.replace(/\.ts$/, '.test.ts')} */
+const plainTest = (file: string) => `/** Runs with: work-manager test ${file.replace(/\.ts$/, '.test.ts')} */
 ${imports(file)}
 test('an order is planned, worked on, approved and applied', async () => {
   const kit = testOrderType(type)
@@ -134,7 +134,7 @@ test('a summary that does not name its subject is refused', async () => {
 })
 `
 
-const partsTest = (file: string) => `/** Runs with: node --test ${file.replace(/\.ts$/, '.test.ts')} */
+const partsTest = (file: string) => `/** Runs with: work-manager test ${file.replace(/\.ts$/, '.test.ts')} */
 ${imports(file)}
 test('parts are handed in, put together, approved and applied', async () => {
   const kit = testOrderType(type)
@@ -176,5 +176,3 @@ export default defineGenerator({
     },
   ]
 }
-
-export const workspaceConfig = (directory: string): string => `${JSON.stringify({ order_types: { directories: [directory] } }, null, 2)}\n`

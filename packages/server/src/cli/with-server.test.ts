@@ -6,9 +6,18 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { cleanEnvironment, cliProgram, type Ended, runCli } from '../../testing/run-cli.ts'
 
-const orderTypes = new URL('../work/order-types/author.ts', import.meta.url).href
-const greeting = `import Type from '${import.meta.resolve('typebox')}'
-import { defineOrderType } from '${orderTypes}'
+/** As an author writes them, in a directory that has none of these packages. */
+const zodType = `import { z } from 'zod'
+import { defineOrderType } from '@work-manager/server/order-type'
+export default defineOrderType({
+  type: 'test.zod',
+  payload: z.object({ name: z.string() }),
+  result: z.object({ text: z.string() }),
+  apply: (ctx) => ctx.diff({}, {}, 'nothing'),
+})
+`
+const greeting = `import Type from 'typebox'
+import { defineOrderType } from '@work-manager/server/order-type'
 export default defineOrderType({
   type: 'test.greeting',
   payload: Type.Object({ names: Type.Array(Type.String()) }),
@@ -49,7 +58,9 @@ async function call<T>(key: string, method: string, route: string, body?: unknow
 beforeAll(async () => {
   cwd = await mkdtemp(path.join(tmpdir(), 'wm-serve-'))
   await mkdir(path.join(cwd, 'types'))
+  await writeFile(path.join(cwd, 'package.json'), '{"type":"module"}')
   await writeFile(path.join(cwd, 'types', 'greeting.ts'), greeting)
+  await writeFile(path.join(cwd, 'types', 'zod.ts'), zodType)
   await writeFile(
     path.join(cwd, 'work-manager.config.json'),
     JSON.stringify({ server: { port: 0 }, order_types: { directories: ['types'], shipped: false } }),
@@ -77,6 +88,11 @@ afterAll(async () => {
     await ended
   }
   await rm(cwd, { recursive: true, force: true })
+})
+
+test('order types load outside the repository, where nothing is installed', async () => {
+  const types = await json<Array<{ type: string }>>('types', 'list')
+  expect(types.map(({ type }) => type).toSorted()).toEqual(['test.greeting', 'test.zod'])
 })
 
 interface Order {

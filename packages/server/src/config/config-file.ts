@@ -7,6 +7,7 @@ import { ConfigError } from './config-error.ts'
 import { holdsPassword } from './database-url.ts'
 import type { Given } from './environment.ts'
 import { nearestName } from '@work-manager/contract'
+import { offerOwnPackages } from './own-packages.ts'
 import { sections, settings } from './settings.ts'
 
 const fileNames = ['work-manager.config.ts', 'work-manager.config.js', 'work-manager.config.mjs', 'work-manager.config.json']
@@ -55,6 +56,7 @@ function findFile(cwd: string, named: string | undefined): string | null {
 
 async function contentOf(file: string, text: string): Promise<Record<string, unknown>> {
   let content: unknown
+  offerOwnPackages()
   try {
     content = file.endsWith('.json') ? JSON.parse(text) : ((await import(pathToFileURL(file).href)) as { default?: unknown }).default
   } catch (cause) {

@@ -7,14 +7,9 @@ import type { Context } from '../context.ts'
 import { usageError } from '../cli-error.ts'
 import { withKeyStore } from '../key-store.ts'
 import type { Column } from '../table.ts'
+import { usualAbilities } from '../usual-abilities.ts'
 
 type Kind = 'agent' | 'person' | 'service'
-
-const usualAbilities: Readonly<Record<Kind, readonly string[]>> = {
-  agent: ['work:checkout', 'work:heartbeat', 'work:submit', 'work:view'],
-  person: ['work:*'],
-  service: ['work:propose', 'work:view'],
-}
 
 const columns: Column<ListedKey>[] = [
   { title: 'ID', value: (key) => key.id },

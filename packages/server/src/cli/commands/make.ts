@@ -4,7 +4,9 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { CliError, usageError } from '../cli-error.ts'
 import type { Context } from '../context.ts'
-import { dottedName, generatorFiles, orderTypeFiles, type ScaffoldFile, workspaceConfig } from '../scaffolds.ts'
+import { invocation } from '../invocation.ts'
+import { dottedName, generatorFiles, orderTypeFiles, type ScaffoldFile } from '../scaffolds.ts'
+import { workspaceConfig, workspaceFiles } from '../workspace-files.ts'
 
 const defaultDirectory = 'order-types'
 const configFile = 'work-manager.config.json'
@@ -49,7 +51,9 @@ export function addMake(program: Command, context: Context): void {
   make
     .command('workspace')
     .summary('write a directory for order types, and the configuration that names it')
-    .description(`Write ./order-types and ${configFile}, so that \`work-manager serve\` here knows your own order types.`)
+    .description(
+      `Write ./order-types, ${configFile}, package.json, tsconfig.json and README.md, in any directory, so that \`work-manager serve\` there knows your own order types.`,
+    )
     .option('--with-examples', 'with an order type and a generator')
     .option('--with-tests', 'with a test that passes')
     .action((options: { withExamples?: boolean; withTests?: boolean }) => workspace(context, options))
@@ -85,7 +89,7 @@ async function write(context: Context, directory: string, files: readonly Scaffo
   context.out.answer({ written: [...written, ...more] }, () => {
     for (const file of [...written, ...more]) context.out.line(`Wrote ${file}`)
     const test = written.find((file) => file.endsWith('.test.ts'))
-    if (test !== undefined) context.out.line(`\nIts test: node --test ${test}`)
+    if (test !== undefined) context.out.line(`\nIts test: work-manager test ${test}`)
   })
 }
 
@@ -104,9 +108,22 @@ async function workspace(context: Context, options: { withExamples?: boolean; wi
         ...(options.withExamples === true ? generatorFiles('ExampleGenerator', { type: 'example.type' }) : []),
       ]
     : [{ name: '.gitkeep', text: '' }]
-  const config = path.join(context.cwd, configFile)
-  const hasConfig = await isThere(config)
-  if (!hasConfig) await writeFile(config, workspaceConfig(`./${defaultDirectory}`), { flag: 'wx' })
-  else context.out.note(`notice: ${configFile} is there already; see that order_types.directories names ./${defaultDirectory}`)
-  await write(context, directory, files, hasConfig ? [] : [configFile])
+  // What is there already is the person's own and stays as it is.
+  const beside: string[] = []
+  const around = [
+    { name: configFile, text: workspaceConfig(`./${defaultDirectory}`) },
+    ...workspaceFiles(context.cwd, invocation(context.env, context.cwd)),
+  ]
+  for (const { name, text } of around) {
+    try {
+      await writeFile(path.join(context.cwd, name), text, { flag: 'wx' })
+      beside.push(name)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      const see = name === configFile ? `; see that order_types.directories names ./${defaultDirectory}` : ''
+      context.out.note(`notice: ${name} is there already and stays as it is${see}`)
+    }
+  }
+  await write(context, directory, files, beside)
+  if (!context.out.json) context.out.line('\nStart a server that knows them: work-manager serve')
 }

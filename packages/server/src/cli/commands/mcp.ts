@@ -11,6 +11,7 @@ import { runBridge } from '../mcp/bridge.ts'
 import { toolsOf } from '../mcp/tools-of.ts'
 import { install, uninstall, type Change } from '../mcp/install.ts'
 import { inertJsonText } from '../../log/inert-text.ts'
+import { usualAbilities } from '../usual-abilities.ts'
 
 export function addMcp(program: Command, context: Context): void {
   const mcp = program
@@ -116,9 +117,13 @@ async function tellWhatWorks(context: Context, { key_file: keyFile }: Change): P
 
 /** An agent's key: it can do the work and never decide. */
 async function makeAgentKey(context: Context, { client, agent = client }: InstallOptions): Promise<{ text: string; id: string }> {
-  const abilities = ['work:propose', 'work:view', 'work:checkout', 'work:heartbeat', 'work:submit']
   const made = await withKeyStore(context, undefined, (keys) =>
-    keys.create({ kind: 'agent', principalId: agent, name: `${agentClients[client].title} (mcp install)`, abilities }),
+    keys.create({
+      kind: 'agent',
+      principalId: agent,
+      name: `${agentClients[client].title} (mcp install)`,
+      abilities: usualAbilities.agent,
+    }),
   )
   return { text: made.key, id: made.id }
 }

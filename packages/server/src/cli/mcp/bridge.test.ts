@@ -40,8 +40,8 @@ describe('work-manager mcp', () => {
   it('tells a person who types, on stderr and once', async () => {
     const { code, stdout, stderr } = await run(['hello', 'is anybody there?', ''], here())
     expect([code, stdout]).toEqual([0, ''])
-    expect(stderr).toBe(
-      'This is an MCP server: a client starts it and talks JSON to it. To connect one, run `work-manager mcp install --client claude-code`.\n',
+    expect(stderr).toMatch(
+      /^This is an MCP server: a client starts it and talks JSON to it\. To connect one, run `.*work-manager\S* mcp install --client claude-code`\.\n$/,
     )
   })
 

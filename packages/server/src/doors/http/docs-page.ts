@@ -136,7 +136,7 @@ export function renderDocsPage(document: ReferenceDocument): { html: string; con
 <body>
 <header>
 <h1>Work Manager API <small>${escape(document.info.version)}</small></h1>
-<p>Every path stands under ${mounts}. Send <code>Authorization: Bearer &lt;key&gt;</code>; make a key with <code>work-manager keys create</code>.
+<p>Every path stands under ${mounts}. Send <code>Authorization: Bearer &lt;key&gt;</code>; make a key with <code>npx work-manager keys create</code>.
 Refusals are <code>application/problem+json</code> with <code>code</code>, <code>detail</code>, <code>fix</code> and <code>retry</code>.</p>
 <nav><a href="/docs/http-api.md">Conventions</a> <a href="/docs/errors.md">Errors</a> <a href="/docs/agents.md">Connect an agent</a> <a href="/docs/sdk.md">SDK</a>
 <a href="/docs/order-types.md">Order types</a> <a href="/docs/governance.md">Limits and pauses</a> <a href="/docs/metrics.md">Metrics</a>

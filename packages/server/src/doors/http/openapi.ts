@@ -55,7 +55,7 @@ export function buildOpenApi(operations: readonly Operation[], options: OpenApiO
     paths,
     components: {
       schemas: components.schemas(),
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'A key made with `work-manager keys create`.' } },
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'A key made with `npx work-manager keys create`.' } },
       parameters: Object.fromEntries(
         Object.entries(claimHeaders).map(([name, description]) => [
           componentName(name),

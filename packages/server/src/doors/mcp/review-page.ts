@@ -49,9 +49,9 @@ function page(order: string, mount: string): string {
 <h1>A work order waits for your decision</h1>
 <p>Order <code>${order}</code>. An agent asked you to look at it; only a person can approve or reject it.</p>
 <h2>At a terminal on the machine of the server</h2>
-<pre>work-manager approve ${order}</pre>
+<pre>npx work-manager approve ${order}</pre>
 <p><code>approve</code> shows what would change, asks, and approves exactly what it showed. To send it back:</p>
-<pre>work-manager reject ${order} --reason "what is wrong" --rework</pre>
+<pre>npx work-manager reject ${order} --reason "what is wrong" --rework</pre>
 <p><small>Elsewhere, add <code>--url</code> and <code>--key-file</code>.</small></p>
 <h2>From a program, with a person's key</h2>
 <pre>GET ${mount}/orders/${order}</pre>

@@ -41,6 +41,13 @@ function readKey(operation: Operation, request: OperationRequest, headerName: st
   }
 }
 
+/** The command by which whoever manages keys gives this principal what it lacks; the abilities that it has stay with it. */
+function mendingKey({ kind, id, abilities }: OperationRequest['principal'], lacking: string): string {
+  const who = /^[\w.:@-]+$/.test(id) ? id : '<id>'
+  const all = [...abilities, lacking].map((ability) => ` --ability ${ability}`).join('')
+  return `Use a key that holds it. Whoever manages keys makes one: \`npx work-manager keys create --kind ${kind} --principal ${who}${all}\`.`
+}
+
 export interface OperationRunner {
   (operation: Operation, request: OperationRequest): Promise<OperationAnswer>
 }
@@ -99,6 +106,7 @@ export function createOperationRunner(
     if (!holdsAbility(principal.abilities, operation.ability))
       throw new WorkError('scope_missing', {
         detail: `The key does not hold '${operation.ability}'; it holds: ${principal.abilities.join(', ') || 'nothing'}.`,
+        fix: mendingKey(principal, operation.ability),
         extra: { ability: operation.ability },
       })
     if (operation.peopleOnly && principal.kind !== 'person' && principal.kind !== 'system')

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isGenerator, type Generator } from '../generators/define-generator.ts'
 import { DefinitionError, isOrderType, type OrderType } from './define-order-type.ts'
+import { offerOwnPackages } from '../../config/own-packages.ts'
 
 export interface LoadedOrderTypes {
   readonly types: readonly OrderType[]
@@ -15,9 +16,11 @@ const loadable = (name: string): boolean =>
 
 /**
  * Imports every .ts, .mts, .js and .mjs file of the directory (not its subdirectories; not tests, not names that begin with _ or .).
+ * The directory may be anywhere: what it does not have of our packages and the schema libraries is found here.
  * Refuses with: DefinitionError, which names each file that could not be used and why.
  */
 export async function loadOrderTypes(directory: string): Promise<LoadedOrderTypes> {
+  offerOwnPackages()
   const problems: string[] = []
   const types: OrderType[] = []
   const generators: Generator[] = []

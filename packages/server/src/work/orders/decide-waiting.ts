@@ -44,7 +44,7 @@ function whilePaused({ pause }: OrderSituation): Waiting | null {
     pause && {
       waits_for: 'person',
       sentence: `${pauseSentence(pause)}${/[.!?]$/.test(pause.reason) ? '' : '.'}`,
-      next: 'A person lifts the pause: work-manager resume, or POST /pauses/lift.',
+      next: 'A person lifts the pause: npx work-manager resume, or POST /pauses/lift.',
     }
   )
 }
@@ -117,7 +117,7 @@ function whileSubmitted(s: OrderSituation): Waiting {
     sentence: s.autoApprovalFailed
       ? 'Every item is handed in; the automatic approval did not pass, so it waits for a person to decide.'
       : 'Every item is handed in; it waits for a person to approve or reject it.',
-    next: 'A person looks at it and decides: work-manager approve <order>, or POST /orders/{order}/approve.',
+    next: 'A person looks at it and decides: npx work-manager approve <order>, or POST /orders/{order}/approve.',
   }
 }
 
