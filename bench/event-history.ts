@@ -42,7 +42,7 @@ const factsSql = `
 export async function makeEventHistory(bench: Bench, events: number): Promise<EventHistory> {
   const database = await bench.database.createMigrated('bench_history')
   const server = await bench.server({ database, keys: 1 })
-  await fillQueue(server, Math.ceil(events / factsPerItem), itemsPerOrder)
+  await fillQueue(server, Math.ceil(events / factsPerItem), { perOrder: itemsPerOrder })
   await bench.stopServer()
   bench.tell('the history is being written')
   return withAdmin(database.adminUrl, async (client) => {

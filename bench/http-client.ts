@@ -95,19 +95,23 @@ export async function openReader(server: ServerHandle, path: () => string): Prom
   }
 }
 
-async function propose(connection: HttpConnection, count: number): Promise<string> {
-  const body = JSON.stringify({ type: benchType, payload: { count } })
+async function propose(connection: HttpConnection, count: number, type = benchType): Promise<string> {
+  const body = JSON.stringify({ type, payload: { count } })
   const answer = expectStatus(await connection.post('/api/work/propose', body, randomUUID()), 201, 'propose')
   return (JSON.parse(answer.body) as { order: { id: string } }).order.id
 }
 
 /** Proposes orders until at least `items` more items are ready, and returns their ids. Not measured. */
-export async function fillQueue(server: ServerHandle, items: number, perOrder = itemsPerOrder): Promise<string[]> {
+export async function fillQueue(
+  server: ServerHandle,
+  items: number,
+  { perOrder = itemsPerOrder, types = [benchType] }: { readonly perOrder?: number; readonly types?: readonly string[] } = {},
+): Promise<string[]> {
   const orders: string[] = []
   let left = Math.ceil(items / perOrder)
   const work = async (): Promise<void> => {
     const connection = await connect(server, server.proposer)
-    while (left-- > 0) orders.push(await propose(connection, perOrder))
+    while (left-- > 0) orders.push(await propose(connection, perOrder, types[orders.length % types.length]))
     connection.close()
   }
   await Promise.all(Array.from({ length: 8 }, work))
@@ -116,7 +120,7 @@ export async function fillQueue(server: ServerHandle, items: number, perOrder = 
 
 /** Orders of one item each, handed in and waiting for approval. */
 export async function submittedOrders(server: ServerHandle, count: number): Promise<string[]> {
-  const orders = await fillQueue(server, count, 1)
+  const orders = await fillQueue(server, count, { perOrder: 1 })
   const waiting = [...orders]
   await Promise.all(
     server.agents.slice(0, 32).map(async ({ key }) => {

@@ -19,6 +19,8 @@ export interface CycleRun {
   readonly batch?: number
   /** Clients take from orders of their own and leave some half done: there must be more of them. */
   readonly ownOrders?: boolean
+  /** Types of the orders, in turn; `bench.echo` otherwise. */
+  readonly types?: readonly string[]
   open(agent: { id: string; key: string }, orders: string[]): Promise<Client>
 }
 
@@ -32,13 +34,14 @@ export async function runCycles(bench: Bench, server: ServerHandle, run: CycleRu
   const record = await RecordReader.open(server.spec.database.adminUrl)
   try {
     const spare = count * (run.ownOrders === true ? 2 * itemsPerOrder : 1)
-    const orders = await fillQueue(server, (warmUp + spare) * batch)
+    const fill = (items: number) => fillQueue(server, items * batch, run.types === undefined ? {} : { types: run.types, perOrder: 10 })
+    const orders = await fill(warmUp + spare)
     return await withClients(
       agents.map((agent) => run.open(agent, orders)),
       async (clients) => {
         const warm = await measure(clients, { seconds: Infinity, most: warmUp })
         const most = Math.ceil(warm.perSecond * options.seconds * reserve)
-        orders.push(...(await fillQueue(server, most * batch)))
+        orders.push(...(await fill(most)))
         await record.lag()
         const before = await server.usage()
         const measured = await measure(clients, { seconds: options.seconds, most })

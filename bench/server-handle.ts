@@ -9,6 +9,10 @@ export interface ServerSpec {
   readonly workers: number
   /** Agents that get a key. */
   readonly keys: number
+  /** Order types besides `bench.echo`: `bench.kind-0` and so on. */
+  readonly furtherTypes: number
+  /** How many items of one type may be under a lease at a time; null: no limit. */
+  readonly leasesPerType: number | null
 }
 
 export interface Ready {

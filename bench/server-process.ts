@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
+import { echoTypeNamed } from './order-types/bench-echo.ts'
 import { loadConfig } from '../packages/server/src/config/index.ts'
 import { startWorkers, type Workers } from '../packages/server/src/cli/workers/primary.ts'
 import { openWorkManager } from '../packages/server/src/main.ts'
@@ -23,11 +24,17 @@ const config = await loadConfig({
     // The agents of the benchmark decide without looking.
     approval: { require_digest: false },
     rate_limits: { default_per_minute: 1_000_000, anonymous_per_minute: 1_000_000 },
-    ...(spec.redisUrl === null ? {} : { redis: { url: spec.redisUrl }, lease: { backend: 'redis' as const } }),
+    ...(spec.redisUrl === null ? {} : { redis: { url: spec.redisUrl } }),
+    lease: {
+      ...(spec.redisUrl === null ? {} : { backend: 'redis' as const }),
+      ...(spec.leasesPerType === null ? {} : { max_per_type: spec.leasesPerType }),
+    },
   },
 })
 const log = pino({ level: process.env.BENCH_LOG ?? 'error' }, pino.destination(2))
-const manager = await openWorkManager(many ? { ...config, background: { ...config.background, enabled: false } } : config, { log })
+const types = Array.from({ length: spec.furtherTypes }, (_, n) => echoTypeNamed(`bench.kind-${n}`))
+const served = many ? { ...config, background: { ...config.background, enabled: false } } : config
+const manager = await openWorkManager(served, { log, types })
 const workers: Workers | null = many
   ? await startWorkers({
       config,

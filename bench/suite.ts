@@ -2,7 +2,7 @@
 import { isInstalled, startTestRedis, type TestRedis } from '../packages/server/testing/peers/redis-server.ts'
 import { type BenchDatabase, type DatabaseUrls, openBenchDatabase } from './database.ts'
 import type { Measured } from './measure.ts'
-import { type ServerHandle, startServerProcess } from './server-handle.ts'
+import { type ServerHandle, type ServerSpec, startServerProcess } from './server-handle.ts'
 
 export interface Options {
   readonly only: readonly string[]
@@ -73,13 +73,15 @@ export class Bench {
   }
 
   /** A server on the database of the run (or the one given), as asked for; the one that runs is kept when it fits. */
-  async server(wanted: { redisUrl?: string | null; workers?: number; keys?: number; database?: DatabaseUrls } = {}): Promise<ServerHandle> {
+  async server(wanted: Partial<ServerSpec> = {}): Promise<ServerHandle> {
     this.main ??= await this.database.createMigrated('bench')
     const spec = {
       database: wanted.database ?? this.main,
       redisUrl: wanted.redisUrl ?? null,
       workers: wanted.workers ?? 1,
       keys: wanted.keys ?? Math.max(...this.clientCounts([128])),
+      furtherTypes: wanted.furtherTypes ?? 0,
+      leasesPerType: wanted.leasesPerType ?? null,
     }
     const running = this.current?.spec
     const fits =
@@ -87,6 +89,8 @@ export class Bench {
       running.database.runtimeUrl === spec.database.runtimeUrl &&
       running.redisUrl === spec.redisUrl &&
       running.workers === spec.workers &&
+      running.furtherTypes === spec.furtherTypes &&
+      running.leasesPerType === spec.leasesPerType &&
       running.keys >= spec.keys
     if (!fits) {
       await this.stopServer()

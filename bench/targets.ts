@@ -56,6 +56,12 @@ export function comparisons(rows: readonly Row[]): Comparison[] {
       compare('heartbeat: Redis ÷ database backend', clients, rate('heartbeat redis', clients), database, clients === 32 ? 2 : null)
   }
   for (const clients of counts) {
+    const free = rate('types free', clients)
+    const target = clients === 32 ? 0.85 : null
+    if (free !== undefined)
+      compare('lease cycle, 1,000 types: with a limit for each ÷ without', clients, rate('types limited', clients), free, target)
+  }
+  for (const clients of counts) {
     const one = rate('workers 1', clients)
     if (one !== undefined) compare('lease cycle: two processes ÷ one', clients, rate('workers 2', clients), one, null)
   }

@@ -9,6 +9,7 @@ import { peers } from './peers.ts'
 import { peersHttp } from './peers-http.ts'
 import { propose } from './propose.ts'
 import { queries } from './queries.ts'
+import { types } from './types.ts'
 import { workers } from './workers.ts'
 
 export const scenarios: readonly Scenario[] = [
@@ -19,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
   heartbeat,
   keepAlive,
   workers,
+  types,
   peers,
   peersHttp,
   queries,

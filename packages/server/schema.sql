@@ -604,6 +604,36 @@ AS $function$
    order by w.due_at, w.priority, w.id limit p_most
 $function$;
 
+CREATE OR REPLACE FUNCTION wm.candidates_past(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_busy uuid[], p_most integer)
+ RETURNS TABLE(id uuid, order_id uuid, due_at timestamp with time zone, priority integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select w.id, w.order_id, w.due_at, w.priority
+    from unnest(p_types, p_rooms) as t(type, room) cross join lateral (
+      select f.* from (
+        select i.id, i.order_id, i.due_at, i.priority from wm.items i
+         where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= p_min
+         order by i.due_at, i.priority, i.id limit 1000) f
+       where f.order_id <> all (p_busy) limit least(t.room, p_most)) w
+   order by w.due_at, w.priority, w.id limit p_most
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.candidates_within(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_far integer, p_most integer)
+ RETURNS TABLE(id uuid, order_id uuid)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select w.id, w.order_id
+    from (select f.*, row_number() over (partition by f.order_type order by f.due_at, f.priority, f.id) as place
+            from (select i.id, i.order_id, i.order_type, i.due_at, i.priority from wm.items i
+                   where i.tenant_id = p_tenant and i.ready and i.priority >= p_min
+                   order by i.due_at, i.priority, i.id limit p_far) f
+           where f.order_type = any (p_types)) w
+   where w.place <= p_rooms[array_position(p_types, w.order_type)]
+   order by w.due_at, w.priority, w.id limit p_most
+$function$;
+
 CREATE OR REPLACE FUNCTION wm.current_tenant()
  RETURNS uuid
  LANGUAGE sql
@@ -877,6 +907,9 @@ declare
   v_min constant integer := coalesce((p_filter ->> 'min_priority')::integer, -32768);
   v_hints constant uuid[] := (select array_agg(h::uuid) from json_array_elements_text(
     case json_typeof(p_filter -> 'candidates') when 'array' then p_filter -> 'candidates' else '[]' end) h);
+  -- Read once: every look into a document reads all of it, and limits of 1,000 types make it large.
+  v_epoch constant text := p_filter ->> 'epoch';
+  v_heartbeat_every constant integer := (p_filter ->> 'heartbeat_every')::integer;
   v_limits constant json := p_filter -> 'limits';
   v_agent_max constant integer := (v_limits ->> 'agent')::integer;
   v_tenant_max constant integer := (v_limits ->> 'tenant')::integer;
@@ -892,6 +925,8 @@ declare
   v_held integer; v_held_by_type jsonb;
   -- The types that may be taken from and how many of each; null: all of them, without a limit.
   v_types text[]; v_rooms integer[]; v_full text[];
+  -- They lie in so many rows from the head of the queue; null: nobody looked.
+  v_far integer;
   v_wanted integer;
   v_contended boolean := false;
   v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_busy uuid[]; v_granted uuid[] := '{}';
@@ -970,9 +1005,9 @@ begin
   -- Limits and pauses of types: what may be taken.
   -- Where some types may not be taken from, candidates come type by type, so that a saturated one at the head costs nobody a scan.
   if v_by_type or v_pause_types is not null then
-    select array_agg(r.type) filter (where r.room > 0), array_agg(r.room) filter (where r.room > 0), array_agg(r.type) filter (where r.room <= 0)
-      into v_types, v_rooms, v_full
-      from wm.room_by_type(p_tenant, v_type, v_type_max, v_type_own, v_held_by_type, v_pause_types) r;
+    select array_agg(r.type) filter (where r.room > 0), array_agg(r.room) filter (where r.room > 0), array_agg(r.type) filter (where r.room <= 0), max(r.far)
+      into v_types, v_rooms, v_full, v_far
+      from wm.room_by_type(p_tenant, v_type, v_type_max, v_type_own, v_held_by_type, v_pause_types, v_min, cardinality(v_keep)) r;
     if v_types is null then
       return query
         select v_slot[n], 'limited', null::uuid, null::uuid,
@@ -1014,16 +1049,22 @@ begin
                  where w.order_id <> all (v_busy)
                  order by w.due_at, w.priority, w.id limit v_wanted) c;
       else
+        -- The types above are those of the first items, which may all lie in held orders: others may be further on.
+        if v_type is null then
+          select coalesce(array_agg(r.type), v_types), coalesce(array_agg(r.room), v_rooms) into v_types, v_rooms
+            from wm.room_by_type(p_tenant, null, v_type_max, v_type_own, v_held_by_type, v_pause_types, v_min, v_wanted, v_busy) r
+           where r.room > 0;
+        end if;
         select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-          from (select w.id, w.order_id
-                  from unnest(v_types) as t(type) cross join lateral wm.candidates_of_types(p_tenant, array[t.type], array[1000], v_min, 1000) w
-                 where w.order_id <> all (v_busy)
-                 order by w.due_at, w.priority, w.id limit v_wanted) c;
+          from wm.candidates_past(p_tenant, v_types, v_rooms, v_min, v_busy, v_wanted) c;
       end if;
       continue when v_candidates is null;
     elsif v_order is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
         from wm.candidates_of_order(p_tenant, v_order, v_wanted) c;
+    elsif v_far is not null and v_round = 1 then
+      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+        from wm.candidates_within(p_tenant, v_types, v_rooms, v_min, v_far, v_wanted) c;
     elsif v_types is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
         from wm.candidates_of_types(p_tenant, v_types, v_rooms, v_min, v_wanted) c;
@@ -1080,7 +1121,7 @@ begin
   with granted as (
     update wm.items i
        set state = 'leased', attempts = i.attempts + 1, generation = i.generation + 1,
-           lease_token = 'wl.' || (p_filter ->> 'epoch') || '.' || (i.generation + 1) || '.' || v_random[array_position(v_granted, i.id)],
+           lease_token = 'wl.' || v_epoch || '.' || (i.generation + 1) || '.' || v_random[array_position(v_granted, i.id)],
            leased_by_agent_id = v_agent[array_position(v_granted, i.id)], leased_by_principal = v_who[array_position(v_granted, i.id)],
            lease_expires_at = v_now + make_interval(secs => i.lease_ttl_seconds),
            last_heartbeat_at = v_now, updated_at = v_now
@@ -1111,7 +1152,7 @@ begin
          order by place
       ) f
   )
-  select v_slot[g.n], 'leased', (g.item).id, (g.item).order_id, wm.leased_item_json(g.item, (p_filter ->> 'heartbeat_every')::integer)::text
+  select v_slot[g.n], 'leased', (g.item).id, (g.item).order_id, wm.leased_item_json(g.item, v_heartbeat_every)::text
     from granted g;
 end $function$;
 
@@ -1430,21 +1471,72 @@ begin
   raise exception 'wm.% is append only', tg_table_name using errcode = 'restrict_violation';
 end $function$;
 
-CREATE OR REPLACE FUNCTION wm.room_by_type(p_tenant uuid, p_type text, p_max integer, p_own json, p_held jsonb, p_paused text[])
- RETURNS TABLE(type text, room integer)
- LANGUAGE sql
+CREATE OR REPLACE FUNCTION wm.room_by_type(p_tenant uuid, p_type text, p_max integer, p_own json, p_held jsonb, p_paused text[], p_min integer DEFAULT '-32768'::integer, p_wanted integer DEFAULT NULL::integer, p_busy uuid[] DEFAULT NULL::uuid[])
+ RETURNS TABLE(type text, room integer, far integer)
+ LANGUAGE plpgsql
  STABLE
 AS $function$
-  with recursive ready(type) as (
-    (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and p_type is null order by i.order_type limit 1)
+declare
+  v_furthest constant integer := 1000;
+  v_own constant jsonb := p_own;
+  v_types text[] := '{}'; v_rooms integer[] := '{}'; v_left integer[] := '{}';
+  v_type text; v_room integer; v_place integer;
+  v_seen integer := 0; v_found integer := 0;
+begin
+  if p_type is not null then
+    return query
+      select p_type, coalesce(coalesce((v_own ->> p_type)::integer, p_max) - coalesce((p_held ->> p_type)::integer, 0), 1000), null::integer
+       where p_paused is null or p_type <> all (p_paused);
+    return;
+  end if;
+
+  if p_wanted is not null then
+    for v_type in
+      select case when p_busy is null or i.order_id <> all (p_busy) then i.order_type end from wm.items i
+       where i.tenant_id = p_tenant and i.ready and i.priority >= p_min
+       order by i.due_at, i.priority, i.id limit v_furthest
+    loop
+      v_seen := v_seen + 1;
+      continue when v_type is null or v_type = any (p_paused);
+      v_place := array_position(v_types, v_type);
+      if v_place is null then
+        v_room := coalesce(coalesce((v_own ->> v_type)::integer, p_max) - coalesce((p_held ->> v_type)::integer, 0), 1000);
+        v_types := v_types || v_type;
+        v_rooms := v_rooms || v_room;
+        v_left := v_left || v_room;
+        v_place := cardinality(v_types);
+      end if;
+      if v_left[v_place] > 0 then
+        v_left[v_place] := v_left[v_place] - 1;
+        v_found := v_found + 1;
+        exit when v_found >= p_wanted;
+      end if;
+    end loop;
+    if v_found >= p_wanted or v_seen < v_furthest then
+      return query select u.type, u.room, v_seen from unnest(v_types, v_rooms) as u(type, room);
+      return;
+    end if;
+  end if;
+
+  -- Type by type. Of those with room the p_wanted whose first item is due soonest will do: nobody else's item is among the first p_wanted.
+  return query
+    with recursive ready(type, due_at, priority, id) as (
+      (select i.order_type, i.due_at, i.priority, i.id from wm.items i where i.tenant_id = p_tenant and i.ready and i.priority >= p_min
+        order by i.order_type, i.due_at, i.priority, i.id limit 1)
+      union all
+      select n.* from ready r cross join lateral (
+        select i.order_type, i.due_at, i.priority, i.id from wm.items i
+         where i.tenant_id = p_tenant and i.ready and i.priority >= p_min and i.order_type > r.type
+         order by i.order_type, i.due_at, i.priority, i.id limit 1) n
+    ), rooms as (
+      select r.*, coalesce(coalesce((v_own ->> r.type)::integer, p_max) - coalesce((p_held ->> r.type)::integer, 0), 1000) as free
+        from ready r where p_paused is null or r.type <> all (p_paused)
+    )
+    (select r.type, r.free, null::integer from rooms r where r.free > 0 order by r.due_at, r.priority, r.id
+      limit case when p_busy is null then p_wanted end)
     union all
-    select (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and i.order_type > r.type order by i.order_type limit 1)
-      from ready r where r.type is not null
-  )
-  select w.type, coalesce(coalesce((p_own ->> w.type)::integer, p_max) - coalesce((p_held ->> w.type)::integer, 0), 1000)
-    from (select r.type from ready r where r.type is not null union all select p_type where p_type is not null) w
-   where p_paused is null or w.type <> all (p_paused)
-$function$;
+    (select r.type, r.free, null from rooms r where r.free <= 0 limit 1);
+end $function$;
 
 CREATE OR REPLACE FUNCTION wm.share_agent_pause(p_tenant uuid, p_agent text, p_principal text)
  RETURNS json

@@ -70,32 +70,14 @@ begin
   return wm.pause_in_force(p_tenant, p_agent, p_principal, p_type);
 end $$;
 
--- The two below are plain queries, so that the planner writes them into the statement that asks: a call costs nothing of its own.
+-- A plain query, so that the planner writes it into the statement that asks: a call costs nothing of its own.
 -- Ask in a statement after the one that took the lock on the tenant's leases.
-
 -- Which of the requests p_asking (places in p_agents) the limit of leases per agent has room for; whoever came first goes first.
 create or replace function wm.within_agent_limit(p_tenant uuid, p_max integer, p_agents text[], p_asking integer[]) returns table (n integer)
   language sql stable
   as $$
   select k.n from (select u.n, row_number() over (partition by p_agents[u.n] order by u.n) as place from unnest(p_asking) as u(n)) k
    where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = p_agents[k.n]) <= p_max
-$$;
-
--- How many more leases p_type, or else each type that has ready items, may have; 1000, more than any batch asks for, without a limit.
--- p_held: type to leases in force. The types of p_paused are left out.
-create or replace function wm.room_by_type(p_tenant uuid, p_type text, p_max integer, p_own json, p_held jsonb, p_paused text[])
-  returns table (type text, room integer)
-  language sql stable
-  as $$
-  with recursive ready(type) as (
-    (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and p_type is null order by i.order_type limit 1)
-    union all
-    select (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and i.order_type > r.type order by i.order_type limit 1)
-      from ready r where r.type is not null
-  )
-  select w.type, coalesce(coalesce((p_own ->> w.type)::integer, p_max) - coalesce((p_held ->> w.type)::integer, 0), 1000)
-    from (select r.type from ready r where r.type is not null union all select p_type where p_type is not null) w
-   where p_paused is null or w.type <> all (p_paused)
 $$;
 
 -- Which items a checkout looks at first: ids and orders of ready items, the most urgent first, at most p_most. Plain queries as well.
@@ -143,6 +125,21 @@ create or replace function wm.candidates_of_types(p_tenant uuid, p_types text[],
    order by w.due_at, w.priority, w.id limit p_most
 $$;
 
+-- The same, past the orders p_busy, as far as 1,000 items of a type.
+create or replace function wm.candidates_past(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_busy uuid[], p_most integer)
+  returns table (id uuid, order_id uuid, due_at timestamptz, priority integer)
+  language sql stable
+  as $$
+  select w.id, w.order_id, w.due_at, w.priority
+    from unnest(p_types, p_rooms) as t(type, room) cross join lateral (
+      select f.* from (
+        select i.id, i.order_id, i.due_at, i.priority from wm.items i
+         where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= p_min
+         order by i.due_at, i.priority, i.id limit 1000) f
+       where f.order_id <> all (p_busy) limit least(t.room, p_most)) w
+   order by w.due_at, w.priority, w.id limit p_most
+$$;
+
 -- Grants up to one item per slot. p_filter: order, type, min_priority, epoch, heartbeat_every; candidates: ids that a hint says are ready;
 -- limits: {agent, type, tenant, types: {type: n}}, how many leases may be in force at once, each optional.
 -- verdict: leased | limited (body: which limit) | paused (body: which pause) | contended (slot -1: items are there, others were faster).
@@ -157,6 +154,9 @@ declare
   v_min constant integer := coalesce((p_filter ->> 'min_priority')::integer, -32768);
   v_hints constant uuid[] := (select array_agg(h::uuid) from json_array_elements_text(
     case json_typeof(p_filter -> 'candidates') when 'array' then p_filter -> 'candidates' else '[]' end) h);
+  -- Read once: every look into a document reads all of it, and limits of 1,000 types make it large.
+  v_epoch constant text := p_filter ->> 'epoch';
+  v_heartbeat_every constant integer := (p_filter ->> 'heartbeat_every')::integer;
   v_limits constant json := p_filter -> 'limits';
   v_agent_max constant integer := (v_limits ->> 'agent')::integer;
   v_tenant_max constant integer := (v_limits ->> 'tenant')::integer;
@@ -172,6 +172,8 @@ declare
   v_held integer; v_held_by_type jsonb;
   -- The types that may be taken from and how many of each; null: all of them, without a limit.
   v_types text[]; v_rooms integer[]; v_full text[];
+  -- They lie in so many rows from the head of the queue; null: nobody looked.
+  v_far integer;
   v_wanted integer;
   v_contended boolean := false;
   v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_busy uuid[]; v_granted uuid[] := '{}';
@@ -250,9 +252,9 @@ begin
   -- Limits and pauses of types: what may be taken.
   -- Where some types may not be taken from, candidates come type by type, so that a saturated one at the head costs nobody a scan.
   if v_by_type or v_pause_types is not null then
-    select array_agg(r.type) filter (where r.room > 0), array_agg(r.room) filter (where r.room > 0), array_agg(r.type) filter (where r.room <= 0)
-      into v_types, v_rooms, v_full
-      from wm.room_by_type(p_tenant, v_type, v_type_max, v_type_own, v_held_by_type, v_pause_types) r;
+    select array_agg(r.type) filter (where r.room > 0), array_agg(r.room) filter (where r.room > 0), array_agg(r.type) filter (where r.room <= 0), max(r.far)
+      into v_types, v_rooms, v_full, v_far
+      from wm.room_by_type(p_tenant, v_type, v_type_max, v_type_own, v_held_by_type, v_pause_types, v_min, cardinality(v_keep)) r;
     if v_types is null then
       return query
         select v_slot[n], 'limited', null::uuid, null::uuid,
@@ -294,16 +296,22 @@ begin
                  where w.order_id <> all (v_busy)
                  order by w.due_at, w.priority, w.id limit v_wanted) c;
       else
+        -- The types above are those of the first items, which may all lie in held orders: others may be further on.
+        if v_type is null then
+          select coalesce(array_agg(r.type), v_types), coalesce(array_agg(r.room), v_rooms) into v_types, v_rooms
+            from wm.room_by_type(p_tenant, null, v_type_max, v_type_own, v_held_by_type, v_pause_types, v_min, v_wanted, v_busy) r
+           where r.room > 0;
+        end if;
         select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-          from (select w.id, w.order_id
-                  from unnest(v_types) as t(type) cross join lateral wm.candidates_of_types(p_tenant, array[t.type], array[1000], v_min, 1000) w
-                 where w.order_id <> all (v_busy)
-                 order by w.due_at, w.priority, w.id limit v_wanted) c;
+          from wm.candidates_past(p_tenant, v_types, v_rooms, v_min, v_busy, v_wanted) c;
       end if;
       continue when v_candidates is null;
     elsif v_order is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
         from wm.candidates_of_order(p_tenant, v_order, v_wanted) c;
+    elsif v_far is not null and v_round = 1 then
+      select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
+        from wm.candidates_within(p_tenant, v_types, v_rooms, v_min, v_far, v_wanted) c;
     elsif v_types is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
         from wm.candidates_of_types(p_tenant, v_types, v_rooms, v_min, v_wanted) c;
@@ -360,7 +368,7 @@ begin
   with granted as (
     update wm.items i
        set state = 'leased', attempts = i.attempts + 1, generation = i.generation + 1,
-           lease_token = 'wl.' || (p_filter ->> 'epoch') || '.' || (i.generation + 1) || '.' || v_random[array_position(v_granted, i.id)],
+           lease_token = 'wl.' || v_epoch || '.' || (i.generation + 1) || '.' || v_random[array_position(v_granted, i.id)],
            leased_by_agent_id = v_agent[array_position(v_granted, i.id)], leased_by_principal = v_who[array_position(v_granted, i.id)],
            lease_expires_at = v_now + make_interval(secs => i.lease_ttl_seconds),
            last_heartbeat_at = v_now, updated_at = v_now
@@ -391,7 +399,7 @@ begin
          order by place
       ) f
   )
-  select v_slot[g.n], 'leased', (g.item).id, (g.item).order_id, wm.leased_item_json(g.item, (p_filter ->> 'heartbeat_every')::integer)::text
+  select v_slot[g.n], 'leased', (g.item).id, (g.item).order_id, wm.leased_item_json(g.item, v_heartbeat_every)::text
     from granted g;
 end $$;
 

@@ -14,8 +14,9 @@ it.each([
   ['candidates_of_order', `${tenant}, ${tenant}, 10`],
   ['candidates_of_queue', `${tenant}, 0, 10`],
   ['candidates_of_types', `${tenant}, array['a', 'b'], array[1, 2], 0, 10`],
+  ['candidates_within', `${tenant}, array['a', 'b'], array[1, 2], 0, 10, 10`],
+  ['candidates_past', `${tenant}, array['a', 'b'], array[1, 2], 0, array[${tenant}], 10`],
   ['within_agent_limit', `${tenant}, 3, array['a'], array[1]`],
-  ['room_by_type', `${tenant}, null, 3, null, null, null`],
 ])('wm.%s is inlined', async (name, values) => {
   const plan = (await database.sql<Record<string, string>>(`explain (verbose) select * from wm.${name}(${values})`))
     .map((row) => Object.values(row)[0])
