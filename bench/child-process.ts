@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { processStat } from './processor-time.ts'
 
 /**
  * Keeps the resident memory of a busy server under 300 MB: V8 sizes its heap by the machine, and on a large one lets garbage pile up.
@@ -13,6 +14,8 @@ const answerWithinMs = 120_000
 export interface Child {
   /** Resolves with the message of that name; sends `ask` first when given. */
   message<T>(name: string, ask?: unknown): Promise<T>
+  /** User and system time so far; 0 where the system does not tell. */
+  cpuMicros(): number
   stop(): Promise<void>
 }
 
@@ -27,6 +30,7 @@ export function startChild(file: string, args: readonly string[], nodeArguments:
       if (ask !== undefined) child.send(ask as object)
       return answer
     },
+    cpuMicros: () => processStat(child.pid!)?.micros ?? 0,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return
       const exit = once(child, 'exit')

@@ -14,6 +14,8 @@ export interface DatabaseUrls {
 
 export interface BenchDatabase {
   readonly version: string
+  /** A database that is always there. */
+  readonly adminUrl: string
   /** Where the server logs; null when it is somebody else's. */
   readonly logFile: string | null
   /** An empty database beside the others on the same server; dropped first when an earlier run left it. */
@@ -64,6 +66,7 @@ export async function openBenchDatabase(): Promise<BenchDatabase> {
   }
   return {
     version,
+    adminUrl,
     logFile,
     create,
     async createMigrated(name) {

@@ -43,12 +43,13 @@ export async function runCycles(bench: Bench, server: ServerHandle, run: CycleRu
         const most = Math.ceil(warm.perSecond * options.seconds * reserve)
         orders.push(...(await fill(most)))
         await record.lag()
-        const before = await server.usage()
+        const metering = await bench.meter.start(await bench.spendersOf(server))
         const measured = await measure(clients, { seconds: options.seconds, most })
-        const after = await server.usage()
+        await metering.stop()
         const lag = await record.lag()
+        await metering.numbered()
+        const { rssBytes } = await server.usage()
         const items = measured.steps * batch
-        const cpuMs = (after.cpuMicros - before.cpuMicros) / 1000 / items
         return {
           ...measured,
           steps: items,
@@ -58,11 +59,11 @@ export async function runCycles(bench: Bench, server: ServerHandle, run: CycleRu
           what: run.what,
           unit: 'cycle',
           notes: {
-            'server RSS': megabytes(after.rssBytes),
-            'server CPU': `${cpuMs.toFixed(2)} ms`,
+            'server RSS': megabytes(rssBytes),
             'events behind': `${lag.behind} (${lag.secondsToCatchUp.toFixed(1)} s)`,
           },
-          figures: { rssBytes: after.rssBytes, serverCpuMs: cpuMs },
+          figures: { rssBytes },
+          processor: metering.per(items),
         }
       },
     )

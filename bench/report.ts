@@ -1,4 +1,5 @@
 /** The result of a run: as tables on a screen, as Markdown for docs/benchmarks.md, as JSON for programs. */
+import { parts, type ProcessorTime } from './processor-time.ts'
 import type { Row } from './suite.ts'
 import { comparisons, promises } from './targets.ts'
 import { scenarios } from './scenarios/index.ts'
@@ -66,6 +67,30 @@ function scenarioTable(rows: readonly Row[]): Table {
   ]
 }
 
+const ms = (value: number | null | undefined) => (value === undefined || value === null ? '–' : value.toFixed(value < 0.995 ? 3 : 2))
+const cores = (value: number | null) => (value === null ? '?' : value.toFixed(2))
+
+/** Who spent the processors' time, for each step. */
+function processorTable(rows: readonly Row[]): Table {
+  const shown = parts.filter((part) => rows.some(({ processor }) => processor.msPerStep[part] !== undefined))
+  return [
+    [`ms of processor time per ${rows[0]?.unit ?? 'step'}`, 'clients', 'total', ...shown, 'load', 'foreign cores'],
+    ...rows.map(({ what, clients, processor }) => [
+      what,
+      String(clients),
+      ms(processor.totalMsPerStep),
+      ...shown.map((part) => ms(processor.msPerStep[part])),
+      processor.loadAverage.toFixed(1),
+      cores(processor.foreignCores),
+    ]),
+  ]
+}
+
+function processorLine({ msPerStep, totalMsPerStep, loadAverage, foreignCores }: ProcessorTime): string {
+  const split = parts.flatMap((part) => (msPerStep[part] === undefined ? [] : [`${part} ${ms(msPerStep[part])}`]))
+  return `${ms(totalMsPerStep)} ms = ${split.join(' + ')} · load ${loadAverage.toFixed(1)}, ${cores(foreignCores)} foreign cores`
+}
+
 /** Name, sentence and rows of each scenario that ran. */
 const ran = ({ rows }: Result) =>
   scenarios
@@ -95,11 +120,14 @@ export function rowLine(row: Row): string {
   const calls = Object.entries(row.latencyMs).map(([call, { p50, p99 }]) => `${call} ${p50.toFixed(1)} / ${p99.toFixed(1)} ms`)
   const notes = Object.entries(row.notes).map(([name, value]) => `${name} ${value}`)
   const errors = row.errors === 0 ? [] : [`${row.errors} errors: ${row.errorTexts.join('; ')}`]
-  return [row.scenario, row.what, `${row.clients} clients`, `${rate(row.perSecond)}/s`, ...calls, ...notes, ...errors].join(' · ')
+  const speed = [row.scenario, row.what, `${row.clients} clients`, `${rate(row.perSecond)}/s`, ...calls, ...notes, ...errors]
+  return `${speed.join(' · ')}\n    ${processorLine(row.processor)}`
 }
 
 export function screen(result: Result): string {
-  const parts = ran(result).map(({ name, about, rows }) => `${name}: ${about}\n\n${aligned(scenarioTable(rows))}`)
+  const parts = ran(result).map(
+    ({ name, about, rows }) => `${name}: ${about}\n\n${aligned(scenarioTable(rows))}\n\n${aligned(processorTable(rows))}`,
+  )
   const compared = comparisonTable(result)
   const promised = promiseTable(result)
   if (compared.length > 1) parts.push(aligned(compared))
@@ -138,7 +166,7 @@ ${ran(result)
     const plans = rows.flatMap(({ what, plan }) =>
       plan === undefined ? [] : [`The slowest of them, *${what}*, as PostgreSQL ran it:\n\n\`\`\`text\n${plan}\n\`\`\``],
     )
-    return [`\n## ${name}`, about, markdown(scenarioTable(rows)), ...plans].join('\n\n')
+    return [`\n## ${name}`, about, markdown(scenarioTable(rows)), markdown(processorTable(rows)), ...plans].join('\n\n')
   })
   .join('\n')}
 `

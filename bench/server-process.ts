@@ -10,6 +10,7 @@ import { echoTypeNamed } from './order-types/bench-echo.ts'
 import { loadConfig } from '../packages/server/src/config/index.ts'
 import { startWorkers, type Workers } from '../packages/server/src/cli/workers/primary.ts'
 import { openWorkManager } from '../packages/server/src/main.ts'
+import { processStat } from './processor-time.ts'
 import type { Ready, ServerSpec, Usage } from './server-handle.ts'
 
 const spec = JSON.parse(process.argv[2]!) as ServerSpec
@@ -73,23 +74,17 @@ function rssOf(pid: number): number {
     return 0
   }
 }
-/** User and system time: fields 14 and 15, in hundredths of a second. */
-function cpuOf(pid: number): number {
-  if (pid === process.pid) return process.cpuUsage().user + process.cpuUsage().system
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ')
-    return (Number(fields[11]) + Number(fields[12])) * 10_000
-  } catch {
-    return 0
-  }
+const cpuOf = (pid: number): number => {
+  if (pid !== process.pid) return processStat(pid)?.micros ?? 0
+  const { user, system } = process.cpuUsage()
+  return user + system
 }
-const sum = (of: (pid: number) => number) => serving().reduce((all, pid) => all + of(pid), 0)
+const sum = (pids: Iterable<number>, of: (pid: number) => number) => [...pids].reduce((all, pid) => all + of(pid), 0)
 
 const say = (message: object): void => void process.send!(message)
 process.on('message', (asked) => {
-  if (asked === 'usage') say({ usage: { rssBytes: sum(rssOf), cpuMicros: sum(cpuOf) } satisfies Usage })
+  if (asked === 'usage')
+    say({ usage: { rssBytes: sum(serving(), rssOf), cpuMicros: sum(new Set([process.pid, ...serving()]), cpuOf) } satisfies Usage })
 })
 let stopping = false
 const stop = async (): Promise<void> => {

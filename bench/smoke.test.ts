@@ -33,6 +33,9 @@ test('a quick run measures every scenario without an error, and the page tells a
     expect({ name, errors: row.errors, texts: row.errorTexts }).toEqual({ name, errors: 0, texts: [] })
     expect(row.steps, name).toBeGreaterThan(0)
     expect(Number.isFinite(row.perSecond), name).toBe(true)
+    expect(row.processor.msPerStep['load generator'], name).toBeGreaterThanOrEqual(0)
+    // Backends of a PostgreSQL in another container cannot be seen; those of our own can.
+    if (process.platform === 'linux' && !process.env.DATABASE_URL) expect(row.processor.totalMsPerStep, name).toBeGreaterThan(0)
     for (const latency of Object.values(row.latencyMs)) {
       const { p50, p95, p99, max } = latency
       expect([p50, p95, p99, max], name).toEqual([p50, p95, p99, max].toSorted((a, b) => a - b))
@@ -66,6 +69,7 @@ const row = (series: string, clients: number, perSecond: number, p99 = 1): Resul
   errorTexts: [],
   notes: {},
   figures: { lost: 0, illegal: 0 },
+  processor: { msPerStep: {}, totalMsPerStep: null, loadAverage: 0, foreignCores: null },
 })
 
 test('ratios take the faster direct SQL with no more connections than clients, and judge only what has a target', () => {

@@ -1,7 +1,9 @@
 /** What scenarios are, what they answer with, and what the run gives them: a database, a Redis, a server. One server runs at a time. */
 import { isInstalled, startTestRedis, type TestRedis } from '../packages/server/testing/peers/redis-server.ts'
+import type { Child } from './child-process.ts'
 import { type BenchDatabase, type DatabaseUrls, openBenchDatabase } from './database.ts'
-import type { Measured } from './measure.ts'
+import { type Client, type Extent, measure, type Measured } from './measure.ts'
+import { ProcessorMeter, type ProcessorTime, type Spenders } from './processor-time.ts'
 import { type ServerHandle, type ServerSpec, startServerProcess } from './server-handle.ts'
 
 export interface Options {
@@ -29,6 +31,7 @@ export interface Row extends Measured {
   readonly notes: Readonly<Record<string, string>>
   /** Further figures for comparisons. */
   readonly figures?: Readonly<Record<string, number>>
+  readonly processor: ProcessorTime
   /** What PostgreSQL did for one of the requests. */
   readonly plan?: string
 }
@@ -51,19 +54,22 @@ const redisSettings: Record<RedisKind, Record<string, string>> = {
 export class Bench {
   readonly options: Options
   readonly database: BenchDatabase
+  readonly meter: ProcessorMeter
   private readonly say: (line: string) => void
   private main: DatabaseUrls | null = null
   private current: ServerHandle | null = null
   private readonly redis = new Map<RedisKind, TestRedis>()
 
-  private constructor(options: Options, database: BenchDatabase, say: (line: string) => void) {
+  private constructor(options: Options, database: BenchDatabase, meter: ProcessorMeter, say: (line: string) => void) {
     this.options = options
     this.database = database
+    this.meter = meter
     this.say = say
   }
 
   static async open(options: Options, say: (line: string) => void): Promise<Bench> {
-    return new Bench(options, await openBenchDatabase(), say)
+    const database = await openBenchDatabase()
+    return new Bench(options, database, await ProcessorMeter.open(database.adminUrl), say)
   }
 
   /** The numbers of clients to measure with: what the person asked for, else what the scenario likes. */
@@ -113,6 +119,34 @@ export class Bench {
     return server.url
   }
 
+  private async redisPid(url: string | null): Promise<number | null> {
+    const server = [...this.redis.values()].find((one) => one.url === url)
+    return server ? Number(/process_id:(\d+)/.exec(await server.client.info('server'))![1]) : null
+  }
+
+  /** Whose processor time counts for what is measured on this server. */
+  async spendersOf(server: ServerHandle): Promise<Spenders> {
+    return {
+      server: async () => (await server.usage()).cpuMicros,
+      postgres: true,
+      redisPid: await this.redisPid(server.spec.redisUrl),
+    }
+  }
+
+  /** The same for a peer: behind a server of its own or in this process, on PostgreSQL or on one of our Redis. */
+  async spendersOfPeer(server: Child | null, connection: string): Promise<Spenders> {
+    const redisPid = await this.redisPid(connection)
+    return { server: server === null ? null : () => Promise.resolve(server.cpuMicros()), postgres: redisPid === null, redisPid }
+  }
+
+  /** Measures, and says who spent how much processor time meanwhile. */
+  async measure(clients: readonly Client[], extent: Extent, spenders: Spenders): Promise<Measured & { processor: ProcessorTime }> {
+    const metering = await this.meter.start(spenders)
+    const measured = await measure(clients, extent)
+    await metering.stop()
+    return { ...measured, processor: metering.per(measured.steps) }
+  }
+
   /** Of the Redis that this run started; null when it needed none. */
   async redisVersion(): Promise<string | null> {
     const [server] = this.redis.values()
@@ -127,6 +161,7 @@ export class Bench {
   async close(): Promise<void> {
     await this.stopServer()
     for (const server of this.redis.values()) await server.stop()
+    await this.meter.close()
     await this.database.stop()
   }
 }

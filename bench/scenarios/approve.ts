@@ -1,5 +1,5 @@
 import { openApprover, submittedOrders } from '../http-client.ts'
-import { measure, withClients } from '../measure.ts'
+import { withClients } from '../measure.ts'
 import type { ServerHandle } from '../server-handle.ts'
 import type { Options, Row, Scenario } from '../suite.ts'
 
@@ -28,7 +28,7 @@ export const approve: Scenario = {
       await withClients(
         Array.from({ length: clients }, () => openApprover(server, orders)),
         async (opened) => {
-          const measured = await measure(opened, { seconds: bench.options.seconds, most })
+          const measured = await bench.measure(opened, { seconds: bench.options.seconds, most }, await bench.spendersOf(server))
           rows.push({ ...measured, scenario: 'approve', series: 'approve', what: 'HTTP', unit: 'order', notes: {} })
         },
       )

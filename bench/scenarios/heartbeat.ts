@@ -12,7 +12,7 @@ async function beat(bench: Bench, server: ServerHandle, series: string, what: st
         server.agents.slice(0, clients).map(({ key }) => openHeartbeater(server, key)),
         async (opened) => {
           await measure(opened, { seconds: bench.options.seconds / 5, most: Infinity })
-          const measured = await measure(opened, { seconds: bench.options.seconds, most: Infinity })
+          const measured = await bench.measure(opened, { seconds: bench.options.seconds, most: Infinity }, await bench.spendersOf(server))
           return { ...measured, scenario: 'heartbeat', series, what, unit: 'heartbeat', notes: {} }
         },
       ),

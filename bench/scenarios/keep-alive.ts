@@ -36,7 +36,7 @@ export const keepAlive: Scenario = {
         const { perSecond } = await measure(opened, { seconds: Infinity, most: clients * 2 })
         const most = Math.ceil(perSecond * seconds * 1.5)
         await fillQueue(server, most)
-        const measured = await measure(opened, { seconds, most })
+        const measured = await bench.measure(opened, { seconds, most }, await bench.spendersOf(server))
         const { rssBytes } = await server.usage()
         const { lost, illegal } = await withAdmin(server.spec.database.adminUrl, async (client) => ({
           lost: (await client.query<{ n: number }>(lostSql, [acknowledged])).rows[0]!.n,

@@ -20,7 +20,8 @@ async function openClient(url: string): Promise<Client> {
   }
 }
 
-async function cycles(bench: Bench, child: Child, url: string, series: string, what: string): Promise<Row[]> {
+async function cycles(bench: Bench, child: Child, connection: string, series: string, what: string): Promise<Row[]> {
+  const { url } = await child.message<{ url: string }>('ready')
   const { quick, seconds } = bench.options
   const rows: Row[] = []
   for (const clients of bench.clientCounts([8, 32, 128])) {
@@ -32,7 +33,8 @@ async function cycles(bench: Bench, child: Child, url: string, series: string, w
         const { perSecond } = await measure(opened, { seconds: Infinity, most: warmUp })
         const most = Math.ceil(perSecond * seconds * 1.6)
         await child.message('filled', { fill: most })
-        rows.push({ ...(await measure(opened, { seconds, most })), scenario: 'peers-http', series, what, unit: 'cycle', notes: {} })
+        const measured = await bench.measure(opened, { seconds, most }, await bench.spendersOfPeer(child, connection))
+        rows.push({ ...measured, scenario: 'peers-http', series, what, unit: 'cycle', notes: {} })
       },
     )
   }
@@ -49,13 +51,12 @@ export const peersHttp: Scenario = {
     const peer = async (name: PeerName, connection: string, series: string, what: string) => {
       const child = startChild('peers/peer-server.ts', [name, connection])
       try {
-        const { url } = await child.message<{ url: string }>('ready')
-        rows.push(...(await cycles(bench, child, url, series, what)))
+        rows.push(...(await cycles(bench, child, connection, series, what)))
       } finally {
         await child.stop()
       }
     }
-    const { adminUrl } = await bench.database.create('bench_pg_boss_http')
+    const { adminUrl } = await bench.database.create('bench_peer_pg_boss_http')
     await peer('pg-boss', adminUrl, 'http pg-boss', 'pg-boss behind HTTP')
     for (const kind of ['always', 'everysec'] as const) {
       const url = await bench.redisUrl(kind)

@@ -29,7 +29,8 @@ async function byHand(bench: Bench, name: PeerName, url: string, series: string,
           const { perSecond } = await measure(opened, { seconds: Infinity, most: warmUp })
           const most = Math.ceil(perSecond * seconds * 1.6)
           await peer.fill(most)
-          rows.push({ ...(await measure(opened, { seconds, most })), scenario: 'peers', series, what, unit: 'job', notes: {} })
+          const measured = await bench.measure(opened, { seconds, most }, await bench.spendersOfPeer(null, url))
+          rows.push({ ...measured, scenario: 'peers', series, what, unit: 'job', notes: {} })
         },
       )
     }
@@ -51,6 +52,7 @@ async function graphileWorker(bench: Bench, connectionString: string): Promise<R
     const finished = Promise.withResolvers<void>()
     const begin = { at: 0 }
     const addJobs = `select graphile_worker.add_job('bench', json_build_object('number', n)) from generate_series(1, ${count}) n`
+    const metering = await bench.meter.start(await bench.spendersOfPeer(null, connectionString))
     const runner = await run({
       connectionString,
       concurrency: clients,
@@ -66,6 +68,7 @@ async function graphileWorker(bench: Bench, connectionString: string): Promise<R
     })
     await withAdmin(connectionString, (client) => client.query(addJobs))
     await finished.promise
+    await metering.stop()
     const seconds = (performance.now() - begin.at) / 1000
     await runner.stop()
     rows.push({
@@ -81,6 +84,7 @@ async function graphileWorker(bench: Bench, connectionString: string): Promise<R
       errors: 0,
       errorTexts: [],
       notes: {},
+      processor: metering.per(count),
     })
   }
   return rows
@@ -93,9 +97,9 @@ export const peers: Scenario = {
   async run(bench) {
     await bench.stopServer()
     const rows: Row[] = []
-    const { adminUrl: bossUrl } = await bench.database.create('bench_pg_boss')
+    const { adminUrl: bossUrl } = await bench.database.create('bench_peer_pg_boss')
     rows.push(...(await byHand(bench, 'pg-boss', bossUrl, 'pg-boss', 'pg-boss fetch + complete')))
-    const { adminUrl: graphileUrl } = await bench.database.create('bench_graphile')
+    const { adminUrl: graphileUrl } = await bench.database.create('bench_peer_graphile')
     rows.push(...(await graphileWorker(bench, graphileUrl)))
     for (const kind of ['always', 'everysec'] as const) {
       const url = await bench.redisUrl(kind)

@@ -13,7 +13,7 @@ export const propose: Scenario = {
         Array.from({ length: clients }, () => openProposer(server)),
         async (opened) => {
           await measure(opened, { seconds: bench.options.seconds / 5, most: Infinity })
-          const measured = await measure(opened, { seconds: bench.options.seconds, most: Infinity })
+          const measured = await bench.measure(opened, { seconds: bench.options.seconds, most: Infinity }, await bench.spendersOf(server))
           rows.push({ ...measured, scenario: 'propose', series: 'propose', what: 'HTTP', unit: 'order', notes: {} })
         },
       )

@@ -35,7 +35,8 @@ export const queries: Scenario = {
           Array.from({ length: clients }, () => openReader(server, path)),
           async (opened) => {
             await measure(opened, { seconds: bench.options.seconds / 10, most: Infinity })
-            const measured = await measure(opened, { seconds: bench.options.seconds / 2.5, most: Infinity })
+            const extent = { seconds: bench.options.seconds / 2.5, most: Infinity }
+            const measured = await bench.measure(opened, extent, await bench.spendersOf(server))
             rows.push({ ...measured, scenario: 'queries', series: `query ${name}`, what: name, unit: 'query', notes: {} })
           },
         )
