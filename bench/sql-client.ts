@@ -7,7 +7,7 @@ import pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import { createHotPath } from '../packages/server/src/work/hot-path/hot-path.ts'
 import type { Asker, LeaseVerb } from '../packages/server/src/work/hot-path/requests.ts'
-import { hotSessionOptions, settleHotSession } from '../packages/server/src/kernel/store/database.ts'
+import { hotSession, setForConnection } from '../packages/server/src/kernel/store/session.ts'
 import { noTracing } from '../packages/server/src/tracing/tracing.ts'
 import { resultFor } from './order-types/bench-echo.ts'
 import type { Client } from './measure.ts'
@@ -22,11 +22,10 @@ export interface SqlClientOptions {
 export async function openSqlClient(server: ServerHandle, agentId: string, { batch, orders }: SqlClientOptions): Promise<Client> {
   const connection = new pg.Client({
     connectionString: server.spec.database.runtimeUrl,
-    options: `-c role=wm_app ${hotSessionOptions}`,
     application_name: 'work-manager bench',
   })
   await connection.connect()
-  await connection.query(settleHotSession)
+  await connection.query(setForConnection(hotSession))
   const { rows } = await connection.query<{ epoch: number }>('select epoch from wm.cluster')
   const hotPath = createHotPath({
     connection: {

@@ -71,12 +71,16 @@ export function explain(thrown: unknown): CliError {
     case 'MigrationError':
       return new CliError('unfit', 'database_schema', error.message, fix, cause)
     case 'WorkError':
-      return new CliError(
-        exitOfStatus(Number(error.status)),
-        String(error.code),
-        error.message,
-        typeof error.details?.fix === 'string' ? error.details.fix : fix,
-        cause,
+      // At start and without a server there is more to say than what a caller may hear.
+      return (
+        databaseFailure(thrown) ??
+        new CliError(
+          exitOfStatus(Number(error.status)),
+          String(error.code),
+          error.message,
+          typeof error.details?.fix === 'string' ? error.details.fix : fix,
+          cause,
+        )
       )
     case 'AbortError':
       return new CliError('interrupted', 'interrupted', 'Interrupted.', '', cause)

@@ -2,15 +2,15 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startTestServer, type TestServer } from '../../testing/test-server.ts'
-import { hotSessionOptions, settleHotSession } from '../kernel/store/database.ts'
+import { hotSession, setForConnection } from '../kernel/store/session.ts'
 
 let server: TestServer
 let client: pg.Client
 beforeAll(async () => {
   server = await startTestServer({ background: false })
-  client = new pg.Client({ connectionString: server.database.adminUrl, options: `-c role=wm_app ${hotSessionOptions}` })
+  client = new pg.Client({ connectionString: server.database.adminUrl })
   await client.connect()
-  await client.query(settleHotSession)
+  await client.query(setForConnection(hotSession))
 })
 afterAll(async () => {
   await client.end()

@@ -1,19 +1,40 @@
 /**
- * The pools behind `Db`, `SystemDb` and the hot path. Every connection takes on a role that owns nothing; the tenant is set
- * inside each transaction. Timeouts are set on the session, so that a paused process loses its locks instead of keeping them.
+ * The pools behind `Db`, `SystemDb` and the hot path. Every statement runs as a role that owns nothing, within limits (session.ts) and a
+ * deadline (watched-client.ts); the tenant is set inside each transaction.
  */
 import { uuidPattern } from '../uuid.ts'
 import pg from 'pg'
 import type { Sql } from 'sql-template-tag'
 import { createFairQueue } from './fair-queue.ts'
 import type { Db, Instant, Queryable, SystemDb, Tx } from './tx.ts'
-import { asWorkError, isRetryable } from './pg-errors.ts'
+import { asWorkError, isRetryable, unreachable } from './pg-errors.ts'
+import {
+  appSession,
+  hotSession,
+  limitsForTransaction,
+  type Session,
+  setForTransaction,
+  setUnlessLent,
+  statementTimeoutMs,
+  systemSession,
+} from './session.ts'
+import { answerWithinMs, WatchedClient, type WatchedConfig } from './watched-client.ts'
 
 export interface DatabaseOptions {
   readonly url: string
   readonly maxConnections: number
   /** Called for errors of idle connections; without a listener one terminated backend would end the process. */
   onError(error: Error): void
+  /** Deadline of a statement; by default a little over that of the server. */
+  readonly answerWithinMs?: number
+}
+
+/** A connection of a pool, with what is known of its way to the server. */
+class PooledClient extends WatchedClient {
+  /** The silences that had been met when it was opened. */
+  silencesBefore = 0
+  /** Somebody else's pooler lends us a connection of its own for each transaction: nothing may be left on it, or expected of it. */
+  isLent = false
 }
 
 /** What the hot path needs of its own connections: one statement, no transaction around it. */
@@ -32,21 +53,6 @@ export interface Database {
   close(): Promise<void>
 }
 
-const sessionTimeouts =
-  '-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=5000 -c synchronous_commit=on -c timezone=UTC -c jit=off'
-/**
- * Hot statements are driven by a handful of ids through primary keys. Hash and merge joins against `unnest` look cheap to the planner
- * while tables are small and get worse with every row; the generic plan is pinned, so the wrong guess would stay for the connection's life.
- */
-const hotPlanning =
-  '-c plan_cache_mode=force_generic_plan -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_material=off -c enable_sort=off'
-/** What a session of the hot path runs with; the benchmark's direct connections use the same. */
-export const hotSessionOptions = `${sessionTimeouts} ${hotPlanning}`
-/**
- * To be run once in a session of the hot path. Before version 17 an index gives no order for `id = any (…)` on its second column: with sorts
- * off, the planner would rather read all rows of the tenant in order than sort the ten it wants (20,000 pages per checkout at 20,000 items).
- */
-export const settleHotSession = "select set_config('enable_sort', 'on', false) where current_setting('server_version_num')::int < 170000"
 const maxAttempts = 3
 const waitForConnectionMs = 5000
 
@@ -58,6 +64,12 @@ const types: pg.CustomTypesConfig = {
     oid === timestamptz && format !== 'binary' ? readInstant : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
 }
 
+interface Pool {
+  readonly pool: pg.Pool
+  /** Behind the `begin` of each transaction on a lent connection. */
+  readonly forTransaction: string
+}
+
 const useOf = ({ totalCount, idleCount, waitingCount }: pg.Pool) => ({
   used: totalCount - idleCount,
   idle: idleCount,
@@ -66,10 +78,9 @@ const useOf = ({ totalCount, idleCount, waitingCount }: pg.Pool) => ({
 
 const pause = (attempt: number) => new Promise((resolve) => setTimeout(resolve, Math.random() * 25 * 2 ** attempt))
 
-async function runQuery<Row>(client: pg.ClientBase, statement: Sql, name?: string): Promise<Row[]> {
-  const result = await client.query(
-    name ? { name, text: statement.text, values: statement.values } : { text: statement.text, values: statement.values },
-  )
+/** Names are for statements that are prepared once per connection; a lent connection is another one each time. */
+async function runQuery<Row>(client: PooledClient, { text, values }: Pick<Sql, 'text' | 'values'>, name?: string): Promise<Row[]> {
+  const result = await client.query(name && !client.isLent ? { name, text, values } : { text, values })
   return result.rows as Row[]
 }
 
@@ -79,39 +90,61 @@ export function openDatabase(options: DatabaseOptions): Database {
   const onError = (error: Error) => {
     if (!closing) options.onError(error)
   }
-  const pool = (role: string, max: number, session = sessionTimeouts, onConnect?: (client: pg.ClientBase) => Promise<unknown>) => {
-    const made = new pg.Pool({
+  /** Raised by each silence. What is older goes the same way, most likely; it is left without waiting for its deadline, too. */
+  let silences = 0
+  const pool = (session: Session, max: number): Pool => {
+    const config: WatchedConfig & pg.PoolConfig = {
       connectionString: options.url,
       max,
-      options: `-c role=${role} ${session}`,
       connectionTimeoutMillis: waitForConnectionMs,
       idleTimeoutMillis: 30_000,
       types,
-      application_name: `work-manager ${role}`,
+      application_name: `work-manager ${session.role}`,
+      ...(options.answerWithinMs && { answerWithinMs: options.answerWithinMs }),
+      onSilent: () => silences++,
+      Client: PooledClient,
       // The pool waits for the promise before it hands the client out; its types do not say so.
       // oxlint-disable-next-line typescript/no-misused-promises
-      ...(onConnect && { onConnect }),
-    })
+      onConnect: async (client) => {
+        const made = client as PooledClient
+        made.silencesBefore = silences
+        const { rowCount } = await made.query(setUnlessLent(session, made.processID))
+        made.isLent = rowCount === 0
+      },
+    }
+    const made = new pg.Pool(config)
     made.on('error', onError)
     made.on('connect', (client) => client.on('error', onError))
-    return made
+    return { pool: made, forTransaction: setForTransaction(session) }
   }
   const hotMax = Math.max(2, Math.min(6, Math.floor(options.maxConnections / 4)))
   const systemMax = Math.max(2, Math.min(6, Math.floor(options.maxConnections / 4)))
   const appMax = Math.max(2, options.maxConnections - hotMax - systemMax)
-  const appPool = pool('wm_app', appMax)
+  const appPool = pool(appSession, appMax)
   // As many turns as connections: the pool's own queue, which knows no tenants, stays empty.
   const turns = createFairQueue(appMax, waitForConnectionMs)
-  const systemPool = pool('wm_system', systemMax)
-  const hotPool = pool('wm_app', hotMax, hotSessionOptions, (client) => client.query(settleHotSession))
+  const systemPool = pool(systemSession, systemMax)
+  const hotPool = pool(hotSession, hotMax)
+
+  /** Refuses with: database_unavailable. */
+  async function connect(from: pg.Pool): Promise<PooledClient & pg.PoolClient> {
+    for (;;) {
+      const client = (await from.connect().catch((error: unknown) => {
+        throw unreachable(error)
+      })) as PooledClient & pg.PoolClient
+      if (client.silencesBefore === silences) return client
+      client.destroy()
+      client.release(true)
+    }
+  }
 
   /** Runs `work` between `begin` and commit on one client; a client that failed in an unclear way is not given back to the pool. */
-  async function once<T>(from: pg.Pool, begin: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    const client = await from.connect()
+  async function once<T>(from: Pool, begin: string, work: (client: PooledClient) => Promise<T>): Promise<T> {
+    const client = await connect(from.pool)
     let broken: Error | undefined
     let stage: 'before_commit' | 'commit' = 'before_commit'
     try {
-      await client.query(begin)
+      await client.query(client.isLent ? `${begin}; ${from.forTransaction}` : begin)
       const value = await work(client)
       stage = 'commit'
       await client.query('commit')
@@ -123,6 +156,26 @@ export function openDatabase(options: DatabaseOptions): Database {
         broken = rollbackError as Error
       }
       throw isRetryable(error) && stage === 'before_commit' ? error : asWorkError(error, stage)
+    } finally {
+      client.reset()
+      client.release(broken)
+    }
+  }
+
+  /** One statement, which is a transaction by itself. */
+  async function alone<Row>(from: Pool, name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
+    const statement = { text, values: values as unknown[] }
+    const client = await connect(from.pool)
+    let broken: boolean | undefined
+    try {
+      if (!client.isLent) return await runQuery<Row>(client, statement, name)
+      await client.query(`begin; ${from.forTransaction}`)
+      const rows = await runQuery<Row>(client, statement)
+      await client.query('commit')
+      return rows
+    } catch (error) {
+      broken = true
+      throw error
     } finally {
       client.release(broken)
     }
@@ -153,9 +206,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     if (!uuidPattern.test(tenantId)) throw new TypeError(`not a tenant id: ${tenantId}`)
     return `begin ${mode}; select set_config('wm.tenant_id', '${tenantId}', true)`
   }
-  const queryable = (client: pg.ClientBase): Queryable => ({ query: (statement, name) => runQuery(client, statement, name) })
+  const queryable = (client: PooledClient): Queryable => ({ query: (statement, name) => runQuery(client, statement, name) })
   /** Ends with its transaction: user code that kept the handle must not write into the next transaction of the connection. */
-  async function whileOpen<T>(client: pg.ClientBase, work: (q: Queryable) => Promise<T>): Promise<T> {
+  async function whileOpen<T>(client: PooledClient, work: (q: Queryable) => Promise<T>): Promise<T> {
     let over = false
     const { query } = queryable(client)
     try {
@@ -184,8 +237,12 @@ export function openDatabase(options: DatabaseOptions): Database {
                   tenantId,
                   changedLeases,
                   clock: async () => {
-                    const { rows } = await client.query<{ now: Instant }>({ name: 'clock', text: 'select clock_timestamp() as now' })
-                    return rows[0]!.now
+                    const [row] = await runQuery<{ now: Instant }>(client, { text: 'select clock_timestamp() as now', values: [] }, 'clock')
+                    return row!.now
+                  },
+                  async allow(ms) {
+                    await client.query(limitsForTransaction(ms))
+                    client.answerWithinMs = ms + answerWithinMs - statementTimeoutMs
                   },
                 } as Tx),
               ),
@@ -200,19 +257,14 @@ export function openDatabase(options: DatabaseOptions): Database {
       query: (statement, name) => again(() => once(systemPool, 'begin', (client) => runQuery(client, statement, name))),
       transaction: (work) => again(() => once(systemPool, 'begin', (client) => work(queryable(client)))),
     },
-    hot: {
-      async query<Row>(name: string, text: string, values: readonly unknown[]) {
-        const result = await hotPool.query({ name, text, values: values as unknown[] })
-        return result.rows as Row[]
-      },
-    },
+    hot: { query: (name, text, values) => alone(hotPool, name, text, values) },
     onLeasesChanged(listener) {
       leasesChanged = listener
     },
-    use: () => ({ app: { ...useOf(appPool), waiting: turns.waiting() }, system: useOf(systemPool), hot: useOf(hotPool) }),
+    use: () => ({ app: { ...useOf(appPool.pool), waiting: turns.waiting() }, system: useOf(systemPool.pool), hot: useOf(hotPool.pool) }),
     async close() {
       closing = true
-      await Promise.all([appPool.end(), systemPool.end(), hotPool.end()])
+      await Promise.all([appPool, systemPool, hotPool].map(({ pool }) => pool.end()))
     },
   }
 }

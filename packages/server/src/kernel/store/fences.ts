@@ -60,10 +60,10 @@ const sleepingGuards = `
    where c.relnamespace = 'wm'::pg_catalog.regnamespace and not t.tgisinternal and t.tgenabled not in ('O', 'A')
    order by 1`
 
-/** Reads the catalogue only, as a role that may use our schema. Sets the path of the session, since names are shown by it. */
+/** Reads the catalogue only, as a role that may use our schema. Sets the path of its transaction, since names are shown by it. */
 export async function inspectFences(client: pg.ClientBase): Promise<Fence[]> {
   const names = async (text: string): Promise<string[]> => (await client.query<{ wrong: string }>(text)).rows.map((row) => row.wrong)
-  await client.query('set search_path = pg_catalog, pg_temp')
+  await client.query('set local search_path = pg_catalog, pg_temp')
   const policies = [...(await names(wrongPolicies)), ...(await names(wrongTenantFunction))]
   const paths = await names(loosePaths)
   const guards = await names(sleepingGuards)

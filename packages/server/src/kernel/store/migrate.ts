@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import pg from 'pg'
+import { openClient } from './watched-client.ts'
 
 export class MigrationError extends Error {
   readonly fix: string
@@ -79,15 +80,11 @@ export async function migrate(options: { adminUrl: string; runtimeUrl?: string |
   const files = await readSql(migrationsDirectory)
   const routines = await readSql(new URL('routines/', migrationsDirectory))
   const routinesHash = sha256(routines.map((file) => file.text).join('\n'))
-  const client = new pg.Client({
-    connectionString: options.adminUrl,
-    connectionTimeoutMillis: 10_000,
-    application_name: 'work-manager migrate',
-  })
-  client.on('error', () => {})
-  await client.connect()
+  const client = await openClient({ connectionString: options.adminUrl, application_name: 'work-manager migrate' })
   try {
     await client.query('begin')
+    // Another migrator may be at it, and a new index takes as long as it takes.
+    client.answerWithinMs = 0
     await client.query(`select pg_advisory_xact_lock(hashtextextended('work-manager.migrate', 0))`)
     await client.query(`set local client_min_messages = warning`)
     await client.query(

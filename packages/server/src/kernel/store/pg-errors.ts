@@ -1,4 +1,4 @@
-/** PostgreSQL errors by SQLSTATE; by text only where node-postgres leaves nothing else (isConnectionError). */
+/** PostgreSQL errors by SQLSTATE and code; by text only where node-postgres leaves nothing else (`texts`). */
 import { WorkError } from '@work-manager/contract'
 
 interface PgError {
@@ -11,33 +11,99 @@ export function isRetryable(error: unknown): boolean {
   return isPgError(error) && ['40001', '40P01', '55P03'].includes(error.code)
 }
 
-/** The connection or the server went away. */
-export function isConnectionError(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  if (isPgError(error)) {
-    if (/^(08|57P0[1-5]$)/.test(error.code)) return true
-    if (['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', '53300', '53400', '25P03', '57P03'].includes(error.code)) return true
-  }
-  // node-postgres gives these no code and no class of their own; its tests hold the texts fixed. An error of ours that quotes one is not one.
-  return (
-    error.constructor === Error &&
-    /^(Connection terminated( unexpectedly)?$|timeout exceeded when trying to connect|Client (was closed|has encountered a connection error) and is not queryable$)/.test(
-      error.message,
-    )
-  )
+/** Why a database could not be spoken with. The command line has a sentence for each; while the server runs, each is 503. */
+export const connectionFaults = [
+  'unknown_host',
+  /** Nothing listens. */
+  'refused',
+  /** Accepts, or swallows, and does not answer. */
+  'silent',
+  /** Was there and is gone: the server ended, or its connection. */
+  'broken',
+  'starting',
+  /** No connection left to give. */
+  'full',
+  'credentials',
+  'no_database',
+  'insecure',
+  /** A pooler in between says no. */
+  'pooler',
+] as const
+export type ConnectionFault = (typeof connectionFaults)[number]
+
+const byCode: Readonly<Record<string, ConnectionFault>> = {
+  ENOTFOUND: 'unknown_host',
+  EAI_AGAIN: 'unknown_host',
+  ECONNREFUSED: 'refused',
+  ENOENT: 'refused',
+  ETIMEDOUT: 'silent',
+  EHOSTUNREACH: 'silent',
+  EHOSTDOWN: 'silent',
+  ENETUNREACH: 'silent',
+  ENETDOWN: 'silent',
+  ECONNRESET: 'broken',
+  ECONNABORTED: 'broken',
+  EPIPE: 'broken',
+  '25P03': 'broken',
+  '57P01': 'broken',
+  '57P02': 'broken',
+  '57P04': 'broken',
+  '57P05': 'broken',
+  '57P03': 'starting',
+  '53300': 'full',
+  '53400': 'full',
+  '28000': 'credentials',
+  '28P01': 'credentials',
+  '3D000': 'no_database',
+  '08P01': 'pooler',
 }
+// node-postgres gives these no code and no class of their own; its tests hold the texts fixed. An error of ours that quotes one is not one.
+const texts: ReadonlyArray<readonly [RegExp, ConnectionFault]> = [
+  [
+    /^(timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout|Query read timeout)$/,
+    'silent',
+  ],
+  [/^Connection terminated( unexpectedly)?$/, 'broken'],
+  [/^Client (was closed|has encountered a connection error) and is not queryable$/, 'broken'],
+  [/^(The server does not support SSL connections|There was an error establishing an SSL connection)$/, 'insecure'],
+]
+
+/** Undefined when the connection is not what failed. */
+export function connectionFault(thrown: unknown): ConnectionFault | undefined {
+  if (!(thrown instanceof Error)) return undefined
+  // A name with several addresses fails with one error per address; the first speaks for all.
+  const error: unknown = thrown instanceof AggregateError ? (thrown.errors[0] ?? thrown) : thrown
+  if (isPgError(error)) {
+    // A missing file is no missing socket.
+    if (error.code === 'ENOENT' && !('syscall' in error && error.syscall === 'connect')) return undefined
+    return (
+      byCode[error.code] ??
+      (error.code.startsWith('08') ? 'broken' : /^(ERR_(TLS|SSL)_|CERT_|.*_CERT|UNABLE_TO_)/.test(error.code) ? 'insecure' : undefined)
+    )
+  }
+  return error instanceof Error && error.constructor === Error ? texts.find(([text]) => text.test(error.message))?.[1] : undefined
+}
+
+/** The connection or the server went away, or cannot be had. */
+export const isConnectionError = (error: unknown): boolean => connectionFault(error) !== undefined
+
+const unavailable = (detail: string, cause: unknown): WorkError =>
+  new WorkError('database_unavailable', { detail, retryAfterSeconds: 5 }, { cause })
+
+/** What the caller hears when no connection could be had, for whatever reason: nothing was asked of the database yet. */
+export const unreachable = (cause: unknown): WorkError => unavailable('The database cannot be reached; nothing was saved.', cause)
 
 /** What the caller hears of a database error that is nobody's fault in particular; other errors come back unchanged. */
 export function asWorkError(error: unknown, stage: 'before_commit' | 'commit'): unknown {
   if (error instanceof WorkError) return error
   if (isRetryable(error)) return new WorkError('busy', { retryAfterSeconds: 1 }, { cause: error })
-  if (isConnectionError(error)) {
-    const detail =
+  if (isConnectionError(error))
+    return unavailable(
       stage === 'commit'
         ? 'The connection to the database broke while the change was being committed: it happened once or not at all.'
-        : 'The database does not answer; nothing was saved.'
-    return new WorkError('database_unavailable', { detail, retryAfterSeconds: 5 }, { cause: error })
-  }
+        : 'The database does not answer; nothing was saved.',
+      error,
+    )
   if (isPgError(error) && error.code === '57014')
     return new WorkError('busy', { detail: 'The database took too long; nothing was saved.', retryAfterSeconds: 1 }, { cause: error })
   if (isPgError(error) && (error.code === '53100' || error.code === '25006'))

@@ -36,6 +36,7 @@ it('finds nothing wrong with a migrated database and the runtime login', async (
   const findings = await inspectDatabase(database.runtimeUrl)
   expect(findings.filter((finding) => !finding.ok)).toEqual([])
   expect(findings.map((finding) => finding.check)).toEqual([
+    'pooler',
     'postgresql version',
     'engine',
     'primary',

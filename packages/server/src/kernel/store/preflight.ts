@@ -1,7 +1,9 @@
 /** What must hold of the database before the server runs on it: version, durability, row security, and that our role is powerless. */
-import pg from 'pg'
+import type pg from 'pg'
 import { inspectFences } from './fences.ts'
 import { pendingMigrations } from './migrate.ts'
+import { connectionFault } from './pg-errors.ts'
+import { openClient, type WatchedClient } from './watched-client.ts'
 
 export interface Finding {
   readonly check: string
@@ -65,15 +67,34 @@ export function judgeEngine({ version, isStandby, distributed }: Engine): Findin
   ]
 }
 
+/** Begins the transaction that all other looking is done in: only inside one do two statements surely reach the same server process. */
+async function inspectPooler(client: WatchedClient): Promise<Finding> {
+  const about = (ok: boolean, detail: string): Finding => ({ check: 'pooler', ok, detail })
+  try {
+    await client.query('begin')
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+    return rows[0]!.pid === client.processID
+      ? about(true, 'none: connections are our own')
+      : about(true, 'one lends us connections; every transaction brings what it needs')
+  } catch (error) {
+    if (connectionFault(error) !== 'pooler') throw error
+    return {
+      ...about(false, `The pooler in front of the database allows no transactions: ${(error as Error).message}.`),
+      fix: 'PgBouncer: set pool_mode = transaction (or session) for this database, reload it, then start again.',
+    }
+  }
+}
+
 /** Every finding, good or bad, in the order a person would check them. Opens one connection of its own. */
 export async function inspectDatabase(runtimeUrl: string): Promise<Finding[]> {
-  const client = new pg.Client({ connectionString: runtimeUrl, connectionTimeoutMillis: 5000, application_name: 'work-manager preflight' })
-  client.on('error', () => {})
-  await client.connect()
+  const client = await openClient({ connectionString: runtimeUrl, application_name: 'work-manager preflight' })
   const findings: Finding[] = []
   const add = (check: string, ok: boolean, detail: string, fix?: string) =>
     findings.push({ check, ok, detail, ...(ok || !fix ? {} : { fix }) })
   try {
+    const pooler = await inspectPooler(client)
+    findings.push(pooler)
+    if (!pooler.ok) return findings
     const one = async <Row extends object>(text: string, values: unknown[] = []): Promise<Row> =>
       (await client.query(text, values)).rows[0] as Row
     const { v, db } = await one<{ v: number; db: string }>(
@@ -163,7 +184,7 @@ export async function inspectDatabase(runtimeUrl: string): Promise<Finding[]> {
         : `Run \`npx work-manager migrate\`; if it stays: alter role "${role.me}" noinherit;`,
     )
 
-    await client.query('set role wm_app')
+    await client.query('set local role wm_app')
     for (const fence of await inspectFences(client)) add(fence.check, fence.wrong.length === 0, fence.detail, fence.fix)
     const pending = await pendingMigrations(async (text) => (await client.query(text)).rows as Array<{ name: string; hash: string }>)
     add(
@@ -183,6 +204,8 @@ export async function inspectDatabase(runtimeUrl: string): Promise<Finding[]> {
     )
     return findings
   } finally {
+    // What was set ends here, and is not left behind on a connection that a pooler lends to others.
+    await client.query('rollback').catch(() => {})
     await client.end().catch(() => {})
   }
 }

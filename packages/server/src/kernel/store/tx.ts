@@ -21,6 +21,8 @@ export interface Tx extends Queryable {
   readonly tenantId: string
   /** `clock_timestamp()` in a statement of its own: call it after the locks, it is the decision point. */
   clock(): Promise<Instant>
+  /** Neither one statement nor silence between two may last longer than `ms` from here on, to the end of the transaction. */
+  allow(ms: number): Promise<void>
   /** Items whose lease this transaction ends or changes; told to `Database.onLeasesChanged` once it is committed. */
   readonly changedLeases: string[]
 }

@@ -6,7 +6,6 @@
 import { type Diff, WorkError } from '@work-manager/contract'
 import { uuidv7 } from 'uuidv7'
 import { makeDiff } from './diff.ts'
-import { limitApplySession } from './apply-session.store.ts'
 import { askDatabase } from '../../kernel/store/cluster.ts'
 import type { WorkTools } from '../tools.ts'
 import { type DecisionContent, loadDecisionContent } from '../approvals/decision-content.ts'
@@ -172,7 +171,7 @@ export function applier(tools: WorkTools, limits: { readonly typeMs: number } = 
         seen = await tryLockOrder(tx, orderId)
         // Skipped when another process is applying it just now, or has done so.
         if (seen?.state !== 'approved' || (await findPause(tx, tenantId, { type: seen.type }))) return false
-        await limitApplySession(tx, sessionTimeoutMs)
+        await tx.allow(sessionTimeoutMs)
         const type = types.get(seen.type)
         const effects: NewEffect[] = []
         const order = seen

@@ -2,7 +2,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startStory, type Story } from '../../../testing/story.ts'
-import { hotSessionOptions, settleHotSession } from '../../kernel/store/database.ts'
+import { hotSession, setForConnection } from '../../kernel/store/session.ts'
 
 const ageing = 60
 let story: Story
@@ -156,9 +156,9 @@ describe('walks the index', () => {
         where id = (select id from wm.items where order_type = 'test.crowd' and ready limit 1)`,
     )
     await sql('analyze wm.items')
-    const client = new pg.Client({ connectionString: story.server.database.runtimeUrl, options: `-c role=wm_app ${hotSessionOptions}` })
+    const client = new pg.Client({ connectionString: story.server.database.runtimeUrl })
     await client.connect()
-    await client.query(settleHotSession)
+    await client.query(setForConnection(hotSession))
     try {
       const pages = async (filter: object): Promise<number> => {
         const slot = [{ slot: 0, agent_id: 'a', principal: 'agent:a', actor_type: 'agent', random: 'x' }]
