@@ -25,6 +25,7 @@ import { AnswerMemory, limitsOfHeap } from './kernel/operations/answer-memory.ts
 import { watchHeap } from './kernel/operations/heap-pressure.ts'
 import { redisFinding } from './redis/finding.ts'
 import { createWorkSignal, type WorkSignal } from './kernel/signals/work-signal.ts'
+import { within } from './kernel/time-limit.ts'
 import { type Finding, inspectDatabase } from './kernel/store/preflight.ts'
 
 export { migrateDatabase, UnfitDatabaseError } from './composition/database.ts'
@@ -64,14 +65,25 @@ export interface WorkManager {
   doctor(): Promise<Finding[]>
 }
 
-/** What was opened, in order; closed in the opposite order, whatever one of them says. */
+/** For all that is closed together, beside what has a limit of its own: less than a supervisor waits before it kills. */
+const closeWithinMs = 8000
+/** What comes late still gets a moment: most of it has nothing to wait for. */
+const leastMs = 250
+
+/** What was opened, in order; closed in the opposite order, whatever one of them says, and without the ones that never end. */
 class Opened {
-  private readonly closing: Array<() => Promise<unknown> | undefined> = []
-  add(close: () => Promise<unknown> | undefined): void {
-    this.closing.unshift(close)
+  private readonly closing: Array<{ what: string; hasOwnLimit: boolean; close: () => Promise<unknown> | undefined }> = []
+  add(what: string, close: () => Promise<unknown> | undefined, { hasOwnLimit = false } = {}): void {
+    this.closing.unshift({ what, close, hasOwnLimit })
   }
   async close(log: Logger): Promise<void> {
-    for (const close of this.closing.splice(0)) await close()?.catch((error: unknown) => log.warn({ err: error }, 'while stopping'))
+    let leftMs = closeWithinMs
+    for (const { what, close, hasOwnLimit } of this.closing.splice(0)) {
+      const startedAt = performance.now()
+      const closed = hasOwnLimit ? close() : within(`closing ${what}`, Math.max(leastMs, leftMs), close)
+      await closed?.catch((error: unknown) => log.warn({ err: error }, 'while stopping'))
+      if (!hasOwnLimit) leftMs -= performance.now() - startedAt
+    }
   }
 }
 
@@ -88,38 +100,38 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
   const opened = new Opened()
   try {
     const { runtimeUrl, adminUrl, embedded } = await provideDatabase(config, log)
-    opened.add(() => embedded?.stop())
+    opened.add('the embedded database', () => embedded?.stop(), { hasOwnLimit: true })
     for (const url of [runtimeUrl, adminUrl]) redactor.learn(url)
     const database = await openFitDatabase(config, { runtimeUrl, adminUrl }, log)
-    opened.add(() => database.close())
+    opened.add('the database', () => database.close(), { hasOwnLimit: true })
     const redis = await provideRedis(config, log)
-    opened.add(() => redis?.close())
+    opened.add('redis', () => redis?.close())
     const metrics = await provideMetrics(config, { log, types, database, redis })
-    opened.add(() => metrics.close())
+    opened.add('metrics', () => metrics.close())
     const tracing = await provideTracing(config, log)
-    opened.add(() => tracing.close())
+    opened.add('tracing', () => tracing.close())
 
     let draining = false
     const isDraining = () => draining
     const storage = () => options.siblings?.storage() ?? embedded?.storageState() ?? 'ok'
     const signal = options.siblings?.signal ?? createWorkSignal()
     const { tools, hints, authenticator } = await createTools(config, { types, log, database, redis, metrics, tracing, signal, isDraining })
-    opened.add(() => hints?.stop())
-    opened.add(async () => tools.rateLimits.stop())
+    opened.add('the hints', () => hints?.stop())
+    opened.add('the rate limits', async () => tools.rateLimits.stop())
 
     const background = createBackgroundServices(tools, config)
     // Events of the last requests still get their numbers, so that a quiet server leaves a complete record.
-    opened.add(() => background.sequencer!.runOnce())
-    opened.add(() => Promise.all(Object.values(background).map((service) => service.stop())))
+    opened.add('the record', () => background.sequencer!.runOnce())
+    opened.add('the background services', () => Promise.all(Object.values(background).map((service) => service.stop())))
     const keys = createKeyAdmin(tools)
     const heap = watchHeap()
-    opened.add(async () => heap.stop())
+    opened.add('the look at the heap', async () => heap.stop())
     const memory = new AnswerMemory(limitsOfHeap(), () => heap.isHigh())
     const unlisted: UnlistedRefusal = (operation, code) => log.error({ operation, code }, 'a refusal that the operation does not list')
     const runner = createOperationRunner(tools, { idempotencyHeader: config.idempotency.header, memory })
     const run = measured(metrics, runner, options.onUnlistedRefusal ?? unlisted)
-    const app = createDoors(config, { run, authenticator, system: database.system, redis, metrics, log, storage, isDraining })
-    opened.add(() => closeDoors(app, config.server.drain_seconds))
+    const app = createDoors(config, { run, authenticator, system: database.system, redis, metrics, log, storage, isDraining, background })
+    opened.add('the doors', () => closeDoors(app, config.server.drain_seconds), { hasOwnLimit: true })
     embedded?.onExit((why) => log.fatal({ component: 'embedded' }, `the embedded database is gone: ${why}`))
     embedded?.onStorage((state, freeBytes) =>
       log[state === 'ok' ? 'info' : 'warn']({ component: 'embedded', free_bytes: freeBytes }, `storage is ${state}`),
@@ -128,7 +140,7 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
 
     let url: string | null = null
     let metricsPort: MetricsPort | null = null
-    opened.add(() => metricsPort?.close())
+    opened.add('the port of the metrics', () => metricsPort?.close())
     let stopping: Promise<void> | null = null
     return {
       tools,

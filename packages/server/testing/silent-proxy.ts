@@ -30,7 +30,10 @@ export async function startSilentProxy(target: string): Promise<SilentProxy> {
     ] as const) {
       sockets.add(from)
       from.on('data', (chunk) => pair.silent || to.write(chunk))
-      from.on('end', () => pair.silent || to.end())
+      from.on('end', () => {
+        if (from === client) pairs.delete(pair)
+        if (!pair.silent) to.end()
+      })
       from.on('error', () => {})
       from.on('close', () => {
         sockets.delete(from)

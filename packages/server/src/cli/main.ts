@@ -35,3 +35,5 @@ async function run(): Promise<number> {
 }
 
 process.exitCode = await run()
+// The command is over. What was given up on while stopping, a call that never ends for one, must not keep the process.
+setTimeout(() => process.exit(), 2000).unref()

@@ -13,3 +13,14 @@ export function createBackgroundServices(tools: Tools, config: Config): Record<s
   }
   return made
 }
+
+/** What stands still, in words that anybody may read; null when nothing does. */
+export function standingStill(
+  services: Readonly<Record<string, BackgroundService>>,
+): { readonly isStuck: boolean; readonly says: string } | null {
+  const bad = Object.values(services).flatMap((service) => {
+    const { state, forMs } = service.health()
+    return state === 'ok' ? [] : [{ state, says: `${service.name} is ${state} for ${Math.round(forMs / 1000)} s` }]
+  })
+  return bad.length === 0 ? null : { isStuck: bad.some(({ state }) => state === 'stuck'), says: bad.map(({ says }) => says).join(', ') }
+}

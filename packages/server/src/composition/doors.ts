@@ -14,6 +14,9 @@ import type { RedisConnection } from '../redis/connection.ts'
 import { redisState } from '../redis/finding.ts'
 import { askDatabase } from '../kernel/store/cluster.ts'
 import type { SystemDb } from '../kernel/store/tx.ts'
+import type { BackgroundService } from '../kernel/service.ts'
+import { within } from '../kernel/time-limit.ts'
+import { standingStill } from './background.ts'
 import { version } from './version.ts'
 
 export interface DoorParts {
@@ -25,22 +28,30 @@ export interface DoorParts {
   readonly log: Logger
   readonly storage: () => 'ok' | 'low' | 'read_only'
   readonly isDraining: () => boolean
+  readonly background: Readonly<Record<string, BackgroundService>>
 }
 
+/** Who asks whether we are ready waits for seconds, not for the deadline of a statement. */
+const readyWithinMs = 2000
+
 export function createDoors(config: Config, parts: DoorParts): FastifyInstance {
-  const { authenticator, system, redis, metrics, log, storage, isDraining } = parts
+  const { authenticator, system, redis, metrics, log, storage, isDraining, background } = parts
   const { trust_proxy: trustProxy, base_paths: mounts } = config.server
 
   async function ready(): Promise<{ ok: boolean; checks: Record<string, string> }> {
     const checks: Record<string, string> = { storage: storage() }
     try {
-      await askDatabase(system)
+      await within('the database', readyWithinMs, () => askDatabase(system))
       checks.database = 'ok'
     } catch {
       checks.database = 'does not answer'
     }
     if (redis) checks.redis = redisState(redis)
-    return { ok: checks.database === 'ok' && checks.storage !== 'read_only' && !isDraining(), checks }
+    const still = standingStill(background)
+    checks.background = still?.says ?? 'ok'
+    // Errors of one service are no reason to take every server out of service; one that does not come back from its work is.
+    const ok = checks.database === 'ok' && checks.storage !== 'read_only' && still?.isStuck !== true && !isDraining()
+    return { ok, checks }
   }
 
   const shared = {

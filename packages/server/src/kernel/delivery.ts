@@ -82,11 +82,11 @@ export function deliveryService<A, D extends HeldDelivery>(kind: DeliveryKind<A,
     name,
     everyMs,
     wakeOn,
-    async run() {
+    async run(round) {
       const lost = await kind.findLost(batch)
-      let done = await sweep(lost, tools, (address) => kind.markLost(address))
+      let done = await sweep(lost, { log: tools.log, round }, (address) => kind.markLost(address))
       const due = await kind.findDue(batch)
-      done += await sweep(due, tools, async (address) => {
+      done += await sweep(due, { log: tools.log, round }, async (address) => {
         const delivery = await kind.take(address)
         if (delivery) await kind.settle(delivery, await attempt(delivery))
         return delivery !== undefined

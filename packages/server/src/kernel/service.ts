@@ -2,8 +2,18 @@
  * The one shape of every background service: validate at construction, `start`, `stop`, and `runOnce`, which tests and
  * `work-manager maintain` call. Any number of processes may run them: each takes its work under locks, none needs a leader.
  */
+import { WorkError } from '@work-manager/contract'
 import type { Logger } from 'pino'
 import type { WorkSignal } from './signals/work-signal.ts'
+import { TookTooLong } from './time-limit.ts'
+
+/** One run of a service, as the run sees it. */
+export interface Round {
+  /** Aborted when the service stops, and when a step took too long: what is left is left for a later run. */
+  readonly signal: AbortSignal
+  /** Says that a step is done. A round may be long; a step may not. */
+  moved(): void
+}
 
 export interface ServiceDefinition {
   readonly name: string
@@ -13,8 +23,10 @@ export interface ServiceDefinition {
   readonly settings?: Readonly<Record<string, number>>
   /** Topics whose wake-up starts a run at once. */
   readonly wakeOn?: readonly string[]
+  /** Longest step of a run, 90 s unless said otherwise. Past it the run is left to itself, and the next one begins. */
+  readonly stepWithinMs?: number
   /** Does what is due and returns how much it did; a full batch (`more`) is followed by another run at once. */
-  run(): Promise<{ readonly done: number; readonly more: boolean }>
+  run(round: Round): Promise<{ readonly done: number; readonly more: boolean }>
   /** Called when the service is stopped, while a run may be under way: cut waiting short, let go of connections. */
   stop?(): Promise<void>
 }
@@ -24,33 +36,53 @@ export interface BackgroundService {
   /** One pass, by hand; returns how much it did. */
   runOnce(): Promise<number>
   start(): void
-  /** Lets the run that is under way end. */
+  /** Lets the step that is under way end. */
   stop(): Promise<void>
+  health(): ServiceHealth
 }
 
-/** Handles candidates one by one and counts those that were handled; one that cannot be handled is left for the next run and stops nobody else. */
+/** `failing`: its runs end with errors. `stuck`: they do not even end. */
+export interface ServiceHealth {
+  readonly state: 'ok' | 'failing' | 'stuck'
+  /** Since it last did its work; 0 while it is well. */
+  readonly forMs: number
+}
+
+/**
+ * Handles candidates one by one and counts those that were handled; one that cannot be handled is left for the next run and stops nobody
+ * else. Refuses with: database_unavailable, when it is so for two in a row: it would be for each of the others.
+ */
 export async function sweep<T>(
   candidates: readonly T[],
-  tools: { readonly log: Logger },
+  tools: { readonly log: Logger; readonly round?: Round },
   handle: (candidate: T) => Promise<boolean>,
 ): Promise<number> {
   let done = 0
+  let wasGone = false
   for (const candidate of candidates) {
+    if (tools.round?.signal.aborted) break
     try {
       if (await handle(candidate)) done++
+      wasGone = false
     } catch (error) {
+      const isGone = error instanceof WorkError && error.code === 'database_unavailable'
+      if (isGone && wasGone) throw error
+      wasGone = isGone
       tools.log.error({ err: error, candidate }, 'background work could not be done; it will be tried again')
     }
+    tools.round?.moved()
   }
   return done
 }
 
+const usualStepMs = 90_000
 const longestFailurePauseMs = 10_000
 
 /** Refuses with: TypeError. A service that could never do its work is a fault of whoever wires it, and must not wait to be noticed. */
-function assertFit({ name, everyMs, settings = {}, wakeOn = [] }: ServiceDefinition): void {
+function assertFit({ name, everyMs, stepWithinMs = usualStepMs, settings = {}, wakeOn = [] }: ServiceDefinition): void {
   if (!/^[a-z]+(-[a-z0-9]+)*$/.test(name)) throw new TypeError(`'${name}' is no name of a service: small letters, words joined by -`)
   if (!Number.isFinite(everyMs) || everyMs < 1) throw new TypeError(`${name}: everyMs must be at least 1`)
+  if (!Number.isFinite(stepWithinMs) || stepWithinMs < 1) throw new TypeError(`${name}: stepWithinMs must be at least 1`)
   for (const [setting, value] of Object.entries(settings))
     if (!Number.isFinite(value) || value < 0) throw new TypeError(`${name}: ${setting} must be a number from 0; it is ${value}`)
   if (wakeOn.some((topic) => topic === '')) throw new TypeError(`${name}: a topic of wakeOn has no name`)
@@ -66,6 +98,37 @@ export function createService(
   let woken = false
   let wakeUp: (() => void) | null = null
   let offs: Array<() => void> = []
+  const { name, stepWithinMs = usualStepMs } = definition
+  const rounds = new Set<AbortController>()
+  /** When the first of the runs began that have failed since the last good one. */
+  let failingSince: number | null = null
+  let isStuck = false
+
+  /** One run, left to itself when a step of it takes too long: it holds nothing that its successor needs, as it may run in another process. */
+  async function round(): Promise<{ readonly done: number; readonly more: boolean }> {
+    const startedAt = performance.now()
+    const abort = new AbortController()
+    rounds.add(abort)
+    const { promise: tooLong, reject } = Promise.withResolvers<never>()
+    const timer = setTimeout(() => {
+      const error = new TookTooLong(`a step of the service ${name}`, stepWithinMs)
+      reject(error)
+      abort.abort(error)
+    }, stepWithinMs)
+    try {
+      const ran = await Promise.race([definition.run({ signal: abort.signal, moved: () => void timer.refresh() }), tooLong])
+      failingSince = null
+      isStuck = false
+      return ran
+    } catch (error) {
+      failingSince ??= startedAt
+      isStuck = error instanceof TookTooLong && abort.signal.reason === error
+      throw error
+    } finally {
+      clearTimeout(timer)
+      rounds.delete(abort)
+    }
+  }
 
   const pause = (ms: number) =>
     new Promise<void>((resolve) => {
@@ -85,7 +148,7 @@ export function createService(
     while (!isStopped()) {
       woken = false
       try {
-        const { more } = await definition.run()
+        const { more } = await round()
         failures = 0
         if (!more) await pause(definition.everyMs)
       } catch (error) {
@@ -102,7 +165,7 @@ export function createService(
     async runOnce() {
       let total = 0
       for (;;) {
-        const { done, more } = await definition.run()
+        const { done, more } = await round()
         total += done
         if (!more) return total
       }
@@ -123,8 +186,11 @@ export function createService(
       for (const off of offs) off()
       offs = []
       wakeUp?.()
+      for (const abort of rounds) abort.abort()
       await Promise.all([running, definition.stop?.()])
       running = null
     },
+    health: () =>
+      failingSince === null ? { state: 'ok', forMs: 0 } : { state: isStuck ? 'stuck' : 'failing', forMs: performance.now() - failingSince },
   }
 }

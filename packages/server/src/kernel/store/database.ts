@@ -55,6 +55,7 @@ export interface Database {
 
 const maxAttempts = 3
 const waitForConnectionMs = 5000
+const closeWithinMs = 2000
 
 const timestamptz = 1184
 /** `2026-01-02 03:04:05.6+00` → an Instant. Sessions run in UTC, so the zone is always +00. */
@@ -92,6 +93,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   }
   /** Raised by each silence. What is older goes the same way, most likely; it is left without waiting for its deadline, too. */
   let silences = 0
+  const clients = new Set<PooledClient>()
   const pool = (session: Session, max: number): Pool => {
     const config: WatchedConfig & pg.PoolConfig = {
       connectionString: options.url,
@@ -107,6 +109,8 @@ export function openDatabase(options: DatabaseOptions): Database {
       // oxlint-disable-next-line typescript/no-misused-promises
       onConnect: async (client) => {
         const made = client as PooledClient
+        clients.add(made)
+        made.once('end', () => clients.delete(made))
         made.silencesBefore = silences
         const { rowCount } = await made.query(setUnlessLent(session, made.processID))
         made.isLent = rowCount === 0
@@ -264,6 +268,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     use: () => ({ app: { ...useOf(appPool.pool), waiting: turns.waiting() }, system: useOf(systemPool.pool), hot: useOf(hotPool.pool) }),
     async close() {
       closing = true
+      // Who still waits for an answer by now has been given the time for it.
+      setTimeout(() => clients.forEach((client) => client.destroy(new Error('the database is being closed'))), closeWithinMs).unref()
       await Promise.all([appPool, systemPool, hotPool].map(({ pool }) => pool.end()))
     },
   }

@@ -57,5 +57,13 @@ export const publisherService =
       { name, source, kinds, batchSize, maxTries, timeoutMs: settings.timeoutMs },
       { system, metrics, log },
     )
-    return { name: `publisher-${name}`, everyMs: 500, wakeOn: [topics.numbered], run: relay.run, stop: relay.stop }
+    return {
+      name: `publisher-${name}`,
+      everyMs: 500,
+      // Opening, handing over twice, and as much again for a driver that tries by itself.
+      stepWithinMs: 60_000 + 8 * settings.timeoutMs,
+      wakeOn: [topics.numbered],
+      run: relay.run,
+      stop: relay.stop,
+    }
   }

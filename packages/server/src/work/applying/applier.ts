@@ -24,7 +24,7 @@ import type { Instant, Tx } from '../../kernel/store/tx.ts'
 import { attributesOf } from '../../tracing/attributes.ts'
 import { traceIdOf } from '../../tracing/traceparent.ts'
 import type { Span } from '../../tracing/tracing.ts'
-import type { ServiceDefinition } from '../../kernel/service.ts'
+import { type ServiceDefinition, sweep } from '../../kernel/service.ts'
 import { TookTooLong, within } from '../../kernel/time-limit.ts'
 
 const batch = 20
@@ -253,17 +253,11 @@ export function applier(tools: WorkTools, limits: { readonly typeMs: number } = 
     name: 'applier',
     everyMs: 500,
     wakeOn: [topics.approved],
-    async run() {
+    async run(round) {
       const waiting = await findApprovedOrders(system, batch)
-      let done = 0
-      for (const order of waiting) {
-        try {
-          if (await apply(order.tenant_id, order.id)) done++
-        } catch (error) {
-          log.error({ err: error, order_id: order.id }, 'apply could not run; it will be tried again')
-        }
-        signal.wake(topics.settled(order.id))
-      }
+      const done = await sweep(waiting, { log, round }, (order) =>
+        apply(order.tenant_id, order.id).finally(() => signal.wake(topics.settled(order.id))),
+      )
       if (done > 0) {
         signal.wake(topics.events)
         signal.wake(topics.effects)

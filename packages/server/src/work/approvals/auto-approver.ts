@@ -11,7 +11,7 @@ import { findSubmissionTraces } from '../items/submissions.store.ts'
 import { attributesOf } from '../../tracing/attributes.ts'
 import { traceIdOf } from '../../tracing/traceparent.ts'
 import type { Span } from '../../tracing/tracing.ts'
-import type { ServiceDefinition } from '../../kernel/service.ts'
+import { type ServiceDefinition, sweep } from '../../kernel/service.ts'
 
 const batch = 50
 const service = 'auto-approver'
@@ -102,21 +102,14 @@ export function autoApprover(tools: WorkTools): ServiceDefinition {
     name: 'auto-approver',
     everyMs: 1000,
     wakeOn: [topics.submitted],
-    async run() {
+    async run(round) {
       if (automatic.length === 0) return { done: 0, more: false }
       const waiting = await findUndecidedOrders(
         system,
         automatic.map((type) => type.type),
         batch,
       )
-      let done = 0
-      for (const order of waiting) {
-        try {
-          if (await approve(order.tenant_id, order.id)) done++
-        } catch (error) {
-          log.error({ err: error, order_id: order.id }, 'automatic approval could not run; it will be tried again')
-        }
-      }
+      const done = await sweep(waiting, { log, round }, (order) => approve(order.tenant_id, order.id))
       if (done > 0) signal.wake(topics.events)
       return { done, more: done === batch }
     },

@@ -16,9 +16,9 @@ export function deadLetterer(tools: WorkTools, afterHours: number): ServiceDefin
     everyMs: 1000,
     settings: { afterHours },
     wakeOn: [topics.failed],
-    async run() {
+    async run(round) {
       const failures = await findFinalFailures(system, afterHours, batch)
-      const done = await sweep(failures, tools, (item) => fileDeadLetter(tools, item, actor))
+      const done = await sweep(failures, { log: tools.log, round }, (item) => fileDeadLetter(tools, item, actor))
       if (done > 0) {
         signal.wake(topics.events)
         signal.wake(topics.submitted)

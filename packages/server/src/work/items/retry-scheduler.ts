@@ -32,9 +32,9 @@ export function retryScheduler(tools: WorkTools): ServiceDefinition {
   return {
     name: 'retry-scheduler',
     everyMs: 1000,
-    async run() {
+    async run(round) {
       const due = await findDueRetries(system, batch)
-      const done = await sweep(due, tools, async (item) => {
+      const done = await sweep(due, { log: tools.log, round }, async (item) => {
         const retried = await retry(item.tenant_id, item.order_id, item.id)
         if (retried) signal.wake(topics.ready(item.tenant_id))
         return retried

@@ -14,9 +14,9 @@ export function leaseReclaimer(tools: WorkTools, everyMs: number): ServiceDefini
   return {
     name: 'lease-reclaimer',
     everyMs,
-    async run() {
+    async run(round) {
       const expired = await findExpiredLeases(system, batch)
-      const done = await sweep(expired, tools, async (lease) => {
+      const done = await sweep(expired, { log: tools.log, round }, async (lease) => {
         const reclaimed = await reclaimLease(tools, lease, actor)
         if (reclaimed) signal.wake(topics.ready(lease.tenant_id))
         return reclaimed

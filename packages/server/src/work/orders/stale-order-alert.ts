@@ -18,9 +18,9 @@ export function staleOrderAlert(
     name: 'stale-order-alert',
     everyMs: 60_000,
     settings: { thresholdHours: settings.thresholdHours },
-    async run() {
+    async run(round) {
       const stale = await findStaleOrders(system, settings.thresholdHours, batch)
-      const done = await sweep(stale, tools, (order) => alertStaleOrder(tools, order, settings.thresholdHours, actor))
+      const done = await sweep(stale, { log: tools.log, round }, (order) => alertStaleOrder(tools, order, settings.thresholdHours, actor))
       if (done > 0) {
         signal.wake(topics.events)
         if (settings.logAlerts) log.warn({ count: done, order_ids: stale.map((order) => order.id) }, 'Stale work orders detected')
