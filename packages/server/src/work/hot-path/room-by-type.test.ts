@@ -5,7 +5,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { startStory, type Story } from '../../../testing/story.ts'
-import { hotSessionOptions, settleHotSession } from '../../kernel/store/database.ts'
+import { hotSession, setForConnection } from '../../kernel/store/session.ts'
 
 let story: Story
 let tenant: string
@@ -110,9 +110,9 @@ it('without a number it names them all, as the version before this one asked', a
 })
 
 it('a checkout reads as much with 1,000 types under limits as with one', async () => {
-  const client = new pg.Client({ connectionString: story.server.database.runtimeUrl, options: `-c role=wm_app ${hotSessionOptions}` })
+  const client = new pg.Client({ connectionString: story.server.database.runtimeUrl })
   await client.connect()
-  await client.query(settleHotSession)
+  await client.query(setForConnection(hotSession))
   const pages = async (): Promise<number> => {
     const slots = Array.from({ length: 8 }, (__, slot) => ({ slot, agent_id: 'a', principal: 'agent:a', actor_type: 'agent', random: 'x' }))
     const filter = { epoch: 1, heartbeat_every: 15, limits: { type: 50 } }
