@@ -3,8 +3,20 @@ import { defineErrors } from '../kernel/errors.ts'
 /** Who asks, and whether they may. */
 export const accessErrors = {
   ...defineErrors('Who you are and what you may do', {
-    auth_required: { status: 401, retry: 'never', title: 'No credentials were sent.', fix: 'Send Authorization: Bearer <key>; make a key with `npx work-manager keys create`.' },
-    auth_malformed: { status: 401, retry: 'never', title: 'The credentials cannot be read.', fix: 'Send exactly: Authorization: Bearer wm_… (no quotes, no placeholder).' },
+    auth_required: {
+      status: 401,
+      retry: 'never',
+      title: 'No credentials were sent.',
+      fix: 'Send Authorization: Bearer <key>; make a key with `npx work-manager keys create`.',
+      tools: { fix: 'Give the client a key of its own: `npx work-manager mcp install`.' },
+    },
+    auth_malformed: {
+      status: 401,
+      retry: 'never',
+      title: 'The credentials cannot be read.',
+      fix: 'Send exactly: Authorization: Bearer wm_… (no quotes, no placeholder).',
+      tools: { fix: 'Give the client the key as it was made, wm_…; `npx work-manager mcp install` does it.' },
+    },
     key_unknown: { status: 401, retry: 'never', title: 'The key is not known.', fix: 'Check that the key belongs to this server; make a new one with `npx work-manager keys create`.' },
     key_expired: { status: 401, retry: 'never', title: 'The key has expired.', fix: 'Rotate it: `npx work-manager keys rotate`.' },
     key_revoked: { status: 401, retry: 'never', title: 'The key was revoked.', fix: 'Ask the owner of the tenant for a new one.' },

@@ -8,6 +8,8 @@ export interface ErrorSpec {
   readonly retry: 'never' | 'after_refresh' | 'later'
   readonly title: string
   readonly fix: string
+  /** The same for whoever calls tools and knows no HTTP, where the names of tools and arguments alone do not say it. */
+  readonly tools?: { readonly title?: string; readonly fix?: string }
   /** A problem type that others registered for the same thing; ours where there is none. */
   readonly type?: string
   /** Heading of docs/errors.md under which it stands. */

@@ -4,7 +4,13 @@ import { defineErrors } from '../kernel/errors.ts'
 export const workErrors = {
   ...defineErrors('Who you are and what you may do', {
     separation_of_duties: { status: 403, retry: 'never', title: 'You took part in this order, so you cannot approve it.', fix: 'Ask another person; the type may allow self-approval with duties.selfApproval = "allow".' },
-    forbidden_direct_mutation: { status: 403, retry: 'never', title: 'This change must come through a work order.', fix: 'Propose an order; its applier carries the context that this route asks for.' },
+    forbidden_direct_mutation: {
+      status: 403,
+      retry: 'never',
+      title: 'This change must come through a work order.',
+      fix: 'Propose an order; its applier carries the context that this route asks for.',
+      tools: { fix: 'Propose an order; applying it makes the change.' },
+    },
   }),
   ...defineErrors('Finding things', {
     order_type_not_found: { status: 404, retry: 'never', title: 'The order type is not registered.', fix: 'List the types with GET /types.' },

@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'number_precision'
   | 'encoding'
   | 'unsupported_media_type'
+  | 'not_acceptable'
   | 'body_too_large'
   | 'body_required'
   | 'no_such_route'

@@ -87,14 +87,14 @@ function readClaim(headers: IncomingHttpHeaders, name: string): string | null {
   const value = decoded(String(raw))
   if (value.length > longestValue) {
     throw new WorkError('bad_request', {
-      detail: `The header ${name} is ${value.length} characters long; at most ${longestValue} are accepted.`,
+      detail: `${name} is ${value.length} characters long; at most ${longestValue} are accepted.`,
       fix: `Shorten ${name}.`,
       extra: { header: name },
     })
   }
   if (invisible.test(value)) {
     throw new WorkError('bad_request', {
-      detail: `The header ${name} holds a control or invisible character.`,
+      detail: `${name} holds a control or invisible character.`,
       fix: `Send printable characters in ${name}.`,
       extra: { header: name },
     })

@@ -15,7 +15,7 @@ export const listEvents = defineOperation({
   idempotency: 'none',
   refuses: ['cursor_invalid', 'record_behind'],
   command: { words: 'events' },
-  tool: 'for auditors and programs; agents read work.logs',
+  tool: 'for auditors and programs; agents read work_logs',
   input: Type.Object({
     kind: Type.Optional(Type.Enum(Object.keys(eventSpecs), { description: 'Such as item.submitted.' })),
     principal: text('The credential, such as agent:auditor-1.'),

@@ -220,7 +220,7 @@ describe('the MCP door', () => {
   it('gives the same problem as the result of the tool', async () => {
     const agent = await callerIn('free', 'agent')
     await useUp(agent)
-    const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'work.types', arguments: {} } }
+    const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'work_types', arguments: {} } }
     const response = await fetch(`${server.url}/mcp`, {
       method: 'POST',
       headers: {

@@ -234,11 +234,11 @@ describe('one trace from propose to apply', () => {
     const order = await propose()
     const client = await connect(era, transport, server.url, agent.key)
     const call = (name: string, args: object, meta: object = {}) => client.raw.callTool({ name, arguments: args, _meta: meta })
-    const taken = await call('work.checkout', { order_id: order }, { traceparent: otherTraceparent, tracestate: 'vendor=1' })
+    const taken = await call('work_checkout', { order_id: order }, { traceparent: otherTraceparent, tracestate: 'vendor=1' })
     const { item } = taken.structuredContent
-    await call('work.heartbeat', { item_id: item.id, lease_token: item.lease_token }, { 'gen_ai.tool.call.id': 'call_7' })
+    await call('work_heartbeat', { item_id: item.id, lease_token: item.lease_token }, { 'gen_ai.tool.call.id': 'call_7' })
     const handedIn = { item_id: item.id, lease_token: item.lease_token, result: { ok: true }, idempotency_key: crypto.randomUUID() }
-    await call('work.submit', handedIn, { traceparent: 'not one', 'claudecode/toolUseId': 'toolu_1' })
+    await call('work_submit', handedIn, { traceparent: 'not one', 'claudecode/toolUseId': 'toolu_1' })
     await client.close()
     await decideAndApply(order)
     const spans = await spansOf(order)
@@ -248,7 +248,7 @@ describe('one trace from propose to apply', () => {
       'work_manager.door': 'mcp',
       'work_manager.operation': 'checkout_order_item',
       'gen_ai.operation.name': 'execute_tool',
-      'gen_ai.tool.name': 'work.checkout',
+      'gen_ai.tool.name': 'work_checkout',
       'gen_ai.agent.id': 'tracer',
       'mcp.method.name': 'tools/call',
     })

@@ -150,7 +150,7 @@ describe('one story', () => {
     try {
       const named = { 'dev.workmanager/correlation-id': `story-of-${era}`, 'dev.workmanager/session-key': 'chat-7' }
       const call = (meta: object) =>
-        client.raw.callTool({ name: 'work.propose', arguments: { ...proposal, idempotency_key: JSON.stringify(meta) }, _meta: meta })
+        client.raw.callTool({ name: 'work_propose', arguments: { ...proposal, idempotency_key: JSON.stringify(meta) }, _meta: meta })
       const { structuredContent: made } = await call(named)
       const [row] = await story.server.database.sql(`select correlation_id, session_key from wm.orders where id = $1`, [made.order.id])
       expect(row).toEqual({ correlation_id: `story-of-${era}`, session_key: 'chat-7' })

@@ -108,7 +108,7 @@ async function tellWhatWorks(context: Context, { key_file: keyFile }: Change): P
     context.out.note(`notice: ${endpoint} does not serve this key yet: ${(error as Error).message}`)
     return
   }
-  if (tools.includes('work.approve'))
+  if (tools.includes('work_approve'))
     context.out.note(
       'notice: this is a person’s key: the agent could approve and reject in that person’s name. Leave --key and --key-file out to get an agent’s key.',
     )

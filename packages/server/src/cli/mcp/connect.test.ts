@@ -50,9 +50,9 @@ it('connects Claude Code with a key of its own that cannot decide, and disconnec
   }
   const client = await start()
   const names = (await client.listTools()).tools.map((tool) => tool.name)
-  expect([names.includes('work.submit'), names.includes('work.approve')]).toEqual([true, false])
+  expect([names.includes('work_submit'), names.includes('work_approve')]).toEqual([true, false])
   const order = await story.propose()
-  await client.callTool({ name: 'work.checkout', arguments: { order_id: order.id } })
+  await client.callTool({ name: 'work_checkout', arguments: { order_id: order.id } })
   expect((await story.order(order.id)).items[0].leased_by_agent_id).toBe('scribe')
   await client.close()
 

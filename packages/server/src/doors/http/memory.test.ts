@@ -65,7 +65,7 @@ test.each([
   ['lists of orders', (key: string) => get('/api/work/orders?page%5Bsize%5D=100', key)],
   ['lists of items', (key: string) => get('/api/work/items?limit=100', key)],
   ['the record', (key: string) => get('/api/work/ledger?limit=1000', key)],
-  ['tools over MCP', (key: string) => tool('work.list', {}, key)],
+  ['tools over MCP', (key: string) => tool('work_list', {}, key)],
   ['public documents', () => get('/openapi.json', 'none')],
 ])(
   '40 connections with eight requests each that are never read: %s',

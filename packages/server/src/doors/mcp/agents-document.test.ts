@@ -32,7 +32,7 @@ afterAll(async () => {
 })
 
 it('lists the tools with their routes', () => {
-  const rows = [...text.matchAll(/^\| `(work\.\w+)` \| .* \| (.*) \|$/gm)].map(([, name, routes]) => [
+  const rows = [...text.matchAll(/^\| `(work_\w+)` \| .* \| (.*) \|$/gm)].map(([, name, routes]) => [
     name,
     [...routes!.matchAll(/`([^`]+)`/g)].map((match) => match[1]!).toSorted(),
   ])

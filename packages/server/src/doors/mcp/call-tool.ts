@@ -1,4 +1,4 @@
-/** `tools/call`: arguments in, the operation's answer out as text and as structured content; a refusal is the problem object of HTTP. */
+/** `tools/call`: arguments in, what a model needs of the operation's answer out; a refusal is the problem object of HTTP in tools' words. */
 import { nearestName, type FieldError, type Problem, WorkError } from '@work-manager/contract'
 import {
   type CallToolResult,
@@ -7,13 +7,19 @@ import {
   ProtocolErrorCode,
   type ServerContext,
 } from '@modelcontextprotocol/server'
+import type { OperationAnswer } from '../../kernel/operations/run-operation.ts'
 import { translateArguments, type TranslatedCall } from './arguments.ts'
 import type { Caller } from './caller.ts'
-import type { OperationAnswer } from '../../kernel/operations/run-operation.ts'
+import { answerTokens, fitted, tokensOf } from './fit-answer.ts'
+import { resourceFor } from './resources.ts'
+import { pieceOf, project } from './shown-answer.ts'
 import { mayCall, type Tool } from './tools.ts'
 import { beginWait, type Explained } from './waiting.ts'
 
-export const whyTool = 'work.why'
+export const whyTool = 'work_why'
+
+/** `work.types` and `work-types` mean `work_types`: dots were in the names once, and some clients change what they do not like. */
+export const ourToolName = (name: string): string => name.replaceAll(/[.\-/]/g, '_')
 
 /** Refuses with: invalid params for a tool that does not exist. Everything else is an answer with isError. */
 export async function callTool(
@@ -23,7 +29,7 @@ export async function callTool(
   given: unknown,
   context: ServerContext,
 ): Promise<CallToolResult | InputRequiredResult> {
-  const tool = tools.find((one) => one.name === name)
+  const tool = tools.find((one) => one.name === ourToolName(name))
   if (!tool)
     throw unknownTool(
       name,
@@ -31,22 +37,24 @@ export async function callTool(
     )
   let call: TranslatedCall | undefined
   try {
-    call = translateArguments(tool, given)
+    call = translateArguments(tool, given, (text) => caller.parseJson(text))
     const { signal } = context.mcpReq
     if (tool.name === whyTool && Number(call.input['wait']) > 0) {
       const { bytes } = await caller.run(call.chosen, { input: { ...call.input, wait: 0 }, signal })
       const waiting = beginWait(caller, context, JSON.parse(bytes) as Explained)
       if (waiting) return waiting
     }
-    return renderAnswer(caller, await caller.run(call.chosen, { ...call, signal }))
+    return await shownAnswer(caller, tool, call, signal)
   } catch (error) {
     const problem = caller.problem(call ? inOurNames(error, call) : error, tool.name)
-    return { isError: true, content: [{ type: 'text', text: asText(problem) }], structuredContent: problem }
+    const { value, shortened } = fitted(problem, answerTokens)
+    const told = (shortened.length === 0 ? problem : value) as Problem
+    return { isError: true, content: [{ type: 'text', text: asText(told) }], structuredContent: told }
   }
 }
 
 function unknownTool(name: string, known: readonly string[]): ProtocolError {
-  const near = nearestName(name, known)
+  const near = nearestName(ourToolName(name), known)
   return new ProtocolError(
     ProtocolErrorCode.InvalidParams,
     `There is no tool '${name.slice(0, 128)}'${near ? `; did you mean ${near}?` : `; tools: ${known.join(', ')}.`}`,
@@ -72,17 +80,49 @@ function asText(problem: Problem): string {
   return `${problem.code}: ${problem.detail}\n${problem.fix}\n${retryAdvice[problem.retry]}`
 }
 
-/** The answer of an operation as a tool's: its very bytes, the same as structured content, and what a model should do about it. */
-export function renderAnswer(caller: Caller, answer: Pick<OperationAnswer, 'bytes' | 'status' | 'replayed'>): CallToolResult {
-  const value = JSON.parse(answer.bytes) as Record<string, unknown>
-  return {
-    content: [{ type: 'text', text: answer.bytes }, ...whatHappensNext(caller, value)],
-    structuredContent: value,
-    _meta: { 'work-manager/status': answer.status, 'work-manager/idempotent-replayed': answer.replayed },
+/** Pages that are too large for a model are read again with fewer rows, so that their cursor goes on behind what is shown. */
+const mostReadings = 4
+
+async function shownAnswer(caller: Caller, tool: Tool, call: TranslatedCall, signal: AbortSignal): Promise<CallToolResult> {
+  const { chosen, view } = call
+  const input: Record<string, unknown> = { ...tool.defaults?.(call.input), ...call.input }
+  const shows = view.full ? undefined : typeof tool.shows === 'function' ? tool.shows(call.input) : tool.shows
+  for (let reading = 1; ; reading++) {
+    const answer = await caller.run(chosen, { ...call, input, signal })
+    const value = JSON.parse(answer.bytes) as Record<string, unknown>
+    if (view.at !== undefined) return toolResult(caller, answer, value, pieceOf(value, view))
+    const shown = (shows === undefined ? value : project(value, shows, Date.now())) as Record<string, unknown>
+    const rows = 'next_cursor' in value ? Object.values(shown).find(Array.isArray)?.length : undefined
+    const tokens = tokensOf(shown)
+    if (tokens <= answerTokens || rows === undefined || rows <= 1 || tool.writes || reading === mostReadings)
+      return toolResult(caller, answer, value, shown)
+    input['limit'] = Math.max(1, Math.floor((rows * answerTokens * 0.9) / tokens))
   }
 }
 
-/** After the last item is handed in it is no longer the agent's move; whose it is, work.why says. */
+type Answered = Pick<OperationAnswer, 'status' | 'replayed'>
+
+/** `value` is all that the operation answered; `shown` what of it goes out, as far as it has room. */
+export function toolResult(caller: Caller, { status, replayed }: Answered, value: Record<string, unknown>, shown: unknown): CallToolResult {
+  const { value: fits, shortened } = fitted(shown, answerTokens)
+  const told = { ...(fits as Record<string, unknown>), ...(shortened.length > 0 ? { shortened } : {}) }
+  const whole = shortened.length > 0 ? resourceFor(value) : undefined
+  return {
+    content: [
+      { type: 'text', text: JSON.stringify(told) },
+      ...(whole ? [{ type: 'resource_link' as const, ...whole }] : []),
+      ...(whole ? [{ type: 'text' as const, text: howToReadTheRest(whole.uri) }] : []),
+      ...whatHappensNext(caller, value),
+    ],
+    structuredContent: told,
+    _meta: { 'work-manager/status': status, 'work-manager/idempotent-replayed': replayed },
+  }
+}
+
+const howToReadTheRest = (uri: string): string =>
+  `Shortened to fit: the list \`shortened\` says where. The whole is the resource ${uri}; work_get with \`at\` reads one member of an order or an item piece by piece.`
+
+/** After the last item is handed in it is no longer the agent's move; whose it is, work_why says. */
 function whatHappensNext(caller: Caller, value: Record<string, unknown>): CallToolResult['content'] {
   if (typeof value['review_url'] === 'string')
     return [{ type: 'text', text: `A person decides. Give them this link: ${caller.absolute(value['review_url'])}` }]
@@ -90,7 +130,7 @@ function whatHappensNext(caller: Caller, value: Record<string, unknown>): CallTo
   return [
     {
       type: 'text',
-      text: 'The order is complete: every item is handed in. It now waits for its decision; work.why with its order_id tells whose move it is.',
+      text: 'The order is complete: every item is handed in. It now waits for its decision; work_why with its order_id tells whose move it is.',
     },
   ]
 }

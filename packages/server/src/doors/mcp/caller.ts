@@ -1,6 +1,6 @@
 /** Who calls, and how this door reaches the operations: the same runner as every door, with the same provenance and refusals. */
 import { readStory } from '../../kernel/operations/story.ts'
-import { toProblem, WorkError, type Problem } from '@work-manager/contract'
+import { WorkError, type Problem } from '@work-manager/contract'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Logger } from 'pino'
 import { describeError } from '../../log/describe-error.ts'
@@ -11,6 +11,7 @@ import { readProvenance } from '../../access/provenance.ts'
 import type { OperationAnswer, OperationRunner } from '../../kernel/operations/run-operation.ts'
 import type { ToolCall } from '../../tracing/attributes.ts'
 import type { ToolOperation } from './tools.ts'
+import { problemInWords, type Words } from './words.ts'
 
 export interface CallerParts {
   readonly principal: Principal
@@ -35,6 +36,9 @@ export interface CallerParts {
   /** Calls back when the answer has left. */
   readonly untilSent: (gone: () => void) => void
   readonly runOperation: OperationRunner
+  /** The HTTP door's strict reader of bodies, for objects that come as text. */
+  readonly parseBody: (bytes: Buffer) => Record<string, unknown>
+  readonly words: Words
   readonly log: Logger
 }
 
@@ -97,6 +101,11 @@ export class Caller {
     })
   }
 
+  /** Any JSON value from its text, read as strictly as a body. Refuses with: json_syntax and its like. */
+  parseJson(text: string): unknown {
+    return this.parts.parseBody(Buffer.from(`{"value":${text}}`))['value']
+  }
+
   /** A link of an answer as a whole address. */
   absolute(link: string | null): string | null {
     return link === null ? null : new URL(link, this.parts.origin).href
@@ -104,14 +113,14 @@ export class Caller {
 
   /** Whatever was thrown as the problem object of every door; what nobody knows is logged here, once, and its text stays inside. */
   problem(error: unknown, operation: string): Problem {
-    const { requestId, traceparent, log } = this.parts
+    const { requestId, traceparent, log, words } = this.parts
     const line = { request_id: requestId, trace_id: traceIdOf(traceparent), operation }
     if (error instanceof WorkError) {
       if (error.cause instanceof TypeCrashed) log.warn({ ...line, err: describeError(error.cause) }, 'the code of an order type failed')
-      return toProblem(error, requestId)
+      return problemInWords(error, requestId, words)
     }
     log.error({ ...line, err: describeError(error) }, 'request failed')
-    return toProblem(new WorkError('internal'), requestId)
+    return problemInWords(new WorkError('internal'), requestId, words)
   }
 }
 

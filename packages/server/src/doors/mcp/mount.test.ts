@@ -68,7 +68,7 @@ describe('who may come', () => {
       'auth_required',
       'Bearer realm="work-manager"',
     ])
-    expect(answer.text).not.toContain('work.checkout')
+    expect(answer.text).not.toContain('work_checkout')
     expect((await send({ authorization: 'Bearer wm_nonsense' }, list)).status).toBe(401)
     expect((await send({}, '', '/mcp', 'GET')).status).toBe(401)
   })
@@ -119,6 +119,40 @@ describe('who may come', () => {
   })
 })
 
+describe('what a client reads', () => {
+  const legacy = JSON.stringify({ jsonrpc: '2.0', id: 7, method: 'tools/list', params: {} })
+  const both = 'application/json, text/event-stream'
+  it.each([
+    ['*/*', 'application/json'],
+    ['application/json', 'application/json'],
+    ['application/*;q=0.5', 'application/json'],
+    ['text/html, */*;q=0.1', 'application/json'],
+    ['', 'application/json'],
+    ['text/event-stream', 'text/event-stream'],
+    ['text/*', 'text/event-stream'],
+  ])('%s is enough, in both eras', async (accept, type) => {
+    for (const [headers, body] of [
+      [{ ...modern('tools/list') }, list],
+      [{}, legacy],
+    ] as const) {
+      const answer = await send({ ...key(), ...headers, accept }, body)
+      expect([answer.status, answer.headers['content-type']?.split(';')[0]], body).toEqual([200, type])
+      const told = answer.body ?? JSON.parse(/^data: (.*)$/m.exec(answer.text)![1]!)
+      expect(told.result.tools.length).toBeGreaterThan(10)
+    }
+  })
+  it('with both named the protocol chooses, and a call of nothing that is spoken here is refused in time', async () => {
+    expect((await send({ ...key(), ...modern('tools/list'), accept: both }, list)).headers['content-type']).toBe('application/json')
+    expect((await send({ ...key(), accept: both }, legacy)).headers['content-type']).toBe('text/event-stream')
+    const note = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' })
+    expect((await send({ ...key(), accept: '*/*' }, note)).status).toBe(202)
+    for (const accept of ['text/html', 'application/json;q=0, image/png']) {
+      const refused = await send({ ...key(), ...modern('tools/list'), accept }, list)
+      expect([refused.status, refused.body.code], accept).toEqual([406, 'not_acceptable'])
+    }
+  })
+})
+
 describe('what is said', () => {
   it('one message per request, in strict JSON', async () => {
     const broken = await send(key(), '{"jsonrpc":')
@@ -130,21 +164,27 @@ describe('what is said', () => {
     expect([twice.status, twice.body.error.code, twice.body.error.data.code]).toEqual([400, -32600, 'duplicate_key'])
   })
 
-  it('arguments as an object; their text is refused in words that a model reads', async () => {
-    const answer = await send(
-      { ...key(), ...modern('tools/call', 'work.get') },
-      message('tools/call', { name: 'work.get', arguments: '{"order_id":"x"}' }),
-    )
-    expect(answer.body.result).toMatchObject({
-      isError: true,
-      structuredContent: { code: 'validation_failed', detail: 'The arguments are a string; send an object, not its text.' },
-    })
+  it('arguments as an object, or as its text; what is neither is refused in words that a model reads', async () => {
+    const call = async (given: unknown) =>
+      (await send({ ...key(), ...modern('tools/call', 'work_types') }, message('tools/call', { name: 'work_types', arguments: given })))
+        .body.result
+    expect((await call('{"type":"test.echo"}')).structuredContent.types).toHaveLength(1)
+    for (const [given, detail] of [
+      ['work', 'The arguments are a string; send an object.'],
+      [['work'], 'The arguments are a list; send an object.'],
+      ['{"type":', /^'arguments' is text that is no valid JSON \(line 1/],
+      ['{"type":"a","type":"b"}', /appears twice/],
+    ] as const) {
+      const refused = await call(given)
+      expect([refused.isError, refused.structuredContent.code]).toEqual([true, 'validation_failed'])
+      expect(refused.structuredContent.detail).toMatch(detail)
+    }
   })
 
   it('not more than a body may hold', async () => {
     const answer = await send(
-      { ...key(), ...modern('tools/call', 'work.submit') },
-      message('tools/call', { name: 'work.submit', arguments: { result: 'x'.repeat(1024 * 1024) } }),
+      { ...key(), ...modern('tools/call', 'work_submit') },
+      message('tools/call', { name: 'work_submit', arguments: { result: 'x'.repeat(1024 * 1024) } }),
     )
     expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large'])
   })
@@ -159,8 +199,8 @@ describe('what is said', () => {
     const version = await send({ ...key(), ...modern('tools/list'), 'mcp-protocol-version': '2027-01-01' }, unknown)
     expect([version.status, version.body.error.code, version.body.error.data.supported]).toEqual([400, -32022, ['2026-07-28']])
     const name = await send(
-      { ...key(), ...modern('tools/call', 'work.propose') },
-      message('tools/call', { name: 'work.list', arguments: {} }),
+      { ...key(), ...modern('tools/call', 'work_propose') },
+      message('tools/call', { name: 'work_list', arguments: {} }),
     )
     expect([name.status, name.body.error.code]).toEqual([400, -32020])
     const method = await send({ ...key(), ...modern('tools/cal') }, message('tools/cal'))
@@ -174,10 +214,10 @@ describe('what is said', () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
     const call = message('tools/call', {
       _meta: { ...meta, traceparent },
-      name: 'work.propose',
+      name: 'work_propose',
       arguments: { type: 'test.echo', payload: { messages: ['hi'] }, idempotency_key: 'once' },
     })
-    const proposed = await send({ ...key(), ...modern('tools/call', 'work.propose') }, call)
+    const proposed = await send({ ...key(), ...modern('tools/call', 'work_propose') }, call)
     const { order } = proposed.body.result.structuredContent
     const [event] = await story.server.database.sql<{ agent_name: string; agent_version: string; trace_id: string }>(
       `select p.agent_name, p.agent_version, e.trace_id from record e join wm.provenance p on p.tenant_id = e.tenant_id and p.id = e.provenance_id where e.order_id = $1 limit 1`,

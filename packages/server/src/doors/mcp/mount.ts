@@ -5,7 +5,7 @@
 import { correlationHeader, sessionHeader } from '../../kernel/operations/story.ts'
 import { CLIENT_INFO_META_KEY, createMcpHandler, TRACEPARENT_META_KEY, TRACESTATE_META_KEY } from '@modelcontextprotocol/server'
 import { toNodeHandler } from '@modelcontextprotocol/node'
-import { toProblem, WorkError } from '@work-manager/contract'
+import { WorkError } from '@work-manager/contract'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
@@ -15,10 +15,13 @@ import type { Operation } from '../../kernel/operations/operation.ts'
 import type { OperationRunner } from '../../kernel/operations/run-operation.ts'
 import { toolCallOf } from '../../tracing/attributes.ts'
 import { readTraceparent } from '../../tracing/traceparent.ts'
+import { ourToolName } from './call-tool.ts'
 import { Caller, type CallerParts, headerValue } from './caller.ts'
+import { forAnyAccept, frameFor } from './accept.ts'
 import { addReviewPage } from './review-page.ts'
 import { McpDoor } from './server.ts'
 import { assertWelcome, neighbourhoodOf } from './who-may-come.ts'
+import { problemInWords, type Words } from './words.ts'
 
 export interface McpMountOptions {
   readonly operations: readonly Operation[]
@@ -52,7 +55,7 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
   const handler = createMcpHandler(({ authInfo, era }) => door.serverFor(authInfo?.extra?.['caller'] as Caller, era), {
     onerror: (error) => options.log.debug({ error: error.message }, 'mcp'),
   })
-  const answer = toNodeHandler(handler, {
+  const answer = toNodeHandler(forAnyAccept(handler), {
     onerror: (error) => options.log.error({ error: error.message, stack: error.stack }, 'mcp request failed'),
   })
 
@@ -60,6 +63,7 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
   /** Before a byte of the body is read. */
   const admit = async (request: FastifyRequest): Promise<void> => {
     assertWelcome(neighbourhood, request.headers)
+    if (request.method === 'POST') frameFor(request.headers)
     if (options.draining()) throw new WorkError('draining')
     if (/[?&](access_token|token|key|api_key)=/i.test(request.url))
       throw new WorkError('bad_request', {
@@ -79,7 +83,7 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
         message = options.parseBody(bytes)
       } catch (error) {
         if (!(error instanceof WorkError)) throw error
-        sendUnreadable(reply, error, request.id)
+        sendUnreadable(reply, error, request.id, door.words)
         return
       }
     }
@@ -96,12 +100,17 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
       correlationId: request.correlationId,
       sentStory: sentStory(request.headers, meta),
       ...sentTrace(request.headers, meta),
-      tool: message?.method === 'tools/call' ? toolCallOf(message.params?.name, meta) : undefined,
+      tool:
+        message?.method === 'tools/call'
+          ? toolCallOf(typeof message.params?.name === 'string' ? ourToolName(message.params.name) : undefined, meta)
+          : undefined,
       readOnly: options.storage() === 'read_only',
       oddArguments,
       bodyBytes: bytes?.length ?? 0,
       untilSent: (gone) => void (reply.raw.destroyed ? gone() : reply.raw.once('close', gone)),
       runOperation: options.runOperation,
+      parseBody: options.parseBody,
+      words: door.words,
       log: options.log,
     })
     reply.hijack()
@@ -157,8 +166,8 @@ function withClientInfo(headers: IncomingHttpHeaders, info: unknown): IncomingHt
 }
 
 /** A body that is no JSON object: what JSON-RPC says for it, with our own object beside it. */
-function sendUnreadable(reply: FastifyReply, error: WorkError, requestId: string): void {
-  const problem = toProblem(error, requestId)
+function sendUnreadable(reply: FastifyReply, error: WorkError, requestId: string, words: Words): void {
+  const problem = problemInWords(error, requestId, words)
   const code = error.code === 'json_syntax' || error.code === 'encoding' ? -32_700 : -32_600
   reply
     .code(400)

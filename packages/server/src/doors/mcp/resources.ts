@@ -76,6 +76,17 @@ const kinds: readonly Kind[] = [
 const mostCompletions = 100
 const typesOperation = 'list_order_types'
 
+/** The resource that has the whole of what an answer is about, if there is one. */
+export function resourceFor(answer: Readonly<Record<string, unknown>>): Pick<Resource, 'uri' | 'name' | 'title' | 'mimeType'> | undefined {
+  for (const { template, member } of kinds) {
+    const about = answer[member]
+    const id = typeof about === 'object' && about !== null ? (about as { id?: unknown }).id : answer[`${member}_id`]
+    if (typeof id !== 'string' || template.uriTemplate !== `work://${member}s/{${member}_id}`) continue
+    return { uri: `work://${member}s/${id}`, name: `${template.name} ${id}`, title: template.title, mimeType: json }
+  }
+  return undefined
+}
+
 export interface DescribedType {
   readonly type: string
   readonly title: string

@@ -1,11 +1,12 @@
 /** One MCP server per request, as the SDK wants it for the stateless protocol: everything heavy is made once, in `createMcpDoor`. */
 import { type ListToolsResult, ProtocolError, ProtocolErrorCode, Server } from '@modelcontextprotocol/server'
 import type { Operation } from '../../kernel/operations/operation.ts'
-import { callTool, renderAnswer, whyTool } from './call-tool.ts'
+import { callTool, toolResult, whyTool } from './call-tool.ts'
 import type { Caller } from './caller.ts'
 import { howToWork, workHere } from './how-to-work.ts'
 import { Resources } from './resources.ts'
 import { buildTools, mayCall, type Tool, type ToolOperation } from './tools.ts'
+import { toolWords, type Words } from './words.ts'
 import { serveTasks, tasksExtension } from './waiting.ts'
 
 const prompt = {
@@ -23,12 +24,15 @@ export class McpDoor {
   private readonly resources: Resources
   private readonly why: ToolOperation
   private readonly version: string
+  /** In which refusals are told here. */
+  readonly words: Words
 
   constructor(operations: readonly Operation[], version: string) {
     this.tools = buildTools(operations)
     this.resources = new Resources(operations)
     this.why = this.tools.find((tool) => tool.name === whyTool)!.operations[0]!
     this.version = version
+    this.words = toolWords(operations)
   }
 
   /** What `tools/list` shows to a credential, always in the order of the table. */
@@ -63,7 +67,8 @@ export class McpDoor {
     server.setRequestHandler('tools/call', ({ params }, context) =>
       callTool(caller, tools, params.name, caller.oddArguments ?? params.arguments, context),
     )
-    if (era === 'modern') serveTasks(server, caller, this.why, (bytes) => renderAnswer(caller, { bytes, status: 200, replayed: false }))
+    if (era === 'modern')
+      serveTasks(server, caller, this.why, (answer) => toolResult(caller, { status: 200, replayed: false }, answer, answer))
     server.setRequestHandler('resources/list', async (_request, { mcpReq }) => ({ resources: await resources.list(caller, mcpReq.signal) }))
     server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: [...resources.templates] }))
     server.setRequestHandler('resources/read', ({ params }, { mcpReq }) => resources.read(caller, params.uri, mcpReq.signal))

@@ -1,9 +1,11 @@
 /** The tools, derived once from the list of operations: names and schemas are made at start, never per request (measured: 4 times slower). */
-import { holdsAbility, ProblemShape } from '@work-manager/contract'
+import { holdsAbility } from '@work-manager/contract'
 import type { Tool as ListedTool } from '@modelcontextprotocol/server'
 import type { Principal } from '../../kernel/principal.ts'
 import type { McpTool, Operation } from '../../kernel/operations/operation.ts'
 import { paramsOf, requestSource } from '../../kernel/operations/request-source.ts'
+import { listedSchema, type Schema as ListedSchema } from './listed-schema.ts'
+import { toolWords, type Words } from './words.ts'
 
 export interface ToolOperation {
   readonly operation: Operation
@@ -19,12 +21,22 @@ export interface Tool {
   readonly operations: readonly ToolOperation[]
   readonly takesKey: boolean
   readonly writes: boolean
+  readonly shows: McpTool['shows']
+  readonly defaults: McpTool['defaults']
+  /** Those of `doorArguments` that it takes. */
+  readonly doorArguments: ReadonlySet<string>
   readonly listed: ListedTool
 }
 
 export const keyArgument = 'idempotency_key'
+/** What a caller can say about the answer, whichever the operation. */
+export const doorArguments = [
+  { name: 'full', schema: { type: 'boolean', description: 'Every member, not only what is usually needed.' } },
+  { name: 'at', schema: { type: 'string', description: 'JSON Pointer of one member to read whole, as `shortened` names it.' } },
+  { name: 'offset', schema: { type: 'integer', description: 'With at: next_offset of the piece before.' } },
+] as const
 
-type Schema = Record<string, unknown> & { readonly properties?: Record<string, unknown>; readonly required?: readonly string[] }
+type Schema = ListedSchema & { readonly required?: readonly string[] }
 /** TypeBox marks its schemas with symbols; JSON has none. */
 const plain = (schema: object): Schema => JSON.parse(JSON.stringify(schema)) as Schema
 
@@ -39,12 +51,23 @@ function toolOperation(operation: Operation): ToolOperation {
   }
 }
 
-function inputSchema(operations: readonly ToolOperation[], takesKey: boolean, needsKey: boolean): ListedTool['inputSchema'] {
+interface Listing {
+  readonly operations: readonly ToolOperation[]
+  readonly unlisted: readonly string[]
+  readonly takesKey: boolean
+  readonly needsKey: boolean
+  readonly writes: boolean
+  readonly doorArguments: ReadonlySet<string>
+  readonly words: Words
+}
+
+function inputSchema({ operations, unlisted, takesKey, needsKey, writes, doorArguments: own, words }: Listing): ListedTool['inputSchema'] {
   const properties: Record<string, unknown> = {}
   const required = new Set<string>()
   for (const { operation, members } of operations) {
     const schema = plain(operation.input)
-    for (const [argument, member] of members) properties[argument] ??= schema.properties?.[member]
+    for (const [argument, member] of members)
+      if (!unlisted.includes(argument)) properties[argument] ??= listedSchema(schema.properties![member]!, words)
   }
   for (const [argument] of Object.entries(properties))
     if (
@@ -56,23 +79,18 @@ function inputSchema(operations: readonly ToolOperation[], takesKey: boolean, ne
   if (takesKey) {
     properties[keyArgument] = {
       type: 'string',
-      minLength: 1,
-      maxLength: 255,
-      description: 'A new UUID for each thing you want done; send the same one again when you retry the same call.',
+      description: 'A new UUID for each thing you want done; the same one again when you retry the same call.',
     }
     if (needsKey) required.add(keyArgument)
   }
+  // What is written is short enough by itself; `full` is understood there all the same.
+  for (const { name, schema } of doorArguments) if (own.has(name) && !writes) properties[name] = schema
   return {
     type: 'object',
     properties: properties as NonNullable<ListedTool['inputSchema']['properties']>,
     required: [...required],
     additionalProperties: false,
   }
-}
-
-/** An answer, or a refusal: clients of 2025 check the structured content of errors too. */
-function outputSchema({ operation }: ToolOperation): NonNullable<ListedTool['outputSchema']> {
-  return { type: 'object', anyOf: [plain(operation.output), { ...plain(ProblemShape), description: 'A refusal (isError).' }] }
 }
 
 /** The operations of each tool, in the order in which they are looked at: those with more ids first, then by name. */
@@ -89,25 +107,40 @@ function sharers(operations: readonly Operation[]): Map<McpTool, ToolOperation[]
  * several operations does not say what it does.
  */
 export function buildTools(operations: readonly Operation[]): readonly Tool[] {
-  const tools = [...sharers(operations)].map(([{ name, title, summary, advice, effects }, own]) => {
+  const words = toolWords(operations)
+  const tools = [...sharers(operations)].map(([tool, own]) => {
+    const { name, title, summary, advice, effects, shows, unlisted = [], defaults, readsPieces } = tool
+    if (!/^[A-Za-z0-9_]{1,64}$/.test(name))
+      throw new Error(`the tool ${name}: names have letters, digits and _ only; some clients refuse others`)
     const main = own.at(-1)!.operation
     if (summary === undefined && own.length > 1) throw new Error(`the tool ${name} stands for several operations; it needs a summary`)
     const does = summary ?? main.summary
     const writes = main.http.method !== 'GET'
     const takesKey = main.idempotency !== 'none'
+    const takes = new Set([...(shows ? ['full'] : []), ...(readsPieces ? ['at', 'offset'] : [])])
     return {
       name,
       operations: own,
       takesKey,
       writes,
+      shows,
+      defaults,
+      doorArguments: takes,
       listed: {
         name,
         title,
-        description: advice === undefined ? does : `${does} ${advice}`,
-        inputSchema: inputSchema(own, takesKey, main.idempotency === 'required'),
-        outputSchema: outputSchema(own.at(-1)!),
+        description: words(advice === undefined ? does : `${does} ${advice}`),
+        // No output schema: answers are shortened to fit a model, and every client would carry 60 kB of them in its context.
+        inputSchema: inputSchema({
+          operations: own,
+          unlisted,
+          takesKey,
+          needsKey: main.idempotency === 'required',
+          writes,
+          doorArguments: takes,
+          words,
+        }),
         annotations: {
-          title,
           readOnlyHint: !writes,
           destructiveHint: effects?.destructive ?? false,
           // With the same key, or as a read, repeating changes nothing more.

@@ -37,7 +37,7 @@ async function send(method: string, params: Record<string, any>, capabilities: o
   return response.json()
 }
 const waitFor = (order: string, capabilities: object, more: object = {}, wait = 30) =>
-  send('tools/call', { name: 'work.why', arguments: { order_id: order, wait }, ...more }, capabilities)
+  send('tools/call', { name: 'work_why', arguments: { order_id: order, wait }, ...more }, capabilities)
 
 describe('a client that knows tasks', () => {
   it('gets the order as a task, and its settling as the result', async () => {
@@ -97,7 +97,7 @@ describe('a client that knows tasks', () => {
     }
     const other = await story.server.caller('agent', 'agent-1', { tenant: 'rival' })
     const strangers = await connect('2026-07-28', 'http', story.server.url, other.key)
-    expect((await strangers.call('work.why', { order_id: order.id, wait: 5 })).value.code).toBe('not_found')
+    expect((await strangers.call('work_why', { order_id: order.id, wait: 5 })).value.code).toBe('not_found')
     await strangers.close()
   })
 
@@ -126,7 +126,7 @@ describe('a client that can show a page but knows no tasks', () => {
         requestInit: { headers: { authorization: `Bearer ${story.agent.key}` } },
       }),
     )
-    const answer = await client.callTool({ name: 'work.why', arguments: { order_id: order.id, wait: 20 } })
+    const answer = await client.callTool({ name: 'work_why', arguments: { order_id: order.id, wait: 20 } })
     expect(answer.structuredContent).toMatchObject({ state: 'completed', settled: true })
     expect(shown).toEqual([expect.objectContaining({ mode: 'url', url: `${story.server.url}/api/work/orders/${order.id}/review` })])
     await client.close()
@@ -138,10 +138,10 @@ describe.each(['2025-11-25', '2026-07-28'] as const)('a client of %s that knows 
     const order = await story.propose()
     await story.fill(order.id)
     const client = await connect(era, 'http', story.server.url, story.agent.key)
-    const early = await client.raw.callTool({ name: 'work.why', arguments: { order_id: order.id, wait: 1 } })
+    const early = await client.raw.callTool({ name: 'work_why', arguments: { order_id: order.id, wait: 1 } })
     expect(early.structuredContent).toMatchObject({ state: 'submitted', waits_for: 'person' })
     expect(early.content[1].text).toBe(`A person decides. Give them this link: ${story.server.url}/api/work/orders/${order.id}/review`)
-    const waiting = client.call('work.why', { order_id: order.id, wait: 20 })
+    const waiting = client.call('work_why', { order_id: order.id, wait: 20 })
     await story.approve(order.id)
     expect((await waiting).value).toMatchObject({ state: 'completed', settled: true })
     await client.close()

@@ -45,7 +45,7 @@ export function abilitiesOfClient(context: ServerContext): { readonly tasks: boo
   return { tasks: declared?.extensions?.[tasksExtension] !== undefined, showsPages: declared?.elicitation?.url !== undefined }
 }
 
-/** A call of work.why that asked to wait: a task, a page to show, or undefined where the plain long poll is the way. */
+/** A call of work_why that asked to wait: a task, a page to show, or undefined where the plain long poll is the way. */
 export function beginWait(
   caller: Caller,
   context: ServerContext,
@@ -85,13 +85,18 @@ const taskParams = fromJsonSchema<{ taskId: string }>({
 })
 
 /** Adds tasks/get, tasks/update and tasks/cancel. `result` renders the final answer exactly as the tool would have given it. */
-export function serveTasks(server: Server, caller: Caller, explain: ToolOperation, result: (bytes: string) => CallToolResult): void {
-  const look = async (taskId: string, context: ServerContext): Promise<{ bytes: string; now: Explained }> => {
+export function serveTasks(
+  server: Server,
+  caller: Caller,
+  explain: ToolOperation,
+  result: (answer: Record<string, unknown>) => CallToolResult,
+): void {
+  const look = async (taskId: string, context: ServerContext): Promise<Explained & Record<string, unknown>> => {
     if (!abilitiesOfClient(context).tasks)
       throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { extensions: { [tasksExtension]: {} } } })
     try {
       const { bytes } = await caller.run(explain, { input: { order: taskId }, signal: context.mcpReq.signal })
-      return { bytes, now: JSON.parse(bytes) as Explained }
+      return JSON.parse(bytes) as Explained & Record<string, unknown>
     } catch (error) {
       if (!(error instanceof WorkError)) throw error
       const problem = caller.problem(error, 'tasks/get')
@@ -103,8 +108,8 @@ export function serveTasks(server: Server, caller: Caller, explain: ToolOperatio
     }
   }
   server.setRequestHandler('tasks/get', { params: taskParams }, async ({ taskId }, context) => {
-    const { bytes, now } = await look(taskId, context)
-    if (now.settled) return { ...taskOf(now), status: 'completed', result: result(bytes) }
+    const now = await look(taskId, context)
+    if (now.settled) return { ...taskOf(now), status: 'completed', result: result(now) }
     const page = abilitiesOfClient(context).showsPages ? pageToShow(caller, now) : undefined
     return page
       ? { ...taskOf(now), status: 'input_required', inputRequests: { [decisionKey(now.revision)]: page } }

@@ -101,6 +101,25 @@ export interface McpTool {
     /** Reaches beyond this server: applying may change anything. */
     readonly openWorld?: true
   }
+  /** What a model usually needs of the answer; the rest comes with `full`. Absent: all of it. */
+  readonly shows?: Shown | ((given: Given) => Shown | undefined)
+  /** Arguments that are understood and not listed: other ways to say the same. */
+  readonly unlisted?: readonly string[]
+  /** What the call asks for where the caller says nothing about it. */
+  readonly defaults?: (given: Given) => Given
+  /** One member of its answer can be read whole, piece by piece (`at`, `offset`). */
+  readonly readsPieces?: true
+}
+
+/** The members of the input, as the caller gave them. */
+type Given = Readonly<Record<string, unknown>>
+
+/**
+ * Members to keep: as they are, or some of theirs (of a list, of each entry). `age_seconds` is how long ago `created_at` was. What is null
+ * is left out.
+ */
+export interface Shown {
+  readonly [member: string]: true | Shown | undefined
 }
 
 export interface Operation<I extends TObject = TObject, O extends TSchema = TSchema, T extends KernelTools = KernelTools> {

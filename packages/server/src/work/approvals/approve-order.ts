@@ -18,6 +18,7 @@ import { decideApproval } from './approving.ts'
 import { loadDecisionContent, openItemsOf, readinessFindings } from './decision-content.ts'
 import { followOrder, traceparentOf } from '../../kernel/operations/traces.ts'
 import { getType } from '../orders/planning.ts'
+import { orderShown } from '../shown.ts'
 
 /** The apply is a job of its own. Waits for it, and answers with the diff, or with 202 and where to look. Refuses with: apply_failed. */
 async function awaitApplied(context: WorkContext, id: string): Promise<Reply> {
@@ -66,7 +67,12 @@ export const approveOrder = defineOperation({
     'apply_failed',
   ],
   command: { words: 'orders approve', byHand: true },
-  tool: { name: 'work.approve', title: 'Approve and apply', effects: { destructive: true, openWorld: true } },
+  tool: {
+    name: 'work_approve',
+    title: 'Approve and apply',
+    effects: { destructive: true, openWorld: true },
+    shows: { order: orderShown, diff: true, message: true },
+  },
   input: Type.Object({
     order: orderId,
     digest: Type.Optional(

@@ -11,6 +11,7 @@ import { actorOf } from '../../kernel/operations/actor.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { followOrder, traceparentOf } from '../../kernel/operations/traces.ts'
+import { orderShown } from '../shown.ts'
 
 export const rejectOrder = defineOperation({
   name: 'reject_order',
@@ -22,7 +23,7 @@ export const rejectOrder = defineOperation({
   // validation_failed: an item that is not part of the order.
   refuses: ['not_found', 'illegal_state_transition', 'validation_failed'],
   command: { words: 'orders reject', byHand: true },
-  tool: { name: 'work.reject', title: 'Reject or send back', effects: { destructive: true } },
+  tool: { name: 'work_reject', title: 'Reject or send back', effects: { destructive: true }, shows: { order: orderShown } },
   input: Type.Object({
     order: orderId,
     errors: Type.Array(FieldErrorShape, {

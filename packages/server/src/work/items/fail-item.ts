@@ -13,6 +13,7 @@ import { getType } from '../orders/planning.ts'
 import { getItemBrief } from './item-brief.ts'
 import { lockHeldItem } from './held-item.ts'
 import { leaseRefusals } from '../leases/refusals.ts'
+import { itemShown } from '../shown.ts'
 
 export const failItem = defineOperation({
   name: 'fail_item',
@@ -26,7 +27,12 @@ export const failItem = defineOperation({
     words: 'items fail',
     example: `01890a5d-ac96-774b-bcce-b302099a8057 --class transient --error '{"code":"site_down","message":"It answers 503."}'`,
   },
-  tool: { name: 'work.fail', title: 'Say that it cannot be done', effects: { destructive: true } },
+  tool: {
+    name: 'work_fail',
+    title: 'Say that it cannot be done',
+    effects: { destructive: true },
+    shows: { item: itemShown, will_retry: true },
+  },
   input: Type.Object({
     item: itemId,
     lease_token: leaseToken,

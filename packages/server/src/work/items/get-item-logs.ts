@@ -8,13 +8,16 @@ import { eventPage, eventsOutput } from '../../ledger/event-page.ts'
 import { itemId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { findItemBrief } from './store.ts'
+import { eventShown } from '../shown.ts'
 
 /** One tool for the log of an item and that of an order. */
 export const logsTool: McpTool = {
-  name: 'work.logs',
+  name: 'work_logs',
   title: 'Read the record',
   summary: 'Read the events of an item or of an order, newest first.',
   advice: 'Give item_id or order_id.',
+  defaults: (given) => (given['limit'] === undefined ? { limit: 30 } : {}),
+  shows: { events: eventShown, next_cursor: true },
 }
 
 export const getItemLogs = defineOperation({

@@ -5,8 +5,44 @@ import { renderSubmissions } from './submissions.store.ts'
 import { PageBudget } from '../../kernel/store/page-budget.ts'
 import { itemId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
+import type { McpTool } from '../../kernel/operations/operation.ts'
+import { eventShown, itemShown, orderShown } from '../shown.ts'
 
 const mostSubmissions = 100
+
+/** One tool for an item and for an order. */
+export const getTool: McpTool = {
+  name: 'work_get',
+  title: 'Read an order or an item',
+  summary: 'Read an order with its items and the digest that an approval names, or one item with its submissions.',
+  advice: 'Give order_id or item_id. Long members are shortened; `at` reads one of them whole, piece by piece.',
+  shows: {
+    order: {
+      ...orderShown,
+      payload: true,
+      meta: true,
+      items: { ...itemShown, order_id: undefined, result: true },
+      items_omitted: true,
+      effects: true,
+      events: { ...eventShown, payload: undefined },
+      events_behind: true,
+    },
+    item: {
+      ...itemShown,
+      type: true,
+      input: true,
+      result: true,
+      evidence: true,
+      parts_required: true,
+      parts_state: true,
+      created_at: true,
+      age_seconds: true,
+    },
+    submissions: true,
+    submissions_omitted: true,
+  },
+  readsPieces: true,
+}
 
 export const getItem = defineOperation({
   name: 'get_item',
@@ -16,7 +52,7 @@ export const getItem = defineOperation({
   idempotency: 'none',
   refuses: ['not_found'],
   command: { words: 'items show' },
-  tool: 'the resource work://items/{item_id}',
+  tool: getTool,
   input: Type.Object({ item: itemId }),
   output: Type.Object({
     item: ItemShape,

@@ -16,7 +16,7 @@ export const listItems = defineOperation({
   idempotency: 'none',
   refuses: ['cursor_invalid'],
   command: { words: 'items list', byHand: true },
-  tool: 'work.get carries the items; one item is the resource work://items/{item_id}',
+  tool: 'work_get carries the items; one item is the resource work://items/{item_id}',
   input: Type.Object({
     order: Type.Optional(Type.String({ format: 'uuid', description: 'Only items of this order, in plan order.' })),
     state: Type.Optional(Type.Enum(itemStates)),

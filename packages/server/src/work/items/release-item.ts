@@ -11,6 +11,7 @@ import { returnItem } from './return-item.ts'
 import { getItemBrief } from './item-brief.ts'
 import { lockHeldItem } from './held-item.ts'
 import { leaseRefusals } from '../leases/refusals.ts'
+import { itemShown } from '../shown.ts'
 
 export const releaseItem = defineOperation({
   name: 'release_item',
@@ -21,7 +22,7 @@ export const releaseItem = defineOperation({
   idempotency: 'accepted',
   refuses: ['not_found', ...leaseRefusals],
   command: { words: 'items release' },
-  tool: { name: 'work.release', title: 'Give an item back' },
+  tool: { name: 'work_release', title: 'Give an item back', shows: { item: itemShown } },
   input: Type.Object({ item: itemId, lease_token: leaseToken }),
   output: Type.Object({ item: ItemShape }),
   async handler(context, input) {

@@ -19,6 +19,7 @@ import { getType } from '../orders/planning.ts'
 import { getItemBrief } from './item-brief.ts'
 import { judge, refuseSubmission } from './judging.ts'
 import { leaseRefusals } from '../leases/refusals.ts'
+import { itemShown } from '../shown.ts'
 
 /** The hot path's answer as a reply or a refusal; wakes whoever waits for a full order. */
 async function replyOf(context: WorkContext, answer: SubmitAnswer, item: string, token: string | undefined): Promise<Reply> {
@@ -75,8 +76,9 @@ export const submitItem = defineOperation({
   refuses: ['not_found', 'verification_failed', ...leaseRefusals, 'idempotency_mismatch', 'idempotency_in_progress'],
   command: { words: 'items submit', example: '01890a5d-ac96-774b-bcce-b302099a8057 --lease-token wl.1.1.… --result @result.json' },
   tool: {
-    name: 'work.submit',
+    name: 'work_submit',
     title: 'Hand in a result',
+    shows: { item: { ...itemShown, submission_number: true }, state: true, order_state: true },
     advice: 'verification_failed: correct what errors names and submit again under the same lease, with a new idempotency_key.',
   },
   input: Type.Object({

@@ -89,7 +89,7 @@ export async function checkout(context: WorkContext, wanted: Wanted, waitSeconds
 
 /** One tool for both verbs. */
 export const checkoutTool: McpTool = {
-  name: 'work.checkout',
+  name: 'work_checkout',
   title: 'Take an item',
   summary: 'Take the most urgent ready item of any order under a lease.',
   advice:

@@ -40,7 +40,7 @@ const ways: ReadonlyArray<[string, (who: Caller) => Promise<unknown>, string]> =
 /** Through HTTP and through MCP: the code of the refusal, or what was taken. */
 const doors: ReadonlyArray<[string, (who: Caller, wait: number) => Promise<{ code?: string; item?: unknown }>]> = [
   ['HTTP', async (who, wait) => (await who.post(`/checkout?wait=${wait}`)).body],
-  ['MCP', async (who, wait) => (await tool(who, 'work.checkout', { wait })).structuredContent],
+  ['MCP', async (who, wait) => (await tool(who, 'work_checkout', { wait })).structuredContent],
 ]
 async function tool(who: Caller, name: string, given: object): Promise<{ structuredContent: { code?: string; item?: unknown } }> {
   const response = await fetch(new URL('/mcp', server.url), {

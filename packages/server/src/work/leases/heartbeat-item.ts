@@ -22,7 +22,7 @@ export const heartbeatItem = defineOperation({
   refuses: ['not_found', ...leaseRefusals],
   command: { words: 'items heartbeat' },
   tool: {
-    name: 'work.heartbeat',
+    name: 'work_heartbeat',
     title: 'Keep the lease',
     advice: 'Call it every heartbeat_every_seconds while you work. lease_lost or lease_expired: stop working on the item.',
   },

@@ -9,7 +9,7 @@ export const listOrderTypes = defineOperation({
   idempotency: 'none',
   refuses: [],
   command: { words: 'types list', byHand: true },
-  tool: { name: 'work.types', title: 'Order types', advice: 'Look here first: it says what a payload and a result must look like.' },
+  tool: { name: 'work_types', title: 'Order types', advice: 'Look here first: it says what a payload and a result must look like.' },
   input: Type.Object({ type: Type.Optional(Type.String({ maxLength: 120, description: 'Only this type.' })) }),
   output: Type.Object({
     types: Type.Array(

@@ -72,7 +72,7 @@ export const explainOrder = defineOperation({
   refuses: ['not_found'],
   command: { words: 'orders why', short: 'why' },
   tool: {
-    name: 'work.why',
+    name: 'work_why',
     title: 'Why does it not move?',
     advice: 'With wait: answers when the order is settled, or after that many seconds; clients that know tasks get one.',
   },

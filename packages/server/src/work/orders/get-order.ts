@@ -8,6 +8,7 @@ import { PageBudget } from '../../kernel/store/page-budget.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { loadDecisionContent } from '../approvals/decision-content.ts'
+import { getTool } from '../items/get-item.ts'
 
 /** Of a longer order only this many items are in the answer, fewer when they are large; GET /items?order=… has them all. */
 const mostItems = 1000
@@ -20,7 +21,7 @@ export const getOrder = defineOperation({
   idempotency: 'none',
   refuses: ['not_found'],
   command: { words: 'orders show', byHand: true },
-  tool: { name: 'work.get', title: 'Read an order' },
+  tool: getTool,
   input: Type.Object({ order: orderId }),
   output: Type.Object({ order: OrderShape }),
   handler: (context, input) =>

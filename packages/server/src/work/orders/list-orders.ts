@@ -11,6 +11,7 @@ import { decodeCursor, encodeCursor, instantPattern } from '../../kernel/operati
 import { defineOperation, type WorkContext } from '../tools.ts'
 import { pageBytes, PageBudget } from '../../kernel/store/page-budget.ts'
 import { filterNames, type Include, pick, plainFilters, readFields, readFilters, readIncludes, readSort } from './order-query.ts'
+import { orderShown } from '../shown.ts'
 
 const text = (description: string) => Type.Optional(Type.String({ maxLength: 4000, description }))
 const size = (description: string) => Type.Optional(Type.Union([Type.Integer(), Type.String({ maxLength: 10 })], { description }))
@@ -185,7 +186,22 @@ export const listOrders = defineOperation({
   idempotency: 'none',
   refuses: ['invalid_filter', 'cursor_invalid', 'record_behind'],
   command: { words: 'orders list', byHand: true },
-  tool: { name: 'work.list', title: 'List orders' },
+  tool: {
+    name: 'work_list',
+    title: 'List orders',
+    summary: 'List orders: ids, states, ages; the most urgent first.',
+    advice: 'include and fields ask for more of each; work_get reads one.',
+    // A page that is too large for a model is made smaller, and only a cursor goes on behind it without a gap.
+    defaults: (given) => ({
+      ...(given['sort'] === undefined && given['page'] === undefined ? { cursor: 'start' } : {}),
+      ...(['limit', 'per_page', 'page'].every((name) => given[name] === undefined) ? { limit: 25 } : {}),
+    }),
+    shows: (given) =>
+      given['include'] === undefined && given['fields'] === undefined
+        ? { data: orderShown, next_cursor: true, per_page: true, current_page: true, last_page: true, total: true }
+        : undefined,
+    unlisted: ['page', 'per_page', 'id', 'requested_by_type', 'requested_by_id'],
+  },
   input,
   output: Type.Object({ data: Type.Array(sparseOrder) }, { additionalProperties: true }),
   async handler(context, given) {

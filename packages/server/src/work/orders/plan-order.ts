@@ -18,7 +18,7 @@ export const planOrder = defineOperation({
   idempotency: 'accepted',
   refuses: ['not_found', 'already_planned', 'illegal_state_transition', 'empty_plan', 'plan_failed'],
   command: { words: 'orders plan' },
-  tool: 'work.propose plans at once; planning later is for programs',
+  tool: 'work_propose plans at once; planning later is for programs',
   input: Type.Object({ order: orderId }),
   output: Type.Object({ order: OrderShape, items_count: Type.Integer() }),
   async handler(context, input) {

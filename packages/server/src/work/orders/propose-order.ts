@@ -10,6 +10,7 @@ import { document } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { traceparentOf } from '../../kernel/operations/traces.ts'
 import { assertPayload, getType, planOrder } from './planning.ts'
+import { orderShown } from '../shown.ts'
 
 export const proposeOrder = defineOperation({
   name: 'propose_order',
@@ -20,7 +21,7 @@ export const proposeOrder = defineOperation({
   idempotency: 'required',
   refuses: ['order_type_not_found', 'payload_invalid', 'empty_plan', 'plan_failed', 'paused'],
   command: { words: 'orders propose', arguments: ['type'], example: `example.echo --payload '{"messages":["hello"]}' --priority 10` },
-  tool: { name: 'work.propose', title: 'Propose an order' },
+  tool: { name: 'work_propose', title: 'Propose an order', shows: { order: orderShown, items_count: true }, unlisted: ['defer_planning'] },
   input: Type.Object({
     type: Type.String({ minLength: 1, maxLength: 120, description: 'A registered order type (GET /types).' }),
     payload: document('What is wanted, in the shape that the type asks for.'),

@@ -35,7 +35,7 @@ export const finalizeItem = defineOperation({
   // busy: parts changed meanwhile.
   refuses: ['not_found', 'parts_not_supported', 'parts_missing', 'verification_failed', 'busy', ...leaseRefusals],
   command: { words: 'items finalize' },
-  tool: { name: 'work.finalize', title: 'Assemble the parts' },
+  tool: { name: 'work_finalize', title: 'Assemble the parts' },
   input: Type.Object({
     item: itemId,
     lease_token: leaseToken,

@@ -16,7 +16,7 @@ export const listParts = defineOperation({
   idempotency: 'none',
   refuses: ['not_found'],
   command: { words: 'items parts' },
-  tool: { name: 'work.list_parts', title: 'List parts' },
+  tool: { name: 'work_list_parts', title: 'List parts' },
   input: Type.Object({
     item: itemId,
     part_key: Type.Optional(Type.String({ maxLength: 120 })),

@@ -33,7 +33,7 @@ export const submitPart = defineOperation({
     arguments: ['part_key'],
     example: '01890a5d-ac96-774b-bcce-b302099a8057 chapter-1 --lease-token wl.1.1.… --payload @chapter-1.json',
   },
-  tool: { name: 'work.submit_part', title: 'Hand in a part', advice: 'For results too large for one call; work.finalize assembles them.' },
+  tool: { name: 'work_submit_part', title: 'Hand in a part', advice: 'For results too large for one call; work_finalize assembles them.' },
   input: Type.Object({
     item: itemId,
     lease_token: leaseToken,

@@ -19,7 +19,7 @@ export const getStatus = defineOperation({
   idempotency: 'none',
   refuses: [],
   command: { words: 'ops check', byHand: true },
-  tool: 'for operators; agents ask work.why about one order',
+  tool: 'for operators; agents ask work_why about one order',
   input: Type.Object({}),
   output: Type.Object({
     timestamp: Type.String({ format: 'date-time', description: 'By the clock of the database.' }),
