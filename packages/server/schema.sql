@@ -28,12 +28,17 @@ create table wm.api_keys (
   expires_at timestamp with time zone,
   revoked_at timestamp with time zone,
   replaced_by uuid,
+  grants text[],
+  grants_until timestamp with time zone,
+  makers text[] default '{}'::text[] not null,
   constraint api_keys_pkey PRIMARY KEY (tenant_id, id),
   constraint api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES wm.tenants(id),
+  constraint api_keys_check CHECK (((grants IS NULL) OR (principal_kind = 'person'::text))),
   constraint api_keys_principal_id_check CHECK (((length(principal_id) >= 1) AND (length(principal_id) <= 255))),
   constraint api_keys_principal_kind_check CHECK ((principal_kind = ANY (ARRAY['agent'::text, 'person'::text, 'service'::text])))
 );
 CREATE UNIQUE INDEX api_keys_hash_key ON wm.api_keys USING btree (key_hash);
+CREATE INDEX api_keys_makers_idx ON wm.api_keys USING gin (makers) WHERE (makers <> '{}'::text[]);
 alter table wm.api_keys enable row level security, force row level security;
 create policy app on wm.api_keys for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.api_keys for all to wm_system using (true) with check (true);
@@ -80,12 +85,13 @@ create table wm.cluster (
   paused_at timestamp with time zone,
   paused_by text,
   pause_reason text,
+  secret bytea default sha256((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))) not null,
   constraint cluster_pkey PRIMARY KEY (only_row),
   constraint cluster_check CHECK ((((paused_at IS NULL) = (paused_by IS NULL)) AND ((paused_at IS NULL) = (pause_reason IS NULL)))),
   constraint cluster_only_row_check CHECK (only_row)
 );
-grant select on wm.cluster to wm_app;
 grant select on wm.cluster to wm_system;
+grant select (only_row, id, epoch, created_at, paused_at, paused_by, pause_reason) on wm.cluster to wm_app;
 grant update (paused_at, paused_by, pause_reason) on wm.cluster to wm_system;
 
 create table wm.effects (
@@ -276,6 +282,10 @@ create table wm.items (
   traceparent text,
   correlation_id text,
   session_key text,
+  leased_at timestamp with time zone,
+  lease_ends_by timestamp with time zone,
+  max_lease_seconds integer,
+  dropped_by jsonb,
   constraint items_pkey PRIMARY KEY (tenant_id, id),
   constraint items_tenant_id_order_id_fkey FOREIGN KEY (tenant_id, order_id) REFERENCES wm.orders(tenant_id, id),
   constraint items_check CHECK (((state = ANY (ARRAY['leased'::text, 'in_progress'::text])) = (lease_token IS NOT NULL))),
@@ -283,7 +293,8 @@ create table wm.items (
   constraint items_check2 CHECK (((lease_token IS NULL) = (leased_by_agent_id IS NULL))),
   constraint items_check3 CHECK (((available_at IS NULL) OR (state = 'failed'::text))),
   constraint items_lease_ttl_seconds_check CHECK (((lease_ttl_seconds >= 1) AND (lease_ttl_seconds <= 86400))),
-  constraint items_max_attempts_check CHECK (((max_attempts >= 1) AND (max_attempts <= 1000)))
+  constraint items_max_attempts_check CHECK (((max_attempts >= 1) AND (max_attempts <= 1000))),
+  constraint items_max_lease_seconds_check CHECK ((max_lease_seconds > 0))
 ) with (fillfactor=70, toast_tuple_target=256, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_cost_delay=0);
 CREATE INDEX items_failed_idx ON wm.items USING btree (tenant_id, available_at) WHERE failed;
 CREATE INDEX items_leased_idx ON wm.items USING btree (tenant_id, leased_by_agent_id, order_type) WHERE leased;
@@ -297,8 +308,8 @@ CREATE TRIGGER items_state_insert BEFORE INSERT ON wm.items FOR EACH ROW WHEN ((
 CREATE TRIGGER items_state_update BEFORE UPDATE ON wm.items FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION wm.guard_item_state();
 grant insert, select on wm.items to wm_app;
 grant insert, select on wm.items to wm_system;
-grant update (state, attempts, generation, lease_token, leased_by_agent_id, leased_by_principal, lease_expires_at, last_heartbeat_at, submission_number, parts_state, rework, error, available_at, accepted_at, updated_at) on wm.items to wm_app;
-grant update (state, attempts, generation, lease_token, leased_by_agent_id, leased_by_principal, lease_expires_at, last_heartbeat_at, submission_number, parts_state, rework, error, available_at, accepted_at, updated_at) on wm.items to wm_system;
+grant update (state, attempts, generation, lease_token, leased_by_agent_id, leased_by_principal, lease_expires_at, last_heartbeat_at, submission_number, parts_state, rework, error, available_at, accepted_at, updated_at, leased_at, lease_ends_by, dropped_by) on wm.items to wm_app;
+grant update (state, attempts, generation, lease_token, leased_by_agent_id, leased_by_principal, lease_expires_at, last_heartbeat_at, submission_number, parts_state, rework, error, available_at, accepted_at, updated_at, leased_at, lease_ends_by, dropped_by) on wm.items to wm_system;
 
 create table wm.ledger_heads (
   tenant_id uuid not null,
@@ -505,6 +516,26 @@ create table wm.publisher_states (
 grant select on wm.publisher_states to wm_app;
 grant insert, select, update on wm.publisher_states to wm_system;
 
+create table wm.record_checks (
+  tenant_id uuid not null,
+  through bigint default 0 not null,
+  checked_at timestamp with time zone not null,
+  whole_at timestamp with time zone,
+  damage text,
+  damage_seq bigint,
+  damage_detail text,
+  damage_since timestamp with time zone,
+  constraint record_checks_pkey PRIMARY KEY (tenant_id),
+  constraint record_checks_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES wm.tenants(id),
+  constraint record_checks_check CHECK (((damage IS NULL) = (damage_since IS NULL)))
+);
+alter table wm.record_checks enable row level security, force row level security;
+create policy app on wm.record_checks for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.record_checks for all to wm_system using (true) with check (true);
+grant select on wm.record_checks to wm_app;
+grant insert, select on wm.record_checks to wm_system;
+grant update (through, checked_at, whole_at, damage, damage_seq, damage_detail, damage_since) on wm.record_checks to wm_system;
+
 create table wm.records (
   tenant_id uuid not null,
   collection text not null,
@@ -522,6 +553,24 @@ create policy app on wm.records for all to wm_app using ((tenant_id = wm.current
 create policy system on wm.records for all to wm_system using (true) with check (true);
 grant delete, insert, select, update on wm.records to wm_app;
 grant select on wm.records to wm_system;
+
+create table wm.shown_orders (
+  tenant_id uuid not null,
+  order_id uuid not null,
+  principal text not null,
+  digest text not null,
+  members json not null,
+  shown_at timestamp with time zone not null,
+  constraint shown_orders_pkey PRIMARY KEY (tenant_id, order_id, principal),
+  constraint shown_orders_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES wm.tenants(id)
+);
+CREATE INDEX shown_orders_age_idx ON wm.shown_orders USING btree (shown_at);
+alter table wm.shown_orders enable row level security, force row level security;
+create policy app on wm.shown_orders for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
+create policy system on wm.shown_orders for all to wm_system using (true) with check (true);
+grant delete, insert, select on wm.shown_orders to wm_app;
+grant delete, select on wm.shown_orders to wm_system;
+grant update (digest, members, shown_at) on wm.shown_orders to wm_app;
 
 create table wm.submissions (
   tenant_id uuid not null,
@@ -571,27 +620,29 @@ grant select on wm.tenants to wm_app;
 grant insert, select on wm.tenants to wm_system;
 grant update (name, suspended_at, tier) on wm.tenants to wm_system;
 
-CREATE OR REPLACE FUNCTION wm.candidates_of_order(p_tenant uuid, p_order uuid, p_most integer)
+CREATE OR REPLACE FUNCTION wm.candidates_of_order(p_tenant uuid, p_order uuid, p_most integer, p_who text[])
  RETURNS TABLE(id uuid, order_id uuid)
  LANGUAGE sql
  STABLE
 AS $function$
   select i.id, i.order_id from wm.items i
    where i.tenant_id = p_tenant and i.order_id = p_order and i.state = 'queued'
+     and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
    order by i.ordinal limit p_most
 $function$;
 
-CREATE OR REPLACE FUNCTION wm.candidates_of_queue(p_tenant uuid, p_min integer, p_most integer)
+CREATE OR REPLACE FUNCTION wm.candidates_of_queue(p_tenant uuid, p_min integer, p_most integer, p_who text[])
  RETURNS TABLE(id uuid, order_id uuid, due_at timestamp with time zone, priority integer)
  LANGUAGE sql
  STABLE
 AS $function$
   select i.id, i.order_id, i.due_at, i.priority from wm.items i
    where i.tenant_id = p_tenant and i.ready and i.priority >= p_min
+     and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
    order by i.due_at, i.priority, i.id limit p_most
 $function$;
 
-CREATE OR REPLACE FUNCTION wm.candidates_of_types(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_most integer)
+CREATE OR REPLACE FUNCTION wm.candidates_of_types(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_most integer, p_who text[])
  RETURNS TABLE(id uuid, order_id uuid, due_at timestamp with time zone, priority integer)
  LANGUAGE sql
  STABLE
@@ -600,11 +651,12 @@ AS $function$
     from unnest(p_types, p_rooms) as t(type, room) cross join lateral (
       select i.id, i.order_id, i.due_at, i.priority from wm.items i
        where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= p_min
+         and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
        order by i.due_at, i.priority, i.id limit least(t.room, p_most)) w
    order by w.due_at, w.priority, w.id limit p_most
 $function$;
 
-CREATE OR REPLACE FUNCTION wm.candidates_past(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_busy uuid[], p_most integer)
+CREATE OR REPLACE FUNCTION wm.candidates_past(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_busy uuid[], p_most integer, p_who text[])
  RETURNS TABLE(id uuid, order_id uuid, due_at timestamp with time zone, priority integer)
  LANGUAGE sql
  STABLE
@@ -614,22 +666,24 @@ AS $function$
       select f.* from (
         select i.id, i.order_id, i.due_at, i.priority from wm.items i
          where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= p_min
+           and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
          order by i.due_at, i.priority, i.id limit 1000) f
        where f.order_id <> all (p_busy) limit least(t.room, p_most)) w
    order by w.due_at, w.priority, w.id limit p_most
 $function$;
 
-CREATE OR REPLACE FUNCTION wm.candidates_within(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_far integer, p_most integer)
+CREATE OR REPLACE FUNCTION wm.candidates_within(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_far integer, p_most integer, p_who text[])
  RETURNS TABLE(id uuid, order_id uuid)
  LANGUAGE sql
  STABLE
 AS $function$
   select w.id, w.order_id
     from (select f.*, row_number() over (partition by f.order_type order by f.due_at, f.priority, f.id) as place
-            from (select i.id, i.order_id, i.order_type, i.due_at, i.priority from wm.items i
+            from (select i.id, i.order_id, i.order_type, i.due_at, i.priority, i.dropped_by from wm.items i
                    where i.tenant_id = p_tenant and i.ready and i.priority >= p_min
                    order by i.due_at, i.priority, i.id limit p_far) f
-           where f.order_type = any (p_types)) w
+           where f.order_type = any (p_types)
+             and (f.dropped_by is null or not wm.is_kept_from_all(f.dropped_by, p_who, extract(epoch from statement_timestamp())))) w
    where w.place <= p_rooms[array_position(p_types, w.order_type)]
    order by w.due_at, w.priority, w.id limit p_most
 $function$;
@@ -702,6 +756,28 @@ AS $function$
     else 2 end)::smallint
 $function$;
 
+CREATE OR REPLACE FUNCTION wm.for_whom(p_tenant uuid, p_items uuid[], p_who text[], p_at timestamp with time zone)
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_left uuid[] := p_items;
+  v_given uuid[] := '{}';
+  v_one uuid;
+begin
+  for n in 1 .. cardinality(p_who) loop
+    select i.id into v_one
+      from wm.items i
+     where i.tenant_id = p_tenant and i.id = any (v_left)
+       and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, p_who[n : n], extract(epoch from p_at)))
+     order by array_position(v_left, i.id) limit 1;
+    v_given := array_append(v_given, v_one);
+    v_left := array_remove(v_left, v_one);
+  end loop;
+  return v_given;
+end $function$;
+
 CREATE OR REPLACE FUNCTION wm.guard_item_state()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -770,7 +846,7 @@ begin
   return query
   with before as materialized (
     select a.n, i.id, i.order_id, i.order_type, i.state, i.lease_token, i.leased_by_agent_id, i.leased_by_principal, i.require_token,
-           i.lease_expires_at, i.record_heartbeats, greatest(i.lease_expires_at, least(v_now + make_interval(secs => i.lease_ttl_seconds), v_most[a.n])) as until,
+           i.lease_expires_at, i.record_heartbeats, greatest(i.lease_expires_at, least(v_now + make_interval(secs => i.lease_ttl_seconds), i.lease_ends_by, v_most[a.n])) as until,
            i.correlation_id, i.session_key, substr(i.traceparent, 4, 32) as trace, wm.holds_lease(i, v_token[a.n], v_agent[a.n], v_who[a.n], v_now) as ok
       from wm.items i cross join lateral (select array_position(v_item, i.id) as n) a
      where i.tenant_id = p_tenant and i.id = any (v_item)
@@ -778,7 +854,7 @@ begin
   ), beaten as (
     update wm.items i
        set state = 'in_progress', lease_expires_at = greatest(i.lease_expires_at,
-             least(v_now + make_interval(secs => i.lease_ttl_seconds), v_most[array_position(v_item, i.id)])),
+             least(v_now + make_interval(secs => i.lease_ttl_seconds), i.lease_ends_by, v_most[array_position(v_item, i.id)])),
            last_heartbeat_at = v_now, updated_at = v_now
      where i.tenant_id = p_tenant and i.id = any ((select array_agg(b.id) from before b where b.ok)::uuid[])
   ), begun as (
@@ -810,7 +886,7 @@ begin
     from before b;
 end $function$;
 
-CREATE OR REPLACE FUNCTION wm.hinted_candidates(p_tenant uuid, p_hints uuid[], p_order uuid, p_types text[], p_min integer, p_most integer)
+CREATE OR REPLACE FUNCTION wm.hinted_candidates(p_tenant uuid, p_hints uuid[], p_order uuid, p_types text[], p_min integer, p_most integer, p_who text[])
  RETURNS TABLE(id uuid, order_id uuid)
  LANGUAGE sql
  STABLE
@@ -819,6 +895,7 @@ AS $function$
     from (select i.id, i.order_id from wm.items i
            where i.tenant_id = p_tenant and i.id = any (p_hints) and i.state = 'queued' and i.priority >= p_min
              and (p_order is null or i.order_id = p_order) and (p_types is null or i.order_type = any (p_types))
+             and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
            order by i.id) h
    order by array_position(p_hints, h.id) limit p_most
 $function$;
@@ -831,6 +908,14 @@ AS $function$
   select wm.item_is_held(i.state) and at <= i.lease_expires_at
     and i.leased_by_principal = who and i.leased_by_agent_id = agent
     and (i.lease_token = token or (token is null and not i.require_token))
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.is_kept_from_all(p_dropped_by jsonb, p_who text[], p_at double precision)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select not exists (select from unnest(p_who) as w where coalesce((p_dropped_by -> w ->> 'until')::double precision, 0) <= p_at)
 $function$;
 
 CREATE OR REPLACE FUNCTION wm.item_is_closed(state text)
@@ -912,6 +997,7 @@ declare
   v_heartbeat_every constant integer := (p_filter ->> 'heartbeat_every')::integer;
   v_limits constant json := p_filter -> 'limits';
   v_agent_max constant integer := (v_limits ->> 'agent')::integer;
+  v_principal_max constant integer := (v_limits ->> 'principal')::integer;
   v_tenant_max constant integer := (v_limits ->> 'tenant')::integer;
   v_type_max constant integer := (v_limits ->> 'type')::integer;
   v_type_own constant json := v_limits -> 'types';
@@ -929,6 +1015,7 @@ declare
   v_far integer;
   v_wanted integer;
   v_contended boolean := false;
+  v_dropped boolean;
   v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_busy uuid[]; v_granted uuid[] := '{}';
   v_now timestamptz;
 begin
@@ -978,13 +1065,20 @@ begin
 
   -- Limits of the agent and the tenant: who of those may have one more.
   -- Leases in force are counted under a lock that every grant of the tenant holds until its commit: the count is exact, never one too many.
-  if v_agent_max is not null or v_tenant_max is not null or v_by_type then
+  if v_agent_max is not null or v_principal_max is not null or v_tenant_max is not null or v_by_type then
     perform pg_advisory_xact_lock(hashtextextended('wm.leases|' || p_tenant::text, 0));
     if v_agent_max is not null then
       v_asking := v_keep;
-      select array_agg(w.n order by w.n) into v_keep from wm.within_agent_limit(p_tenant, v_agent_max, v_agent, v_asking) w;
+      select array_agg(w.n order by w.n) into v_keep from wm.within_agent_limit(p_tenant, v_agent_max, v_agent, v_who, v_asking) w;
       return query
         select v_slot[u.n], 'limited', null::uuid, null::uuid, json_build_object('limit', 'agent', 'max', v_agent_max)::text
+          from unnest(v_asking) as u(n) where v_keep is null or u.n <> all (v_keep);
+    end if;
+    if v_principal_max is not null and v_keep is not null then
+      v_asking := v_keep;
+      select array_agg(w.n order by w.n) into v_keep from wm.within_principal_limit(p_tenant, v_principal_max, v_who, v_asking) w;
+      return query
+        select v_slot[u.n], 'limited', null::uuid, null::uuid, json_build_object('limit', 'principal', 'max', v_principal_max)::text
           from unnest(v_asking) as u(n) where v_keep is null or u.n <> all (v_keep);
     end if;
     if v_tenant_max is not null or v_by_type then
@@ -1007,7 +1101,8 @@ begin
   if v_by_type or v_pause_types is not null then
     select array_agg(r.type) filter (where r.room > 0), array_agg(r.room) filter (where r.room > 0), array_agg(r.type) filter (where r.room <= 0), max(r.far)
       into v_types, v_rooms, v_full, v_far
-      from wm.room_by_type(p_tenant, v_type, v_type_max, v_type_own, v_held_by_type, v_pause_types, v_min, cardinality(v_keep)) r;
+      from wm.room_by_type(p_tenant, v_type, v_type_max, v_type_own, v_held_by_type, v_pause_types, v_min, cardinality(v_keep), null,
+        (select array_agg(v_who[n]) from unnest(v_keep) as n)) r;
     if v_types is null then
       return query
         select v_slot[n], 'limited', null::uuid, null::uuid,
@@ -1041,36 +1136,36 @@ begin
     -- Which items: the first of the queue, of the order or of the types.
     if v_round = 0 then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from wm.hinted_candidates(p_tenant, v_hints, v_order, v_types, v_min, v_wanted) c;
+        from wm.hinted_candidates(p_tenant, v_hints, v_order, v_types, v_min, v_wanted, v_who) c;
     elsif v_round = 2 then
       if v_types is null then
         select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-          from (select w.id, w.order_id from wm.candidates_of_queue(p_tenant, v_min, 1000) w
+          from (select w.id, w.order_id from wm.candidates_of_queue(p_tenant, v_min, 1000, v_who) w
                  where w.order_id <> all (v_busy)
                  order by w.due_at, w.priority, w.id limit v_wanted) c;
       else
         -- The types above are those of the first items, which may all lie in held orders: others may be further on.
         if v_type is null then
           select coalesce(array_agg(r.type), v_types), coalesce(array_agg(r.room), v_rooms) into v_types, v_rooms
-            from wm.room_by_type(p_tenant, null, v_type_max, v_type_own, v_held_by_type, v_pause_types, v_min, v_wanted, v_busy) r
+            from wm.room_by_type(p_tenant, null, v_type_max, v_type_own, v_held_by_type, v_pause_types, v_min, v_wanted, v_busy, v_who) r
            where r.room > 0;
         end if;
         select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-          from wm.candidates_past(p_tenant, v_types, v_rooms, v_min, v_busy, v_wanted) c;
+          from wm.candidates_past(p_tenant, v_types, v_rooms, v_min, v_busy, v_wanted, v_who) c;
       end if;
       continue when v_candidates is null;
     elsif v_order is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from wm.candidates_of_order(p_tenant, v_order, v_wanted) c;
+        from wm.candidates_of_order(p_tenant, v_order, v_wanted, v_who) c;
     elsif v_far is not null and v_round = 1 then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from wm.candidates_within(p_tenant, v_types, v_rooms, v_min, v_far, v_wanted) c;
+        from wm.candidates_within(p_tenant, v_types, v_rooms, v_min, v_far, v_wanted, v_who) c;
     elsif v_types is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from wm.candidates_of_types(p_tenant, v_types, v_rooms, v_min, v_wanted) c;
+        from wm.candidates_of_types(p_tenant, v_types, v_rooms, v_min, v_wanted, v_who) c;
     else
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from wm.candidates_of_queue(p_tenant, v_min, v_wanted) c;
+        from wm.candidates_of_queue(p_tenant, v_min, v_wanted, v_who) c;
     end if;
     continue when v_round = 0 and v_candidates is null;
     exit when v_candidates is null;
@@ -1093,19 +1188,28 @@ begin
       select array_agg(c.id) into v_candidates
         from (select i.id from wm.items i
                where i.tenant_id = p_tenant and i.order_id = any (v_locked) and i.state = 'queued' and i.priority >= v_min
+                 and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, v_who, extract(epoch from clock_timestamp())))
                order by i.due_at, i.priority, i.id limit v_wanted) c;
     end if;
 
     -- The items, by id.
     if v_locked is not null and v_candidates is not null then
       -- Each type gives as many as its limit has room for, however the candidates came about.
-      select coalesce(array_agg(k.id order by k.due_at, k.priority, k.id), '{}'), array_agg(distinct k.order_id) into v_granted, v_orders
+      select coalesce(array_agg(k.id order by k.due_at, k.priority, k.id), '{}'), array_agg(distinct k.order_id), bool_or(k.dropped)
+        into v_granted, v_orders, v_dropped
         from (select j.*, row_number() over (partition by j.order_type order by j.due_at, j.priority, j.id) as place
-                from (select i.id, i.order_id, i.order_type, i.due_at, i.priority from wm.items i
+                from (select i.id, i.order_id, i.order_type, i.due_at, i.priority, i.dropped_by is not null as dropped from wm.items i
                        where i.tenant_id = p_tenant and i.id = any (v_candidates) and i.state = 'queued'
                          and array_position(v_locked, i.order_id) is not null
                        order by i.id for update skip locked) j) k
        where v_types is null or k.place <= v_rooms[array_position(v_types, k.order_type)];
+      if v_dropped then
+        v_granted := wm.for_whom(p_tenant, v_granted, v_who, clock_timestamp());
+        select array_agg(distinct i.order_id) into v_orders from wm.items i where i.tenant_id = p_tenant and i.id = any (v_granted);
+        if v_orders is null then
+          v_granted := '{}';
+        end if;
+      end if;
     end if;
     exit when v_granted <> '{}';
   end loop;
@@ -1123,7 +1227,8 @@ begin
        set state = 'leased', attempts = i.attempts + 1, generation = i.generation + 1,
            lease_token = 'wl.' || v_epoch || '.' || (i.generation + 1) || '.' || v_random[array_position(v_granted, i.id)],
            leased_by_agent_id = v_agent[array_position(v_granted, i.id)], leased_by_principal = v_who[array_position(v_granted, i.id)],
-           lease_expires_at = v_now + make_interval(secs => i.lease_ttl_seconds),
+           lease_expires_at = v_now + make_interval(secs => least(i.lease_ttl_seconds, i.max_lease_seconds)),
+           leased_at = v_now, lease_ends_by = v_now + make_interval(secs => i.max_lease_seconds),
            last_heartbeat_at = v_now, updated_at = v_now
      where i.tenant_id = p_tenant and i.id = any (v_granted) and i.state = 'queued'
     returning i as item, array_position(v_granted, i.id) as n
@@ -1471,7 +1576,7 @@ begin
   raise exception 'wm.% is append only', tg_table_name using errcode = 'restrict_violation';
 end $function$;
 
-CREATE OR REPLACE FUNCTION wm.room_by_type(p_tenant uuid, p_type text, p_max integer, p_own json, p_held jsonb, p_paused text[], p_min integer DEFAULT '-32768'::integer, p_wanted integer DEFAULT NULL::integer, p_busy uuid[] DEFAULT NULL::uuid[])
+CREATE OR REPLACE FUNCTION wm.room_by_type(p_tenant uuid, p_type text, p_max integer, p_own json, p_held jsonb, p_paused text[], p_min integer DEFAULT '-32768'::integer, p_wanted integer DEFAULT NULL::integer, p_busy uuid[] DEFAULT NULL::uuid[], p_who text[] DEFAULT '{}'::text[])
  RETURNS TABLE(type text, room integer, far integer)
  LANGUAGE plpgsql
  STABLE
@@ -1492,7 +1597,9 @@ begin
 
   if p_wanted is not null then
     for v_type in
-      select case when p_busy is null or i.order_id <> all (p_busy) then i.order_type end from wm.items i
+      select case when (p_busy is null or i.order_id <> all (p_busy))
+                   and (i.dropped_by is null or p_who = '{}' or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
+                  then i.order_type end from wm.items i
        where i.tenant_id = p_tenant and i.ready and i.priority >= p_min
        order by i.due_at, i.priority, i.id limit v_furthest
     loop
@@ -1769,11 +1876,21 @@ CREATE OR REPLACE FUNCTION wm.wire_time(t timestamp with time zone)
  STABLE PARALLEL SAFE
 AS $function$ select to_char(t at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $function$;
 
-CREATE OR REPLACE FUNCTION wm.within_agent_limit(p_tenant uuid, p_max integer, p_agents text[], p_asking integer[])
+CREATE OR REPLACE FUNCTION wm.within_agent_limit(p_tenant uuid, p_max integer, p_agents text[], p_who text[], p_asking integer[])
  RETURNS TABLE(n integer)
  LANGUAGE sql
  STABLE
 AS $function$
-  select k.n from (select u.n, row_number() over (partition by p_agents[u.n] order by u.n) as place from unnest(p_asking) as u(n)) k
-   where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = p_agents[k.n]) <= p_max
+  select k.n from (select u.n, row_number() over (partition by p_agents[u.n], p_who[u.n] order by u.n) as place from unnest(p_asking) as u(n)) k
+   where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = p_agents[k.n]
+                       and i.leased_by_principal = p_who[k.n]) <= p_max
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.within_principal_limit(p_tenant uuid, p_max integer, p_who text[], p_asking integer[])
+ RETURNS TABLE(n integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select k.n from (select u.n, row_number() over (partition by p_who[u.n] order by u.n) as place from unnest(p_asking) as u(n)) k
+   where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_principal = p_who[k.n]) <= p_max
 $function$;

@@ -18,12 +18,18 @@ export const workErrors = {
   ...defineErrors('Content', {
     payload_invalid: { status: 422, retry: 'never', title: 'The payload does not match the schema of the order type.', fix: 'Correct the fields named in `errors`; the schema is at GET /types.' },
     verification_failed: { status: 422, retry: 'never', title: 'The submission did not pass the checks of its type.', fix: 'Correct what `errors` names and submit again under the same lease, with a new idempotency key.' },
+    too_many_open_orders: {
+      status: 409,
+      retry: 'later',
+      title: 'Too many orders that you proposed are still open.',
+      fix: 'Wait until some are decided, or cancel those that nobody needs; whoever runs the server sets propose.max_open_per_principal.',
+    },
     empty_plan: { status: 422, retry: 'never', title: 'The order type planned no items for this payload.', fix: 'Change the payload so that there is something to do.' },
     plan_failed: { status: 422, retry: 'never', title: 'The order type could not plan this payload.', fix: 'Correct the payload, or ask whoever maintains the type; the server log has the cause.' },
     already_planned: { status: 409, retry: 'never', title: 'The order already has items.', fix: 'An order is planned once; propose a new one to plan again.' },
   }),
   ...defineErrors('Leases', {
-    no_items_available: { status: 409, retry: 'later', title: 'No work items are available.', fix: 'Try later, or add ?wait=20 to wait for one.' },
+    no_items_available: { status: 409, retry: 'later', title: 'No work items are available.', fix: 'Try later, or add ?wait=20 to wait for one. An item that you let go twice is offered to others first.' },
     lease_limit_reached: { status: 409, retry: 'later', title: 'As many leases are in force as may be at a time.', fix: 'Finish or release an item you hold, or wait until others did; ?wait=20 waits for you.' },
     paused: { status: 409, retry: 'later', title: 'A person has paused this.', fix: 'Stop working on what you hold: its leases have ended. Ask again when Retry-After is over; only a person lifts a pause.' },
     lease_token_required: { status: 422, retry: 'never', title: 'This item needs the lease token.', fix: 'Send lease_token as checkout returned it.' },

@@ -42,6 +42,7 @@ export type ErrorCode =
   | 'order_type_not_found'
   | 'payload_invalid'
   | 'verification_failed'
+  | 'too_many_open_orders'
   | 'empty_plan'
   | 'plan_failed'
   | 'already_planned'
@@ -1232,7 +1233,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up. */
+            /** @description Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up. Given back within half a minute it costs no attempt. */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1261,7 +1262,7 @@ export interface operations {
                     /** @description The token that checkout returned. Required, unless the type or the server lets older clients go without. */
                     readonly lease_token?: string;
                     /**
-                     * @description transient: the world was in the way. agent: this agent could not. permanent: nobody can. policy: it must not be done.
+                     * @description transient: the world was in the way. agent: this agent could not. permanent: nobody can. policy: it must not be done. The last two end the item; a type may want to hear it from a second agent first.
                      * @enum {unknown}
                      */
                     readonly class: "transient" | "agent" | "permanent" | "policy";
@@ -1272,7 +1273,7 @@ export interface operations {
                     } & {
                         readonly [key: string]: unknown;
                     };
-                    /** @description Seconds before another attempt makes sense. */
+                    /** @description Seconds before another attempt makes sense; at most what the type or the server allows. */
                     readonly retry_after?: null | number;
                 };
             };
@@ -1286,6 +1287,7 @@ export interface operations {
                 content: {
                     readonly "application/json": {
                         readonly item: components["schemas"]["Item"];
+                        /** @description True also while a failure for good waits for a second word. */
                         readonly will_retry: boolean;
                     };
                 };

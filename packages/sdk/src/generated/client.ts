@@ -176,7 +176,7 @@ export interface OperationMethods {
   /** Hand in the result of an item, with evidence; it is verified before it is accepted. Needs the ability `work:submit`. */
   submitItem(input: SubmitItemInput, options?: KeyedCallOptions): Promise<SubmitItemOutput>
 
-  /** Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up. Needs the ability `work:submit`. */
+  /** Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up. Given back within half a minute it costs no attempt. Needs the ability `work:submit`. */
   releaseItem(input: ReleaseItemInput, options?: KeyedCallOptions): Promise<ReleaseItemOutput>
 
   /** Say that the item could not be done, and of what kind the failure is; it is retried later or set aside. Needs the ability `work:submit`. */

@@ -72,18 +72,30 @@ end $$;
 
 -- A plain query, so that the planner writes it into the statement that asks: a call costs nothing of its own.
 -- Ask in a statement after the one that took the lock on the tenant's leases.
--- Which of the requests p_asking (places in p_agents) the limit of leases per agent has room for; whoever came first goes first.
-create or replace function wm.within_agent_limit(p_tenant uuid, p_max integer, p_agents text[], p_asking integer[]) returns table (n integer)
+-- Which of the requests p_asking (places in p_agents and p_who) the limit of leases per agent has room for; whoever came first goes first.
+-- An agent id counts under the principal that names it: nobody uses up what another one may have.
+create or replace function wm.within_agent_limit(p_tenant uuid, p_max integer, p_agents text[], p_who text[], p_asking integer[])
+  returns table (n integer)
   language sql stable
   as $$
-  select k.n from (select u.n, row_number() over (partition by p_agents[u.n] order by u.n) as place from unnest(p_asking) as u(n)) k
-   where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = p_agents[k.n]) <= p_max
+  select k.n from (select u.n, row_number() over (partition by p_agents[u.n], p_who[u.n] order by u.n) as place from unnest(p_asking) as u(n)) k
+   where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = p_agents[k.n]
+                       and i.leased_by_principal = p_who[k.n]) <= p_max
 $$;
 
--- Which items a checkout looks at first: ids and orders of ready items, the most urgent first, at most p_most. Plain queries as well.
+-- The same for all agent ids that one principal names together.
+create or replace function wm.within_principal_limit(p_tenant uuid, p_max integer, p_who text[], p_asking integer[]) returns table (n integer)
+  language sql stable
+  as $$
+  select k.n from (select u.n, row_number() over (partition by p_who[u.n] order by u.n) as place from unnest(p_asking) as u(n)) k
+   where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_principal = p_who[k.n]) <= p_max
+$$;
+
+-- Which items a checkout looks at first: ids and orders of ready items, the most urgent first, at most p_most, without those that are kept
+-- from all of p_who (15_dropped.sql). Plain queries as well.
 
 -- Of the items that a hint names, in its order.
-create or replace function wm.hinted_candidates(p_tenant uuid, p_hints uuid[], p_order uuid, p_types text[], p_min integer, p_most integer)
+create or replace function wm.hinted_candidates(p_tenant uuid, p_hints uuid[], p_order uuid, p_types text[], p_min integer, p_most integer, p_who text[])
   returns table (id uuid, order_id uuid)
   language sql stable
   as $$
@@ -91,29 +103,32 @@ create or replace function wm.hinted_candidates(p_tenant uuid, p_hints uuid[], p
     from (select i.id, i.order_id from wm.items i
            where i.tenant_id = p_tenant and i.id = any (p_hints) and i.state = 'queued' and i.priority >= p_min
              and (p_order is null or i.order_id = p_order) and (p_types is null or i.order_type = any (p_types))
+             and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
            order by i.id) h
    order by array_position(p_hints, h.id) limit p_most
 $$;
 
-create or replace function wm.candidates_of_order(p_tenant uuid, p_order uuid, p_most integer) returns table (id uuid, order_id uuid)
+create or replace function wm.candidates_of_order(p_tenant uuid, p_order uuid, p_most integer, p_who text[]) returns table (id uuid, order_id uuid)
   language sql stable
   as $$
   select i.id, i.order_id from wm.items i
    where i.tenant_id = p_tenant and i.order_id = p_order and i.state = 'queued'
+     and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
    order by i.ordinal limit p_most
 $$;
 
-create or replace function wm.candidates_of_queue(p_tenant uuid, p_min integer, p_most integer)
+create or replace function wm.candidates_of_queue(p_tenant uuid, p_min integer, p_most integer, p_who text[])
   returns table (id uuid, order_id uuid, due_at timestamptz, priority integer)
   language sql stable
   as $$
   select i.id, i.order_id, i.due_at, i.priority from wm.items i
    where i.tenant_id = p_tenant and i.ready and i.priority >= p_min
+     and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
    order by i.due_at, i.priority, i.id limit p_most
 $$;
 
 -- As many of each type as it has room for, the most urgent of them all first.
-create or replace function wm.candidates_of_types(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_most integer)
+create or replace function wm.candidates_of_types(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_most integer, p_who text[])
   returns table (id uuid, order_id uuid, due_at timestamptz, priority integer)
   language sql stable
   as $$
@@ -121,12 +136,13 @@ create or replace function wm.candidates_of_types(p_tenant uuid, p_types text[],
     from unnest(p_types, p_rooms) as t(type, room) cross join lateral (
       select i.id, i.order_id, i.due_at, i.priority from wm.items i
        where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= p_min
+         and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
        order by i.due_at, i.priority, i.id limit least(t.room, p_most)) w
    order by w.due_at, w.priority, w.id limit p_most
 $$;
 
 -- The same, past the orders p_busy, as far as 1,000 items of a type.
-create or replace function wm.candidates_past(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_busy uuid[], p_most integer)
+create or replace function wm.candidates_past(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_busy uuid[], p_most integer, p_who text[])
   returns table (id uuid, order_id uuid, due_at timestamptz, priority integer)
   language sql stable
   as $$
@@ -135,13 +151,14 @@ create or replace function wm.candidates_past(p_tenant uuid, p_types text[], p_r
       select f.* from (
         select i.id, i.order_id, i.due_at, i.priority from wm.items i
          where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= p_min
+           and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
          order by i.due_at, i.priority, i.id limit 1000) f
        where f.order_id <> all (p_busy) limit least(t.room, p_most)) w
    order by w.due_at, w.priority, w.id limit p_most
 $$;
 
 -- Grants up to one item per slot. p_filter: order, type, min_priority, epoch, heartbeat_every; candidates: ids that a hint says are ready;
--- limits: {agent, type, tenant, types: {type: n}}, how many leases may be in force at once, each optional.
+-- limits: {agent, principal, type, tenant, types: {type: n}}, how many leases may be in force at once, each optional.
 -- verdict: leased | limited (body: which limit) | paused (body: which pause) | contended (slot -1: items are there, others were faster).
 create or replace function wm.lease_items(p_tenant uuid, p_filter json, p_slots json)
   returns table (slot integer, verdict text, item_id uuid, order_id uuid, body text)
@@ -159,6 +176,7 @@ declare
   v_heartbeat_every constant integer := (p_filter ->> 'heartbeat_every')::integer;
   v_limits constant json := p_filter -> 'limits';
   v_agent_max constant integer := (v_limits ->> 'agent')::integer;
+  v_principal_max constant integer := (v_limits ->> 'principal')::integer;
   v_tenant_max constant integer := (v_limits ->> 'tenant')::integer;
   v_type_max constant integer := (v_limits ->> 'type')::integer;
   v_type_own constant json := v_limits -> 'types';
@@ -176,6 +194,7 @@ declare
   v_far integer;
   v_wanted integer;
   v_contended boolean := false;
+  v_dropped boolean;
   v_candidates uuid[]; v_orders uuid[]; v_locked uuid[]; v_busy uuid[]; v_granted uuid[] := '{}';
   v_now timestamptz;
 begin
@@ -225,13 +244,20 @@ begin
 
   -- Limits of the agent and the tenant: who of those may have one more.
   -- Leases in force are counted under a lock that every grant of the tenant holds until its commit: the count is exact, never one too many.
-  if v_agent_max is not null or v_tenant_max is not null or v_by_type then
+  if v_agent_max is not null or v_principal_max is not null or v_tenant_max is not null or v_by_type then
     perform pg_advisory_xact_lock(hashtextextended('wm.leases|' || p_tenant::text, 0));
     if v_agent_max is not null then
       v_asking := v_keep;
-      select array_agg(w.n order by w.n) into v_keep from wm.within_agent_limit(p_tenant, v_agent_max, v_agent, v_asking) w;
+      select array_agg(w.n order by w.n) into v_keep from wm.within_agent_limit(p_tenant, v_agent_max, v_agent, v_who, v_asking) w;
       return query
         select v_slot[u.n], 'limited', null::uuid, null::uuid, json_build_object('limit', 'agent', 'max', v_agent_max)::text
+          from unnest(v_asking) as u(n) where v_keep is null or u.n <> all (v_keep);
+    end if;
+    if v_principal_max is not null and v_keep is not null then
+      v_asking := v_keep;
+      select array_agg(w.n order by w.n) into v_keep from wm.within_principal_limit(p_tenant, v_principal_max, v_who, v_asking) w;
+      return query
+        select v_slot[u.n], 'limited', null::uuid, null::uuid, json_build_object('limit', 'principal', 'max', v_principal_max)::text
           from unnest(v_asking) as u(n) where v_keep is null or u.n <> all (v_keep);
     end if;
     if v_tenant_max is not null or v_by_type then
@@ -254,7 +280,8 @@ begin
   if v_by_type or v_pause_types is not null then
     select array_agg(r.type) filter (where r.room > 0), array_agg(r.room) filter (where r.room > 0), array_agg(r.type) filter (where r.room <= 0), max(r.far)
       into v_types, v_rooms, v_full, v_far
-      from wm.room_by_type(p_tenant, v_type, v_type_max, v_type_own, v_held_by_type, v_pause_types, v_min, cardinality(v_keep)) r;
+      from wm.room_by_type(p_tenant, v_type, v_type_max, v_type_own, v_held_by_type, v_pause_types, v_min, cardinality(v_keep), null,
+        (select array_agg(v_who[n]) from unnest(v_keep) as n)) r;
     if v_types is null then
       return query
         select v_slot[n], 'limited', null::uuid, null::uuid,
@@ -288,36 +315,36 @@ begin
     -- Which items: the first of the queue, of the order or of the types.
     if v_round = 0 then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from wm.hinted_candidates(p_tenant, v_hints, v_order, v_types, v_min, v_wanted) c;
+        from wm.hinted_candidates(p_tenant, v_hints, v_order, v_types, v_min, v_wanted, v_who) c;
     elsif v_round = 2 then
       if v_types is null then
         select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-          from (select w.id, w.order_id from wm.candidates_of_queue(p_tenant, v_min, 1000) w
+          from (select w.id, w.order_id from wm.candidates_of_queue(p_tenant, v_min, 1000, v_who) w
                  where w.order_id <> all (v_busy)
                  order by w.due_at, w.priority, w.id limit v_wanted) c;
       else
         -- The types above are those of the first items, which may all lie in held orders: others may be further on.
         if v_type is null then
           select coalesce(array_agg(r.type), v_types), coalesce(array_agg(r.room), v_rooms) into v_types, v_rooms
-            from wm.room_by_type(p_tenant, null, v_type_max, v_type_own, v_held_by_type, v_pause_types, v_min, v_wanted, v_busy) r
+            from wm.room_by_type(p_tenant, null, v_type_max, v_type_own, v_held_by_type, v_pause_types, v_min, v_wanted, v_busy, v_who) r
            where r.room > 0;
         end if;
         select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-          from wm.candidates_past(p_tenant, v_types, v_rooms, v_min, v_busy, v_wanted) c;
+          from wm.candidates_past(p_tenant, v_types, v_rooms, v_min, v_busy, v_wanted, v_who) c;
       end if;
       continue when v_candidates is null;
     elsif v_order is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from wm.candidates_of_order(p_tenant, v_order, v_wanted) c;
+        from wm.candidates_of_order(p_tenant, v_order, v_wanted, v_who) c;
     elsif v_far is not null and v_round = 1 then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from wm.candidates_within(p_tenant, v_types, v_rooms, v_min, v_far, v_wanted) c;
+        from wm.candidates_within(p_tenant, v_types, v_rooms, v_min, v_far, v_wanted, v_who) c;
     elsif v_types is not null then
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from wm.candidates_of_types(p_tenant, v_types, v_rooms, v_min, v_wanted) c;
+        from wm.candidates_of_types(p_tenant, v_types, v_rooms, v_min, v_wanted, v_who) c;
     else
       select array_agg(c.id), array_agg(distinct c.order_id) into v_candidates, v_orders
-        from wm.candidates_of_queue(p_tenant, v_min, v_wanted) c;
+        from wm.candidates_of_queue(p_tenant, v_min, v_wanted, v_who) c;
     end if;
     continue when v_round = 0 and v_candidates is null;
     exit when v_candidates is null;
@@ -340,19 +367,28 @@ begin
       select array_agg(c.id) into v_candidates
         from (select i.id from wm.items i
                where i.tenant_id = p_tenant and i.order_id = any (v_locked) and i.state = 'queued' and i.priority >= v_min
+                 and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, v_who, extract(epoch from clock_timestamp())))
                order by i.due_at, i.priority, i.id limit v_wanted) c;
     end if;
 
     -- The items, by id.
     if v_locked is not null and v_candidates is not null then
       -- Each type gives as many as its limit has room for, however the candidates came about.
-      select coalesce(array_agg(k.id order by k.due_at, k.priority, k.id), '{}'), array_agg(distinct k.order_id) into v_granted, v_orders
+      select coalesce(array_agg(k.id order by k.due_at, k.priority, k.id), '{}'), array_agg(distinct k.order_id), bool_or(k.dropped)
+        into v_granted, v_orders, v_dropped
         from (select j.*, row_number() over (partition by j.order_type order by j.due_at, j.priority, j.id) as place
-                from (select i.id, i.order_id, i.order_type, i.due_at, i.priority from wm.items i
+                from (select i.id, i.order_id, i.order_type, i.due_at, i.priority, i.dropped_by is not null as dropped from wm.items i
                        where i.tenant_id = p_tenant and i.id = any (v_candidates) and i.state = 'queued'
                          and array_position(v_locked, i.order_id) is not null
                        order by i.id for update skip locked) j) k
        where v_types is null or k.place <= v_rooms[array_position(v_types, k.order_type)];
+      if v_dropped then
+        v_granted := wm.for_whom(p_tenant, v_granted, v_who, clock_timestamp());
+        select array_agg(distinct i.order_id) into v_orders from wm.items i where i.tenant_id = p_tenant and i.id = any (v_granted);
+        if v_orders is null then
+          v_granted := '{}';
+        end if;
+      end if;
     end if;
     exit when v_granted <> '{}';
   end loop;
@@ -370,7 +406,8 @@ begin
        set state = 'leased', attempts = i.attempts + 1, generation = i.generation + 1,
            lease_token = 'wl.' || v_epoch || '.' || (i.generation + 1) || '.' || v_random[array_position(v_granted, i.id)],
            leased_by_agent_id = v_agent[array_position(v_granted, i.id)], leased_by_principal = v_who[array_position(v_granted, i.id)],
-           lease_expires_at = v_now + make_interval(secs => i.lease_ttl_seconds),
+           lease_expires_at = v_now + make_interval(secs => least(i.lease_ttl_seconds, i.max_lease_seconds)),
+           leased_at = v_now, lease_ends_by = v_now + make_interval(secs => i.max_lease_seconds),
            last_heartbeat_at = v_now, updated_at = v_now
      where i.tenant_id = p_tenant and i.id = any (v_granted) and i.state = 'queued'
     returning i as item, array_position(v_granted, i.id) as n
@@ -403,7 +440,7 @@ begin
     from granted g;
 end $$;
 
--- A heartbeat never shortens a lease: what a person added (extend_leases) stays.
+-- A heartbeat never shortens a lease: what a person added (extend_leases) stays. Nor does it carry one past lease_ends_by.
 -- `no_later_than`: what a heartbeat that is told late (written behind) may extend to; null: its full time from now.
 -- Why a lease verb was refused is told from these events by the domain (work/leases/decide.ts); the guard itself is above.
 create or replace function wm.heartbeat_items(p_tenant uuid, p_slots json)
@@ -441,7 +478,7 @@ begin
   return query
   with before as materialized (
     select a.n, i.id, i.order_id, i.order_type, i.state, i.lease_token, i.leased_by_agent_id, i.leased_by_principal, i.require_token,
-           i.lease_expires_at, i.record_heartbeats, greatest(i.lease_expires_at, least(v_now + make_interval(secs => i.lease_ttl_seconds), v_most[a.n])) as until,
+           i.lease_expires_at, i.record_heartbeats, greatest(i.lease_expires_at, least(v_now + make_interval(secs => i.lease_ttl_seconds), i.lease_ends_by, v_most[a.n])) as until,
            i.correlation_id, i.session_key, substr(i.traceparent, 4, 32) as trace, wm.holds_lease(i, v_token[a.n], v_agent[a.n], v_who[a.n], v_now) as ok
       from wm.items i cross join lateral (select array_position(v_item, i.id) as n) a
      where i.tenant_id = p_tenant and i.id = any (v_item)
@@ -449,7 +486,7 @@ begin
   ), beaten as (
     update wm.items i
        set state = 'in_progress', lease_expires_at = greatest(i.lease_expires_at,
-             least(v_now + make_interval(secs => i.lease_ttl_seconds), v_most[array_position(v_item, i.id)])),
+             least(v_now + make_interval(secs => i.lease_ttl_seconds), i.lease_ends_by, v_most[array_position(v_item, i.id)])),
            last_heartbeat_at = v_now, updated_at = v_now
      where i.tenant_id = p_tenant and i.id = any ((select array_agg(b.id) from before b where b.ok)::uuid[])
   ), begun as (

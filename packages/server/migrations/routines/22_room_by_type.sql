@@ -6,13 +6,16 @@
 -- type can hold the whole head of the queue, and must hold up nobody: after 1,000 rows each type is asked for its first item instead.
 
 drop function if exists wm.room_by_type(uuid, text, integer, json, jsonb, text[]);
+drop function if exists wm.room_by_type(uuid, text, integer, json, jsonb, text[], integer, integer, uuid[]);
+drop function if exists wm.candidates_within(uuid, text[], integer[], integer, integer, integer);
+drop function if exists wm.candidates_past(uuid, text[], integer[], integer, uuid[], integer);
 
 -- p_type: only this type, whatever is ready. Else the types of the first p_wanted ready items of at least priority p_min that have room and do
 -- not lie in the orders p_busy; all types that have ready items when p_wanted is null. room: 1000, more than any batch asks for, without
 -- a limit; not above 0: the type is full. far: all of it lies in so many rows from the head of the
--- queue; null: nobody looked. p_held: type to leases in force. The types p_paused are left out.
+-- queue; null: nobody looked. p_held: type to leases in force. The types p_paused are left out, and items that are kept from all of p_who.
 create or replace function wm.room_by_type(p_tenant uuid, p_type text, p_max integer, p_own json, p_held jsonb, p_paused text[],
-    p_min integer default -32768, p_wanted integer default null, p_busy uuid[] default null)
+    p_min integer default -32768, p_wanted integer default null, p_busy uuid[] default null, p_who text[] default '{}')
   returns table (type text, room integer, far integer)
   language plpgsql stable
   as $$
@@ -32,7 +35,9 @@ begin
 
   if p_wanted is not null then
     for v_type in
-      select case when p_busy is null or i.order_id <> all (p_busy) then i.order_type end from wm.items i
+      select case when (p_busy is null or i.order_id <> all (p_busy))
+                   and (i.dropped_by is null or p_who = '{}' or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
+                  then i.order_type end from wm.items i
        where i.tenant_id = p_tenant and i.ready and i.priority >= p_min
        order by i.due_at, i.priority, i.id limit v_furthest
     loop
@@ -80,16 +85,18 @@ end $$;
 
 -- As many of each type as it has room for, the most urgent of them all first, out of the first p_far rows of the queue: one walk, where
 -- wm.candidates_of_types makes one for each type. A plain query, written into the statement that asks.
-create or replace function wm.candidates_within(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_far integer, p_most integer)
+create or replace function wm.candidates_within(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_far integer, p_most integer,
+    p_who text[])
   returns table (id uuid, order_id uuid)
   language sql stable
   as $$
   select w.id, w.order_id
     from (select f.*, row_number() over (partition by f.order_type order by f.due_at, f.priority, f.id) as place
-            from (select i.id, i.order_id, i.order_type, i.due_at, i.priority from wm.items i
+            from (select i.id, i.order_id, i.order_type, i.due_at, i.priority, i.dropped_by from wm.items i
                    where i.tenant_id = p_tenant and i.ready and i.priority >= p_min
                    order by i.due_at, i.priority, i.id limit p_far) f
-           where f.order_type = any (p_types)) w
+           where f.order_type = any (p_types)
+             and (f.dropped_by is null or not wm.is_kept_from_all(f.dropped_by, p_who, extract(epoch from statement_timestamp())))) w
    where w.place <= p_rooms[array_position(p_types, w.order_type)]
    order by w.due_at, w.priority, w.id limit p_most
 $$;

@@ -7,6 +7,11 @@ import type { OrderTypeRegistry } from '../work/order-types/registry.ts'
 export const settingsOf = (config: Config, types: OrderTypeRegistry): Tools['settings'] => ({
   leaseLimits: leaseLimitsOf(config, types),
   leaseTtlSeconds: config.lease.ttl_seconds,
+  maxLeaseSeconds: config.lease.max_age_seconds,
+  cooldownSeconds: config.lease.cooldown_seconds,
+  releaseGraceSeconds: config.lease.release_grace_seconds,
+  maxRetryAfterSeconds: config.retry.max_retry_after_seconds,
+  maxOpenOrders: config.propose.max_open_per_principal,
   heartbeatEverySeconds: config.lease.heartbeat_every_seconds,
   defaultMaxAttempts: config.retry.default_max_attempts,
   backoff: {
@@ -34,9 +39,12 @@ export const settingsOf = (config: Config, types: OrderTypeRegistry): Tools['set
 /** The limits that are set, for the grant to count by; null when none is, so that nothing is counted. */
 function leaseLimitsOf(config: Config, types: OrderTypeRegistry): LeaseLimits | null {
   const { max_per_agent: agent, max_per_type: type, max_per_tenant: tenant } = config.lease
+  // Without one of its own, a principal that names agents may hold for ten of them: names alone are no way past the limit.
+  const principal = config.lease.max_per_principal ?? (agent === undefined ? undefined : 10 * agent)
   const own = Object.fromEntries(types.list().flatMap((one) => (one.maxLeases === null ? [] : [[one.type, one.maxLeases]])))
   const limits = {
     ...(agent === undefined ? {} : { agent }),
+    ...(principal === undefined ? {} : { principal }),
     ...(type === undefined ? {} : { type }),
     ...(tenant === undefined ? {} : { tenant }),
     ...(Object.keys(own).length === 0 ? {} : { types: own }),

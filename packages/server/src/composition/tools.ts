@@ -6,6 +6,7 @@ import { openCache } from '../cache/index.ts'
 import type { Config } from '../config/index.ts'
 import { createHotPath } from '../work/hot-path/hot-path.ts'
 import { createItemBriefs } from '../work/items/item-briefs.ts'
+import { createAllowances } from '../work/orders/allowances.ts'
 import type { LeaseHints } from '../work/lease-hints/lease-hints.ts'
 import { createRedisLeaseHints } from '../work/lease-hints/redis-lease-hints.ts'
 import type { MetricsDriver } from '../metrics/metrics.ts'
@@ -91,6 +92,7 @@ export async function createTools(
     forgetKeys: () => authenticator.forgetAll(),
     epoch,
     briefs: createItemBriefs(),
+    allowances: createAllowances(),
     isDraining,
     hotPath: createHotPath({
       connection: database.hot,

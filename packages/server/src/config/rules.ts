@@ -91,6 +91,10 @@ export function betweenSettings(config: Config): { problems: string[]; notices: 
   const { lease, retry, query, database, partials, server } = config
   const problems: string[] = []
   const notices: string[] = []
+  if (lease.max_age_seconds < lease.ttl_seconds)
+    problems.push(
+      `lease.max_age_seconds is ${lease.max_age_seconds}, but must be at least lease.ttl_seconds (${lease.ttl_seconds}): a lease lives that long without any heartbeat`,
+    )
   if (lease.heartbeat_every_seconds > lease.ttl_seconds / 2)
     problems.push(
       `lease.heartbeat_every_seconds is ${lease.heartbeat_every_seconds}, but must be at most ${Math.floor(lease.ttl_seconds / 2)}, half of lease.ttl_seconds (${lease.ttl_seconds}), so that one lost heartbeat does not cost the lease`,

@@ -12,6 +12,7 @@ import { serverSection, databaseSection, backgroundSection, redisSection, cacheS
 import {
   leaseSection,
   checkoutSection,
+  proposeSection,
   retrySection,
   partialsSection,
   approvalSection,
@@ -34,6 +35,7 @@ export const ConfigSchema = Type.Object({
   maintenance: maintenanceSection,
   query: querySection,
   checkout: checkoutSection,
+  propose: proposeSection,
   provenance: provenanceSection,
   order_types: orderTypesSection,
   guard: guardSection,

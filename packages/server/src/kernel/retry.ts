@@ -22,7 +22,13 @@ export function backoffSeconds(attempt: number, backoff: Backoff, random: number
 
 export type AfterFailure = { readonly kind: 'retry'; readonly delaySeconds: number } | { readonly kind: 'final' }
 
-/** A permanent or policy failure is final at once; the others until the attempts are used up. `retryAfter` of the agent wins when longer. */
+/** What an agent says to be for good: that nobody can do it, or that nobody may. */
+export const isForGood = (failure: FailureClass): boolean => failure === 'permanent' || failure === 'policy'
+
+/**
+ * What is said to be for good is final at once where the word of one is enough (`believed`); everything else when the attempts are used up.
+ * `retryAfter` of the agent wins when longer.
+ */
 export function decideAfterFailure(
   failure: FailureClass,
   attempts: number,
@@ -30,7 +36,8 @@ export function decideAfterFailure(
   backoff: Backoff,
   random: number,
   retryAfterSeconds = 0,
+  believed = true,
 ): AfterFailure {
-  if (failure === 'permanent' || failure === 'policy' || attempts >= maxAttempts) return { kind: 'final' }
+  if ((isForGood(failure) && believed) || attempts >= maxAttempts) return { kind: 'final' }
   return { kind: 'retry', delaySeconds: Math.max(retryAfterSeconds, backoffSeconds(attempts, backoff, random)) }
 }

@@ -7,9 +7,17 @@ import type { HotPath } from './hot-path/hot-path.ts'
 import type { ItemBriefs } from './items/item-briefs.ts'
 import type { LeaseLimits } from './leases/decide-limits.ts'
 import type { OrderTypeRegistry } from './order-types/registry.ts'
+import type { Allowances } from './orders/allowances.ts'
 
 export interface WorkSettings extends KernelSettings {
   readonly leaseTtlSeconds: number
+  /** How old a lease grows by heartbeats alone, where its type says nothing. */
+  readonly maxLeaseSeconds: number
+  readonly cooldownSeconds: number
+  readonly releaseGraceSeconds: number
+  readonly maxRetryAfterSeconds: number
+  /** Orders of one principal that may be undecided at a time. */
+  readonly maxOpenOrders: number
   /** Null when nothing is limited. */
   readonly leaseLimits: LeaseLimits | null
   readonly heartbeatEverySeconds: number
@@ -34,6 +42,7 @@ export interface WorkTools extends KernelTools {
   readonly types: OrderTypeRegistry
   readonly hotPath: HotPath
   readonly briefs: ItemBriefs
+  readonly allowances: Allowances
   /** Cluster epoch: part of every lease token; a restore raises it, which kills all older tokens. */
   readonly epoch: number
 }

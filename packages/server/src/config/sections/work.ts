@@ -20,6 +20,26 @@ export const leaseSection = Type.Object(
       env: ['WORK_MANAGER_LEASE_TTL'],
       description: 'How long a lease lives without a heartbeat. Order types may set their own.',
     }),
+    max_age_seconds: Type.Integer({
+      default: day,
+      minimum: 5,
+      maximum: 30 * day,
+      description:
+        'How old a lease grows by heartbeats alone; an accepted part begins it anew. Order types may set their own (maxLeaseSeconds).',
+    }),
+    cooldown_seconds: Type.Integer({
+      default: 60,
+      minimum: 0,
+      maximum: hour,
+      description:
+        'How long an agent that let the same item go twice (released, failed or fell silent) is offered it later than the others; twice as long each time, an hour at most. 0: never. Order types may set their own (cooldownSeconds).',
+    }),
+    release_grace_seconds: Type.Integer({
+      default: 30,
+      minimum: 0,
+      maximum: hour,
+      description: 'An item that is released this soon after its checkout costs no attempt.',
+    }),
     heartbeat_every_seconds: Type.Integer({
       default: 120,
       minimum: 1,
@@ -37,7 +57,15 @@ export const leaseSection = Type.Object(
         maximum: 1_000_000,
         env: ['WORK_MANAGER_MAX_LEASES_PER_AGENT'],
         accepts: 'a whole number from 1 to 1000000; leave it out for no limit',
-        description: 'Leases that one agent id may hold at a time.',
+        description: 'Leases that one agent id may hold at a time, counted for each principal that names it.',
+      }),
+    ),
+    max_per_principal: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        accepts: 'a whole number from 1 to 1000000; leave it out for ten times max_per_agent',
+        description: 'Leases that one principal may hold at a time under all the agent ids that it names (a service names many).',
       }),
     ),
     max_per_type: Type.Optional(
@@ -81,6 +109,19 @@ export const checkoutSection = Type.Object(
   { description: 'Taking items.' },
 )
 
+export const proposeSection = Type.Object(
+  {
+    max_open_per_principal: Type.Integer({
+      default: 10_000,
+      minimum: 1,
+      maximum: 10_000_000,
+      description:
+        'Orders of one principal that may be open (neither completed nor ended otherwise) at a time, within a tenth of what is left.',
+    }),
+  },
+  { description: 'Proposing orders.' },
+)
+
 export const retrySection = Type.Object(
   {
     default_max_attempts: Type.Integer({
@@ -106,6 +147,13 @@ export const retrySection = Type.Object(
       minimum: 0,
       maximum: 30 * day,
       description: 'The longest wait between two attempts.',
+    }),
+    max_retry_after_seconds: Type.Integer({
+      default: day,
+      minimum: 0,
+      maximum: 7 * day,
+      description:
+        'The longest `retry_after` that an agent may ask for when it fails an item; more is shortened to it, and the answer says so. Order types may set their own (retry.maxRetryAfterSeconds).',
     }),
   },
   { description: 'What happens after a failed attempt.' },

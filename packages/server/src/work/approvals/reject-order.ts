@@ -96,7 +96,11 @@ export const rejectOrder = defineOperation({
         // A new revision is a new budget of attempts; the lease generations go on counting, so no older token comes back to life.
         for (const id of sentBack) {
           const errors = input.errors.filter((error) => !error.item_id || error.item_id === id)
-          await moveItems(tx, [id], 'rejected', 'queued', at, { rework: { revision: order.revision + 1, errors }, attempts: 0 })
+          await moveItems(tx, [id], 'rejected', 'queued', at, {
+            rework: { revision: order.revision + 1, errors },
+            attempts: 0,
+            droppedBy: null,
+          })
           events.push({ kind: 'item.requeued', ...partOf(order, id), payload: { rework: errors } })
         }
         await moveOrder(tx, order.id, 'rejected', 'queued', at)

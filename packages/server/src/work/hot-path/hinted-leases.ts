@@ -4,12 +4,14 @@ import type { Instant } from '../../kernel/store/tx.ts'
 import { createBatcher } from '../../kernel/batching/batcher.ts'
 
 /**
- * heartbeat_items, and what a note needs to know of the item: its ttl, negative when its type records each heartbeat. `$3` are the items by slot.
+ * heartbeat_items, and what a note needs to know of the item: its ttl, negative when its type records each heartbeat, or when the lease is
+ * about to be as old as it may be: no note is to promise more than that. `$3` are the items by slot.
  * The inner query runs once, at the first row: after heartbeat_items has set the tenant. `order by id` pins the primary key (20_leases.sql).
  */
 export const notedHeartbeats = `
 select h.*, ((select jsonb_object_agg(k.id, k.ttl)
-                from (select i.id, case when i.record_heartbeats then -i.lease_ttl_seconds else i.lease_ttl_seconds end as ttl
+                from (select i.id, case when i.record_heartbeats or i.lease_ends_by < clock_timestamp() + make_interval(secs => 2 * i.lease_ttl_seconds)
+                                    then -i.lease_ttl_seconds else i.lease_ttl_seconds end as ttl
                         from wm.items i where i.tenant_id = $1 and i.id = any ($3::uuid[]) order by i.id) k)
              ->> ($3::uuid[])[h.slot + 1]::text)::integer as ttl
   from wm.heartbeat_items($1, $2) h`

@@ -205,3 +205,34 @@ it('a limit counts what is leased until it is taken back, and then no longer', a
     await pair.stop()
   }
 })
+
+describe('agent ids that a service names', () => {
+  it('use up nothing of the agent that bears the name, and are no way past the limit', async () => {
+    const server = await startTestServer({
+      types: [echoType],
+      background: false,
+      config: { lease: { max_per_agent: 1, max_per_principal: 3 } },
+    })
+    try {
+      const service = await server.caller('service', 'crm')
+      const agent = await server.caller('agent', 'crawler')
+      const payload = { messages: Array.from({ length: 9 }, (_, n) => `m${n}`) }
+      expect((await service.post('/propose', { type: 'test.echo', payload })).status).toBe(201)
+      const as = (name: string) => service.post('/checkout', {}, { key: null, headers: { 'x-agent-id': name } })
+      expect((await as('crawler')).status).toBe(200)
+      expect((await as('crawler')).body).toMatchObject({ code: 'lease_limit_reached', limit: 'agent' })
+      expect((await agent.post('/checkout', {}, { key: null })).status, 'its own lease is still to come').toBe(200)
+      expect((await as('a')).status).toBe(200)
+      expect((await as('b')).status).toBe(200)
+      expect((await as('c')).body).toMatchObject({ code: 'lease_limit_reached', limit: 'principal', max: 3 })
+      // In one batch, too.
+      await server.database
+        .sql(`update wm.items set state = 'queued', lease_token = null, leased_by_agent_id = null, leased_by_principal = null,
+        lease_expires_at = null where leased and leased_by_agent_id in ('a', 'b')`)
+      const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => as(`n${n}`)))
+      expect(answers.filter(({ status }) => status === 200)).toHaveLength(2)
+    } finally {
+      await server.stop()
+    }
+  })
+})

@@ -10,12 +10,14 @@ import { defineOperation } from '../tools.ts'
 import { returnItem } from './return-item.ts'
 import { getItemBrief } from './item-brief.ts'
 import { lockHeldItem } from './held-item.ts'
+import { dropRulesOf } from '../leases/drop-rules.ts'
 import { leaseRefusals } from '../leases/refusals.ts'
 import { itemShown } from '../shown.ts'
 
 export const releaseItem = defineOperation({
   name: 'release_item',
-  summary: 'Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up.',
+  summary:
+    'Give an item back without having done it; it is ready for the next agent at once, unless its attempts are used up. Given back within half a minute it costs no attempt.',
   http: { method: 'POST', path: '/items/:item/release', success: 200 },
   ability: 'work:submit',
   rate: 'shed_last',
@@ -31,7 +33,11 @@ export const releaseItem = defineOperation({
     const reply = await context.write(async (tx) => {
       const order = await lockOrder(tx, order_id)
       const { item, at } = await lockHeldItem(tx, context, input.item, input.lease_token)
-      const following = await returnItem(tx, order!, item, at, actor, null)
+      const following = await returnItem(tx, order!, item, at, actor, {
+        rules: dropRulesOf(context.tools, order!.type),
+        isGivenBack: true,
+        error: null,
+      })
       await appendEvents(tx, actor, at, [
         {
           kind: 'item.released',

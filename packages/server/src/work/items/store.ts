@@ -3,6 +3,7 @@ import { itemIs, type itemMachine, type ItemState, type Next } from '@work-manag
 import sql, { type Sql, join } from 'sql-template-tag'
 import { inFairOrder } from '../../kernel/store/fair-order.ts'
 import { MoveMissed } from '../../kernel/store/guarded-moves.ts'
+import type { DroppedBy } from '../leases/decide-drop.ts'
 import type { Instant, Queryable, Tx } from '../../kernel/store/tx.ts'
 
 export interface ItemRow {
@@ -20,6 +21,9 @@ export interface ItemRow {
   readonly leased_by_agent_id: string | null
   readonly leased_by_principal: string | null
   readonly lease_expires_at: Instant | null
+  /** When the latest lease began. */
+  readonly leased_at: Instant | null
+  readonly dropped_by: DroppedBy | null
   readonly submission_number: number
   readonly input: unknown
   readonly error: unknown
@@ -29,7 +33,7 @@ export interface ItemRow {
   readonly session_key: string | null
 }
 const columns = sql`i.id, i.order_id, i.ordinal, i.type, i.order_type, i.state, i.attempts, i.max_attempts, i.generation, i.lease_token, i.require_token,
-  i.leased_by_agent_id, i.leased_by_principal, i.lease_expires_at, i.submission_number, i.input, i.error, i.traceparent, i.correlation_id, i.session_key`
+  i.leased_by_agent_id, i.leased_by_principal, i.lease_expires_at, i.leased_at, i.dropped_by, i.submission_number, i.input, i.error, i.traceparent, i.correlation_id, i.session_key`
 
 export interface NewItem {
   readonly id: string
@@ -38,6 +42,7 @@ export interface NewItem {
   readonly input: unknown
   readonly maxAttempts: number
   readonly leaseTtlSeconds: number
+  readonly maxLeaseSeconds: number
   readonly requireToken: boolean
   readonly recordHeartbeats: boolean
   readonly partsRequired: readonly string[] | null
@@ -61,12 +66,12 @@ export async function insertItems(
   const rows = items.map((item) => ({ ...item, input: item.input, parts_required: item.partsRequired }))
   await tx.query(
     sql`
-    insert into wm.items (tenant_id, id, order_id, ordinal, type, order_type, priority, state, max_attempts, lease_ttl_seconds, require_token,
-      record_heartbeats, input, parts_required, traceparent, correlation_id, session_key, due_at, created_at, updated_at)
+    insert into wm.items (tenant_id, id, order_id, ordinal, type, order_type, priority, state, max_attempts, lease_ttl_seconds,
+      max_lease_seconds, require_token, record_heartbeats, input, parts_required, traceparent, correlation_id, session_key, due_at, created_at, updated_at)
     select ${tx.tenantId}, r.id, ${order.id}, r.ordinal, r.type, ${order.type}, ${order.priority}, 'queued', r."maxAttempts", r."leaseTtlSeconds",
-      r."requireToken", r."recordHeartbeats", r.input, r.parts_required, ${order.traceparent}, ${order.correlation_id}, ${order.session_key}, ${at}::timestamptz - make_interval(secs => ${order.priority * ageingSeconds}::double precision), ${at}, ${at}
+      r."maxLeaseSeconds", r."requireToken", r."recordHeartbeats", r.input, r.parts_required, ${order.traceparent}, ${order.correlation_id}, ${order.session_key}, ${at}::timestamptz - make_interval(secs => ${order.priority * ageingSeconds}::double precision), ${at}, ${at}
       from json_to_recordset(${JSON.stringify(rows)}::json) as r(id uuid, ordinal integer, type text, "maxAttempts" integer,
-        "leaseTtlSeconds" integer, "requireToken" boolean, "recordHeartbeats" boolean, input json, parts_required text[])`,
+        "leaseTtlSeconds" integer, "maxLeaseSeconds" integer, "requireToken" boolean, "recordHeartbeats" boolean, input json, parts_required text[])`,
     'insert_items',
   )
 }
@@ -127,6 +132,8 @@ export interface ItemChanges {
   /** Seconds from `at` until the retry scheduler may act; null: never by itself. */
   readonly retryInSeconds?: number | null
   readonly attempts?: number
+  /** Who let the item go; null: nobody any more. */
+  readonly droppedBy?: DroppedBy | null
   readonly acceptedAt?: Instant
 }
 
@@ -150,6 +157,8 @@ export async function moveItems<From extends ItemState>(
   else if (to === 'failed' && typeof changes.retryInSeconds === 'number')
     sets.push(sql`available_at = ${at}::timestamptz + make_interval(secs => ${changes.retryInSeconds})`)
   if (changes.attempts !== undefined) sets.push(sql`attempts = ${changes.attempts}`)
+  if (changes.droppedBy !== undefined)
+    sets.push(sql`dropped_by = ${changes.droppedBy === null ? null : JSON.stringify(changes.droppedBy)}::jsonb`)
   if (changes.acceptedAt !== undefined) sets.push(sql`accepted_at = ${changes.acceptedAt}`)
   for (const [column, value] of [
     ['error', changes.error],
@@ -181,16 +190,20 @@ export async function moveItems<From extends ItemState>(
   if (to !== 'in_progress' && itemIs.held(from)) tx.changedLeases.push(...ids)
 }
 
-/** Writes the events of a live lease that do not move the item: guarded by the token as well. Returns whether it happened. */
+/**
+ * Writes the events of a live lease that do not move the item: guarded by the token as well. Returns whether it happened. `progress`: the
+ * lease may grow as old again from here.
+ */
 export async function noteOnLeasedItem(
   tx: Tx,
   item: ItemRow,
   at: Instant,
-  changes: { error?: unknown; partsState?: unknown },
+  changes: { error?: unknown; partsState?: unknown; progress?: boolean },
 ): Promise<boolean> {
   const sets: Sql[] = [sql`updated_at = ${at}`]
   if (changes.error !== undefined) sets.push(sql`error = ${changes.error === null ? null : JSON.stringify(changes.error)}::json`)
   if (changes.partsState !== undefined) sets.push(sql`parts_state = ${JSON.stringify(changes.partsState)}::json`)
+  if (changes.progress) sets.push(sql`lease_ends_by = ${at}::timestamptz + make_interval(secs => max_lease_seconds)`)
   const rows = await tx.query(sql`
     update wm.items set ${join(sets)}
      where tenant_id = ${tx.tenantId} and id = ${item.id} and lease_token = ${item.lease_token} and state = ${item.state} returning id`)

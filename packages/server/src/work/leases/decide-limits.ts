@@ -4,6 +4,7 @@ import { WorkError } from '@work-manager/contract'
 /** How many leases may be in force at a time, within one tenant; what is absent has no limit. */
 export interface LeaseLimits {
   readonly agent?: number
+  readonly principal?: number
   readonly type?: number
   readonly tenant?: number
   /** By order type; goes before `type`. */
@@ -11,7 +12,7 @@ export interface LeaseLimits {
 }
 
 export interface LeaseLimitReached {
-  readonly limit: 'agent' | 'type' | 'tenant'
+  readonly limit: 'agent' | 'principal' | 'type' | 'tenant'
   readonly max: number
   /** The order type whose limit it is. */
   readonly type?: string
@@ -22,6 +23,10 @@ export function limitRefusal(reached: LeaseLimitReached, agentId: string): WorkE
     agent: [
       `Agent '${agentId}' holds ${reached.max} leases, as many as this server lets one agent hold.`,
       'Hand in, release or fail an item you hold, then check out again.',
+    ],
+    principal: [
+      `Your key holds ${reached.max} leases under all the agent ids that it names, as many as this server lets one key’s owner hold.`,
+      'Hand in, release or fail an item you hold, or give each agent a key of its own.',
     ],
     type: [
       `${reached.max} items of type '${reached.type}' are under a lease, as many as may be at a time.`,

@@ -10,7 +10,8 @@ import { type Answer, type Caller, createCaller, startTestServer, type TestServe
 import { tokenGeneration } from './decide.ts'
 
 // Several servers share one small database: each gets few connections.
-const config = { database: { max_connections: 8 } }
+// One agent takes what it let go again and again here; being kept from it is the matter of dropped-items.test.ts.
+const config = { database: { max_connections: 8 }, lease: { cooldown_seconds: 0 } }
 let here: TestServer
 let there: TestServer
 let proposer: Caller
@@ -180,7 +181,7 @@ describe('tokens and attempts', () => {
     await expireLease(here.database, expired.id)
     expect(await here.run('lease-reclaimer')).toBe(1)
     const last = await lease()
-    expect(last.attempt).toBe(3)
+    expect(last.attempt, 'what is given back at once costs none').toBe(2)
     const failed = await robin.post(`/items/${last.id}/fail`, {
       lease_token: last.lease_token,
       class: 'permanent',

@@ -7,6 +7,7 @@ import { attributesOf } from '../../tracing/attributes.ts'
 import { leaseTraceparent, traceIdOf } from '../../tracing/traceparent.ts'
 import type { WorkTools } from '../tools.ts'
 import { returnItem } from '../items/return-item.ts'
+import { dropRulesOf } from './drop-rules.ts'
 
 /**
  * Order lock, item lock, clock, re-check, guarded write: a heartbeat that came first keeps its lease. An order in use is left for the
@@ -29,8 +30,9 @@ export async function reclaimLease(tools: WorkTools, lease: ItemAddress, by: Act
     }
     // At once, without backoff: an agent that fell silent says nothing about the work.
     const following = await returnItem(tx, order, item, at, actor, {
-      code: 'lease_expired',
-      message: 'The agent fell silent; its lease ran out.',
+      rules: dropRulesOf(tools, order.type),
+      isGivenBack: false,
+      error: { code: 'lease_expired', message: 'The agent fell silent; its lease ran out.' },
     })
     await appendEvents(tx, actor, at, [{ kind: 'item.lease_expired', ...partOf(order, item.id), payload: lost }, ...following])
     return { item, orderType: order.type }

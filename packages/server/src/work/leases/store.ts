@@ -64,7 +64,10 @@ export function lockLeases(tx: Tx, filter: LeaseFilter, ids: readonly string[]):
 export async function extendLeases(tx: Tx, ids: readonly string[], at: Instant, ttlSeconds: number): Promise<ReadonlyMap<string, Instant>> {
   if (ids.length === 0) return new Map()
   const rows = await tx.query<{ id: string; lease_expires_at: Instant }>(sql`
-    update wm.items set lease_expires_at = greatest(lease_expires_at, ${at}::timestamptz + make_interval(secs => ${ttlSeconds})), updated_at = ${at}
+    update wm.items
+       set lease_expires_at = greatest(lease_expires_at, ${at}::timestamptz + make_interval(secs => ${ttlSeconds})),
+           lease_ends_by = case when lease_ends_by is not null then greatest(lease_ends_by, ${at}::timestamptz + make_interval(secs => ${ttlSeconds})) end,
+           updated_at = ${at}
      where tenant_id = ${tx.tenantId} and id = any(${ids}) and wm.item_is_held(state) returning id, lease_expires_at`)
   tx.changedLeases.push(...rows.map((row) => row.id))
   return new Map(rows.map((row) => [row.id, row.lease_expires_at]))

@@ -52,8 +52,16 @@ export interface OrderType<Payload = unknown, Input = unknown, Result = unknown,
   readonly effects: Readonly<Record<string, EffectDefinition>>
   readonly autoApprove: boolean
   readonly duties: { readonly selfApproval: 'refuse' | 'allow' }
-  readonly retry: { readonly maxAttempts: number | null; readonly baseSeconds: number | null; readonly maxSeconds: number | null }
+  readonly retry: {
+    readonly maxAttempts: number | null
+    readonly baseSeconds: number | null
+    readonly maxSeconds: number | null
+    readonly maxRetryAfterSeconds: number | null
+    readonly confirmPermanent: boolean
+  }
   readonly leaseTtlSeconds: number | null
+  readonly maxLeaseSeconds: number | null
+  readonly cooldownSeconds: number | null
   readonly maxLeases: number | null
   readonly rateLimit: { readonly perMinute: number } | null
   readonly requireLeaseToken: boolean | null
@@ -108,6 +116,8 @@ const members: Readonly<Record<string, 'string' | 'number' | 'boolean' | 'functi
   duties: 'object',
   retry: 'object',
   leaseTtlSeconds: 'number',
+  maxLeaseSeconds: 'number',
+  cooldownSeconds: 'number',
   maxLeases: 'number',
   rateLimit: 'object',
   requireLeaseToken: 'boolean',
@@ -154,6 +164,11 @@ function checkRules(d: OrderTypeDefinition, problems: string[]): void {
   )
     problems.push('secretFields must be a list of member names such as ssn or card_number (letters, digits, _ and -; no paths)')
   checkNumber(problems, 'leaseTtlSeconds', d.leaseTtlSeconds, 5, 86_400)
+  checkNumber(problems, 'maxLeaseSeconds', d.maxLeaseSeconds, 5, 30 * 86_400)
+  checkNumber(problems, 'cooldownSeconds', d.cooldownSeconds, 0, 3_600)
+  checkNumber(problems, 'retry.maxRetryAfterSeconds', d.retry?.maxRetryAfterSeconds, 0, 7 * 86_400)
+  if (d.retry?.confirmPermanent !== undefined && typeof d.retry.confirmPermanent !== 'boolean')
+    problems.push('retry.confirmPermanent must be true or false')
   checkNumber(problems, 'maxLeases', d.maxLeases, 1, 1_000_000)
   checkNumber(problems, 'rateLimit.perMinute', d.rateLimit && (d.rateLimit.perMinute ?? Number.NaN), 1, 1_000_000)
   checkNumber(problems, 'gatherTimeoutMs', d.gatherTimeoutMs, 1, 60_000)
@@ -246,8 +261,12 @@ export function defineOrderType<
       maxAttempts: d.retry?.maxAttempts ?? null,
       baseSeconds: d.retry?.baseSeconds ?? null,
       maxSeconds: d.retry?.maxSeconds ?? null,
+      maxRetryAfterSeconds: d.retry?.maxRetryAfterSeconds ?? null,
+      confirmPermanent: d.retry?.confirmPermanent ?? false,
     },
     leaseTtlSeconds: d.leaseTtlSeconds ?? null,
+    maxLeaseSeconds: d.maxLeaseSeconds ?? null,
+    cooldownSeconds: d.cooldownSeconds ?? null,
     maxLeases: d.maxLeases ?? null,
     rateLimit: d.rateLimit ?? null,
     requireLeaseToken: d.requireLeaseToken ?? null,

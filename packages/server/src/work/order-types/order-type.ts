@@ -127,6 +127,10 @@ export interface RetryPolicy {
   readonly maxAttempts: number
   readonly baseSeconds: number
   readonly maxSeconds: number
+  /** The longest `retry_after` that an agent may ask for; the server's retry.max_retry_after_seconds otherwise. */
+  readonly maxRetryAfterSeconds: number
+  /** One agent that says `permanent` or `policy` is believed only when a second one, or a person, says so too. Default: one is enough. */
+  readonly confirmPermanent: boolean
 }
 
 export interface OrderTypeDefinition<Payload = unknown, Input = unknown, Result = unknown, Materials = unknown> {
@@ -171,6 +175,10 @@ export interface OrderTypeDefinition<Payload = unknown, Input = unknown, Result 
   readonly duties?: { readonly selfApproval: 'refuse' | 'allow' }
   readonly retry?: Partial<RetryPolicy>
   readonly leaseTtlSeconds?: number
+  /** How old a lease grows by heartbeats alone; an accepted part begins it anew. The server's lease.max_age_seconds otherwise. */
+  readonly maxLeaseSeconds?: number
+  /** How long an agent that let an item go twice is offered it later than the others; the server's lease.cooldown_seconds otherwise. */
+  readonly cooldownSeconds?: number
   /** Leases on items of this type that may be in force at a time, within one tenant; the server's lease.max_per_type otherwise. */
   readonly maxLeases?: number
   /** Proposals and checkouts of this type per minute in one tenant; the server's rate_limits.type_per_minute otherwise. */

@@ -51,6 +51,7 @@ export async function planOrder(
       input: item.input,
       maxAttempts: item.maxAttempts ?? settings.defaultMaxAttempts,
       leaseTtlSeconds: item.leaseTtlSeconds ?? settings.leaseTtlSeconds,
+      maxLeaseSeconds: itemType.maxLeaseSeconds ?? settings.maxLeaseSeconds,
       requireToken: itemType.requireLeaseToken ?? settings.requireLeaseToken,
       recordHeartbeats: itemType.recordHeartbeats,
       partsRequired: item.partsRequired,

@@ -2,6 +2,7 @@ import { OrderShape } from '@work-manager/contract'
 import Type from 'typebox'
 import { pausedRefusal } from '../pauses/decide.ts'
 import { newOrderId, writeProposal } from './proposing.ts'
+import { assertRoomForOrder } from './open-orders.ts'
 import { renderOrder } from './store.ts'
 import { shareAgentPause } from '../pauses/store.ts'
 import { topics } from '../topics.ts'
@@ -19,7 +20,7 @@ export const proposeOrder = defineOperation({
   ability: 'work:propose',
   rate: 'by_type',
   idempotency: 'required',
-  refuses: ['order_type_not_found', 'payload_invalid', 'empty_plan', 'plan_failed', 'paused'],
+  refuses: ['order_type_not_found', 'payload_invalid', 'empty_plan', 'plan_failed', 'paused', 'too_many_open_orders'],
   command: { words: 'orders propose', arguments: ['type'], example: `example.echo --payload '{"messages":["hello"]}' --priority 10` },
   tool: { name: 'work_propose', title: 'Propose an order', shows: { order: orderShown, items_count: true }, unlisted: ['defer_planning'] },
   input: Type.Object({
@@ -54,6 +55,7 @@ export const proposeOrder = defineOperation({
     const reply = await context.write(async (tx) => {
       const pause = await shareAgentPause(tx, context.provenance.agentId, principal.name)
       if (pause) throw pausedRefusal(pause)
+      await assertRoomForOrder(tx, context)
       await writeProposal(tx, tools, actorOf(context), proposal)
       return { status: 201, json: `{"order":${await renderOrder(tx, id)},"items_count":${items.length}}` }
     })

@@ -27,7 +27,7 @@ export async function requeue(
   let revived = 0
   for (const state of statesTagged(itemMachine, 'revivable')) {
     const ids = items.filter((item) => item.state === state).map((item) => item.id)
-    await moveItems(tx, ids, state, 'queued', at, { attempts: 0, error: null })
+    await moveItems(tx, ids, state, 'queued', at, { attempts: 0, error: null, droppedBy: null })
     if (state === 'dead_lettered') revived += ids.length
     events.push(
       ...ids.map((id) => ({

@@ -1,5 +1,5 @@
 /** Orders: reading, locking, guarded moves. */
-import type { Next, orderMachine, OrderState } from '@work-manager/contract'
+import { type Next, orderMachine, type OrderState, statesTagged } from '@work-manager/contract'
 import sql, { join, type Sql } from 'sql-template-tag'
 import { inFairOrder } from '../../kernel/store/fair-order.ts'
 import { MoveMissed } from '../../kernel/store/guarded-moves.ts'
@@ -138,6 +138,18 @@ export async function moveOrder<From extends OrderState>(
   if (rows.length === 0) throw new MoveMissed('order', [id], from, to)
 }
 
+/** Orders of a principal that are neither completed nor ended otherwise; counts no further than `most`. */
+export async function countOpenOrders(q: Queryable, principal: string, most: number): Promise<number> {
+  const [row] = await q.query<{ n: number }>(
+    sql`
+    select count(*)::int as n
+      from (select from wm.orders o where o.tenant_id = wm.current_tenant() and o.state = any (${statesTagged(orderMachine, 'watched')})
+               and o.requested_by_principal = ${principal} limit ${most}) open`,
+    'count_open_orders',
+  )
+  return row!.n
+}
+
 /** The order as wire JSON. */
 export async function renderOrder(q: Queryable, id: string): Promise<string | undefined> {
   const [row] = await q.query<{ json: string }>(
@@ -216,7 +228,7 @@ export function findUndecidedOrders(q: Queryable, types: readonly string[], limi
     ...waitingOrders,
     name: 'find_undecided_orders',
     among: sql`o.state = 'submitted' and o.auto_approval_tried_revision < o.revision`,
-    where: sql`o.type = any (${types as string[]}) and ${notPaused}`,
+    where: sql`o.type = any (${types}) and ${notPaused}`,
     limit,
   })
 }

@@ -106,7 +106,7 @@ export const submitPart = defineOperation({
         at,
       )
       const partsState = await readPartsState(tx, item.id)
-      await noteOnLeasedItem(tx, { ...item, state: 'in_progress' }, at, { partsState })
+      await noteOnLeasedItem(tx, { ...item, state: 'in_progress' }, at, { partsState, progress: status === 'validated' })
       events.push({
         kind: status === 'validated' ? 'item.part_submitted' : 'item.part_refused',
         ...ofItem(item),

@@ -1,0 +1,29 @@
+/** How many orders of one principal wait for somebody: a cap, so that one proposer cannot bury the work and the reviewers of a tenant. */
+import { WorkError } from '@work-manager/contract'
+import type { Queryable } from '../../kernel/store/tx.ts'
+import type { WorkContext } from '../tools.ts'
+import { countOpenOrders } from './store.ts'
+
+/**
+ * Counting is a walk over what is open, so it is done each time that a tenth of the room may be gone: by this process. The cap holds to
+ * within that. Refuses with: too_many_open_orders.
+ */
+export async function assertRoomForOrder(q: Queryable, context: WorkContext): Promise<void> {
+  const { principal, tools } = context
+  if (principal.kind === 'system') return
+  const { maxOpenOrders: most } = tools.settings
+  const key = `${principal.tenantId} ${principal.name}`
+  const known = tools.allowances.get(key)
+  if (known && known.left > 0) {
+    known.left--
+    return
+  }
+  const open = await countOpenOrders(q, principal.name, most)
+  if (open >= most)
+    throw new WorkError('too_many_open_orders', {
+      detail: `${most} orders that you proposed are still open, as many as one principal may have.`,
+      extra: { max: most },
+      retryAfterSeconds: 60,
+    })
+  tools.allowances.set(key, { left: Math.ceil((most - open) / 10) - 1 })
+}
