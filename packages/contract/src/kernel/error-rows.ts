@@ -16,7 +16,7 @@ export const readingErrors = {
     duplicate_key: { status: 400, retry: 'never', title: 'A JSON object holds the same key twice.', fix: 'Remove one of the two keys.' },
     forbidden_key: { status: 400, retry: 'never', title: 'A JSON object holds a key that is not accepted.', fix: 'Rename the key; __proto__, constructor.prototype and the like are refused.' },
     forbidden_character: { status: 422, retry: 'never', title: 'A string holds a character that cannot be stored.', fix: 'Remove U+0000 and unpaired surrogates.' },
-    number_precision: { status: 422, retry: 'never', title: 'A number cannot be kept exactly.', fix: 'Send integers beyond ±9007199254740991 and numbers beyond the double range as strings.' },
+    number_precision: { status: 422, retry: 'never', title: 'A number cannot be kept exactly.', fix: 'Send integers beyond ±9007199254740991, and numbers with more digits than a double keeps, as strings.' },
     encoding: { status: 400, retry: 'never', title: 'The body is not UTF-8.', fix: 'Send UTF-8 without a byte order mark.', tools: { title: 'The message is not UTF-8.' } },
     unsupported_media_type: { status: 415, retry: 'never', title: 'The content type is not accepted.', fix: 'Send Content-Type: application/json.', tools: { title: 'The message is not sent as JSON.', fix: 'Send it as application/json.' } },
     not_acceptable: { status: 406, retry: 'never', title: 'The client takes no kind of answer that this endpoint gives.', fix: 'Send Accept: application/json, or leave it away.', tools: { fix: 'Accept application/json.' } },

@@ -1,7 +1,9 @@
 /** Calls any operation of the table, with one flat input. */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { errorCatalogue, WorkError } from '@work-manager/contract'
 import type { InputOf, OperationName } from '@work-manager/sdk'
+import { JsonScanner } from '../doors/http/json-scanner.ts'
 import { usageError } from './cli-error.ts'
 import type { Context } from './context.ts'
 import type { CommandOperation, Member } from './operation-table.ts'
@@ -45,14 +47,23 @@ async function textOf(context: Context, source: string, option: string): Promise
 }
 
 function parsed(text: string, option: string): unknown {
+  let value: unknown
   try {
-    return JSON.parse(text)
+    value = JSON.parse(text)
   } catch (cause) {
     throw usageError(
       `${option} is not JSON: ${(cause as Error).message}.`,
       'Write JSON in single quotes, or put it into a file: @file.json, or - for standard input.',
     )
   }
+  try {
+    // What the server would refuse must not be made into something else on its way there, such as a number with fewer digits.
+    new JsonScanner(text).scan()
+  } catch (error) {
+    if (error instanceof WorkError) throw usageError(`${option}: ${error.message}`, error.details.fix ?? errorCatalogue[error.code].fix)
+    throw error
+  }
+  return value
 }
 
 /** A JSON value as it was typed: the text itself, @file, or - for standard input. */

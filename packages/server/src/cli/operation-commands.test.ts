@@ -127,6 +127,7 @@ describe('an agent in a shell', () => {
       [['call', 'list_order', '--limit', '1'], 'did you mean'],
       [['call', 'submit_item', data[0].id], '--result is missing'],
       [['orders', 'propose', 'test.echo', '--payload', '{nope'], '--payload is not JSON'],
+      [['orders', 'propose', 'test.echo', '--payload', '{"n":1234567890.123456789}'], 'cannot be kept exactly'],
       [['orders', 'propose', 'test.echo', '--payload', '@missing.json'], 'cannot be read (ENOENT)'],
       [['events', '--limit', 'many'], 'whole number'],
       [['items', 'fail', data[0].id, '--class', 'lazy'], 'transient'],

@@ -4,6 +4,7 @@
  * that a mistake is answered with its place and what was expected. No recursion: a megabyte of `[` costs one comparison each.
  */
 import { WorkError } from '@work-manager/contract'
+import { isKeptExactly } from '../../kernel/schemas/exact-numbers.ts'
 import { isPrototypeKey, jsonPointer } from './json-pointer.ts'
 import { syntaxError } from './json-syntax-error.ts'
 
@@ -238,12 +239,7 @@ export class JsonScanner {
     // Fifteen digits are always exact.
     if (at - start <= 15 && !hasExponent) return
     const digits = text.slice(start, at)
-    const value = Number(digits)
-    const vanished = value === 0 && /[1-9]/.test(digits.replace(/e.*/i, ''))
-    const exact = isInteger
-      ? Number.isSafeInteger(value)
-      : Number.isFinite(value) && !vanished && (hasExponent || Math.abs(value) <= Number.MAX_SAFE_INTEGER)
-    if (exact) return
+    if (isInteger ? Number.isSafeInteger(Number(digits)) : isKeptExactly(digits)) return
     const shown = digits.length > 64 ? `${digits.slice(0, 64)}…` : digits
     throw new WorkError('number_precision', {
       detail: `The number ${shown} at ${this.pointer()} cannot be kept exactly; send it as a string.`,

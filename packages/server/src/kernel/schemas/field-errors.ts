@@ -3,15 +3,12 @@
  * for word (docs/errors.md); every other keyword gets `schema.<keyword>` and a sentence that says what to write instead.
  */
 import { type FieldError, nearestName } from '@work-manager/contract'
-import type { ErrorObject } from 'ajv'
-import { collapseAlternatives, type Alternatives } from './alternatives.ts'
+import type { Problem } from './judge.ts'
 
 export const maxFieldErrors = 50
 const shownValues = 20
 
 const snake = (keyword: string): string => keyword.replace(/^\$/, '').replaceAll(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)
-const unescapePointer = (step: string): string => step.replaceAll('~1', '/').replaceAll('~0', '~')
-const segments = (pointer: string): string[] => (pointer === '' ? [] : pointer.slice(1).split('/').map(unescapePointer))
 const subject = (path: readonly string[]): string => (path.length === 0 ? 'The value' : `Field '${path.at(-1)}'`)
 const plain = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
@@ -56,8 +53,7 @@ function oneOfValues(path: readonly string[], allowed: readonly unknown[], root:
   }
 }
 
-function unknownMember(path: readonly string[], name: string, parentSchema: unknown, keyword: string): FieldError {
-  const known = Object.keys((parentSchema as { properties?: object } | undefined)?.properties ?? {})
+function unknownMember(path: readonly string[], name: string, known: readonly string[], keyword: string): FieldError {
   const near = nearestName(name, known)
   const accepted =
     known.length === 0 ? '' : `; accepted here: ${known.slice(0, shownValues).join(', ')}${known.length > shownValues ? ', …' : ''}`
@@ -99,61 +95,57 @@ const sentences: Readonly<Record<string, Sentence>> = {
   ],
   oneOf: (p, f) => [
     'one_of',
-    Array.isArray(p['passingSchemas'])
+    p['fitsSeveral']
       ? `${f} matches more than one of the alternatives of its schema; it must match exactly one`
       : `${f} matches none of the alternatives of its schema`,
   ],
   anyOf: (_, f) => ['any_of', `${f} matches none of the alternatives of its schema`],
   not: (_, f) => ['not', `${f} has a value that its schema excludes`],
-  contains: (p, f) => ['contains', `${f} must contain at least ${p['minContains']} matching items`],
+  contains: (p, f) => [
+    'contains',
+    p['maxContains'] === Number.POSITIVE_INFINITY
+      ? `${f} must contain at least ${p['minContains']} matching items`
+      : `${f} must contain ${p['minContains']} to ${p['maxContains']} matching items`,
+  ],
+  unevaluatedItems: (p, f) => ['unevaluated_items', `${f} must not contain the item at position ${p['index']}`],
+  refine: (p, f) => ['refine', `${f}: ${p['message']}`],
   discriminator: (p, f) => [
     'discriminator',
-    p['error'] === 'tag'
-      ? `${f} needs a string member '${p['tag']}' that says which kind it is`
-      : `${f} has an unknown kind in '${p['tag']}': ${plain(p['tagValue'])}`,
+    p['isText']
+      ? `${f} has an unknown kind in '${p['tag']}': ${plain(p['given'])}`
+      : `${f} needs a string member '${p['tag']}' that says which kind it is`,
   ],
   'false schema': (_, f) => ['false_schema', `${f} is not accepted`],
   propertyNames: (p, f) => ['property_names', `${f} has a member whose name is not accepted: '${p['propertyName']}'`],
 }
 
-function translate(error: ErrorObject, root: unknown): FieldError {
-  const path = segments(error.instancePath)
-  const params = error.params as Record<string, unknown>
-  if (error.keyword === 'required' || error.keyword === 'dependentRequired') {
+function translate({ keyword, path, params }: Problem, root: unknown): FieldError {
+  if (keyword === 'required' || keyword === 'dependentRequired') {
     const name = String(params['missingProperty'])
     return {
       field: [...path, name].join('.'),
-      code: error.keyword === 'required' ? 'schema.required' : 'schema.dependent_required',
-      message: `Field '${name}' is required${error.keyword === 'required' ? '' : ` when '${params['property']}' is given`}`,
+      code: keyword === 'required' ? 'schema.required' : 'schema.dependent_required',
+      message: `Field '${name}' is required${keyword === 'required' ? '' : ` when '${params['property']}' is given`}`,
     }
   }
-  if (error.keyword === 'type') return typeMismatch(path, [params['type']].flat().map(String), root)
-  if (error.keyword === 'enum') return oneOfValues(path, params['allowedValues'] as unknown[], root)
-  if (error.keyword === 'additionalProperties')
-    return unknownMember(path, String(params['additionalProperty']), error.parentSchema, error.keyword)
-  if (error.keyword === 'unevaluatedProperties')
-    return unknownMember(path, String(params['unevaluatedProperty']), error.parentSchema, error.keyword)
-  const sentence = sentences[error.keyword]
-  const [code, message] = sentence
-    ? sentence(params, subject(path))
-    : [snake(error.keyword), `${subject(path)} ${error.message ?? 'is not valid'}`]
+  if (keyword === 'type') return typeMismatch(path, params['type'] as string[], root)
+  if (keyword === 'enum') return oneOfValues(path, params['allowedValues'] as unknown[], root)
+  if (keyword === 'additionalProperties' || keyword === 'unevaluatedProperties')
+    return unknownMember(path, String(params['name']), params['known'] as string[], keyword)
+  const [code, message] = sentences[keyword]!(params, subject(path))
   return { field: path.join('.'), code: `schema.${code}`, message }
 }
 
-function say(error: ErrorObject | Alternatives, root: unknown): FieldError {
-  if ('types' in error) return typeMismatch(segments(error.instancePath), error.types, root)
-  if ('values' in error) return oneOfValues(segments(error.instancePath), error.values, root)
-  return translate(error, root)
-}
+/** What the judge found, as field errors. */
+export const fromProblems = (problems: readonly Problem[], root: unknown): FieldError[] =>
+  problems.slice(0, maxFieldErrors).map((problem) => translate(problem, root))
 
-/** Ajv's errors as field errors, at most `maxFieldErrors`. */
-export function fromAjvErrors(errors: readonly ErrorObject[], root: unknown): FieldError[] {
-  // `if` only repeats what its then/else branch already said.
-  const useful = errors.filter((e) => e.keyword !== 'if')
-  return collapseAlternatives(useful.length > 0 ? useful : errors)
-    .slice(0, maxFieldErrors)
-    .map((error) => say(error, root))
-}
+/** The value was given up. */
+export const tooCostly = (): FieldError => ({
+  field: '',
+  code: 'schema.too_costly',
+  message: 'The value takes too many steps to check against its schema; send less at a time, or have the schema made simpler',
+})
 
 interface StandardIssue {
   readonly message: string

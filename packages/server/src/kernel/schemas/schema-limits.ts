@@ -1,115 +1,81 @@
 /**
- * What a JSON Schema may contain before it is compiled. A schema becomes code that runs on text from strangers, so it is bounded in
- * size and depth, refers to nothing outside itself, and uses only patterns that a linear engine can run.
+ * What a JSON Schema may contain before it is compiled: it is bounded in size and depth, every keyword in it is one that is judged
+ * exactly and has a value of the right kind, and none is without effect.
  */
-import { linearRegExp } from './linear-regexp.ts'
-
-export type JsonSchema = { readonly [keyword: string]: unknown }
+import { nearestName } from '@work-manager/contract'
+import { isObject, type JsonSchema, keywords, oldKeywords, type SchemaObject, subschemas } from './keywords.ts'
+import { SchemaRefusedError } from './schema-refused.ts'
 
 const maxBytes = 64 * 1024
 const maxDepth = 32
 const maxSubschemas = 2_000
-/** Subschemas applied to one value, with `$ref` followed: doubling chains of `allOf` reach millions with twenty lines of schema. */
-const maxApplications = 5_000
-/** `uniqueItems` compares every pair of items that are not plain scalars. */
-const maxUniqueItems = 1_000
 
-/** A schema that cannot be accepted: where, which keyword, and what to write instead. */
-export class SchemaRefusedError extends Error {
-  readonly pointer: string
-  readonly keyword: string
-  readonly advice: string
-  constructor(problem: string, where: { pointer: string; keyword: string; advice: string }, options?: ErrorOptions) {
-    super(
-      `${problem} (at ${where.pointer === '' ? 'the root' : where.pointer}${where.keyword ? `, keyword ${where.keyword}` : ''}). ${where.advice}`,
-      options,
-    )
-    this.name = 'SchemaRefusedError'
-    this.pointer = where.pointer
-    this.keyword = where.keyword
-    this.advice = where.advice
-  }
-}
-
-const mapKeywords = ['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas']
-const listKeywords = ['allOf', 'anyOf', 'oneOf', 'prefixItems']
-const singleKeywords = [
-  'items',
-  'additionalProperties',
-  'unevaluatedProperties',
-  'unevaluatedItems',
-  'propertyNames',
-  'contains',
-  'not',
-  'if',
-  'then',
-  'else',
-]
-/** Keywords whose subschemas look at the same value as the schema itself. */
-const inPlace = new Set(['allOf', 'anyOf', 'oneOf', 'not', 'if', 'then', 'else', 'dependentSchemas'])
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
-const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')
-
-function* subschemas(schema: Record<string, unknown>): Generator<{ keyword: string; pointer: string; schema: Record<string, unknown> }> {
-  for (const [keyword, value] of Object.entries(schema)) {
-    const entries: (readonly [string, unknown])[] =
-      mapKeywords.includes(keyword) && isObject(value)
-        ? Object.entries(value).map(([key, sub]) => [`/${keyword}/${escapePointer(key)}`, sub] as const)
-        : listKeywords.includes(keyword) && Array.isArray(value)
-          ? value.map((sub, i) => [`/${keyword}/${i}`, sub] as const)
-          : singleKeywords.includes(keyword)
-            ? [[`/${keyword}`, value] as const]
-            : []
-    for (const [pointer, sub] of entries) if (isObject(sub)) yield { keyword, pointer, schema: sub }
-  }
-}
+const draft = 'https://json-schema.org/draft/2020-12/schema'
 
 /** TypeBox and older drafts write tuples as `items: […]`; 2020-12 calls that `prefixItems`. */
-function modernTuple(schema: Record<string, unknown>): void {
+function modernTuple(schema: SchemaObject): void {
   if (!Array.isArray(schema['items'])) return
   const rest = schema['additionalItems']
-  schema['prefixItems'] = schema['items']
+  if (schema['items'].length > 0) schema['prefixItems'] = schema['items']
   if (rest === undefined) delete schema['items']
   else schema['items'] = rest
   delete schema['additionalItems']
 }
 
-function checkPattern(pattern: unknown, pointer: string, keyword: string): void {
-  if (typeof pattern !== 'string') return
-  try {
-    linearRegExp(pattern)
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new SchemaRefusedError(
-      `The pattern ${JSON.stringify(pattern)} cannot be run in linear time: ${reason}`,
-      { pointer, keyword, advice: 'Write it without lookahead, lookbehind, back-references and very large counts.' },
-      { cause },
-    )
-  }
-}
-
-function checkUniqueItems(schema: Record<string, unknown>, pointer: string): void {
-  if (schema['uniqueItems'] !== true) return
-  const items = schema['items']
-  const types = isObject(items) ? [items['type']].flat() : []
-  const scalar =
-    types.length > 0 && types.every((t) => t === 'string' || t === 'number' || t === 'integer' || t === 'boolean' || t === 'null')
-  if (scalar) return
-  const max = schema['maxItems']
-  if (typeof max === 'number' && max <= maxUniqueItems) return
-  throw new SchemaRefusedError('uniqueItems compares every pair of items', {
+function checkDraft(schema: SchemaObject, pointer: string): void {
+  const named = schema['$schema']
+  if (named === undefined || named === draft || named === `${draft}#`) return
+  throw new SchemaRefusedError(`The schema is written for ${JSON.stringify(named)}; schemas are judged as JSON Schema 2020-12`, {
     pointer,
-    keyword: 'uniqueItems',
-    advice: `Add maxItems of at most ${maxUniqueItems}, or give the items a scalar type.`,
+    keyword: '$schema',
+    advice: `Write "$schema": "${draft}" or leave it out, after checking what changed since: tuples are prefixItems, dependencies are dependentRequired and dependentSchemas, definitions are $defs.`,
   })
 }
 
-/**
- * A plain, bounded copy of a schema, in 2020-12 form.
- * Refuses with: SchemaRefusedError.
- */
-export function boundedSchema(schema: object): JsonSchema {
+function checkKeyword(keyword: string, schema: SchemaObject, pointer: string): void {
+  const known = keywords.get(keyword)
+  if (!known) {
+    const modern = oldKeywords.get(keyword)
+    const near = nearestName(keyword, keywords.keys())
+    throw new SchemaRefusedError(`${JSON.stringify(keyword)} is no keyword that is judged`, {
+      pointer,
+      keyword,
+      advice: modern
+        ? `JSON Schema 2020-12 says it with ${modern}.`
+        : `Remove the keyword or correct its spelling${near ? ` (${near}?)` : ''}; only JSON Schema 2020-12 keywords are accepted.`,
+    })
+  }
+  const value = schema[keyword]
+  if (!known.takes(value)) {
+    const shown = JSON.stringify(value)
+    throw new SchemaRefusedError(`${keyword} must be ${known.wants}, not ${shown.length > 60 ? `${shown.slice(0, 60)}…` : shown}`, {
+      pointer: `${pointer}/${keyword}`,
+      keyword,
+      advice: 'Write it as JSON Schema 2020-12 asks.',
+    })
+  }
+}
+
+/** A keyword that would do nothing is a mistake of the author's: `{ "properties": … }` without a type takes any text. */
+function checkEffect(schema: SchemaObject, types: readonly string[] | null, pointer: string): void {
+  for (const keyword of Object.keys(schema)) {
+    const { types: looksAt, needs } = keywords.get(keyword)!
+    if (looksAt && !types?.some((type) => looksAt.includes(type)))
+      throw new SchemaRefusedError(`${keyword} has no effect on values of another type than ${looksAt[0]}, and the type is missing`, {
+        pointer,
+        keyword,
+        advice: 'Add the type beside the keyword; without it the keyword is skipped for values of other types.',
+      })
+    if (needs && !needs.some((name) => name in schema))
+      throw new SchemaRefusedError(`${keyword} has no effect without ${needs.join(' or ')}`, {
+        pointer,
+        keyword,
+        advice: `Add ${needs.join(' or ')}, or remove it.`,
+      })
+  }
+}
+
+function copyOf(schema: object): SchemaObject {
   let text: string
   try {
     text = JSON.stringify(schema)
@@ -127,89 +93,48 @@ export function boundedSchema(schema: object): JsonSchema {
       keyword: '',
       advice: 'Move repeated shapes to $defs.',
     })
-  const root = JSON.parse(text) as Record<string, unknown>
-  const ids = new Set<unknown>()
-  const refs: { ref: unknown; keyword: string; pointer: string }[] = []
-  const pending = [{ schema: root, pointer: '', depth: 1 }]
-  const seen: typeof pending = []
+  return JSON.parse(text) as SchemaObject
+}
+
+/**
+ * A plain, bounded copy of a schema, in 2020-12 form. `strict` refuses keywords without effect too.
+ * Refuses with: SchemaRefusedError.
+ */
+export function boundedSchema(given: object, strict = true): JsonSchema {
+  const root = copyOf(given)
+  const pending: { schema: SchemaObject; pointer: string; depth: number; types: readonly string[] | null }[] = [
+    { schema: root, pointer: '', depth: 1, types: null },
+  ]
+  let seen = 0
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const { pointer, depth } = next
+    const { schema, pointer, depth } = next
     if (depth > maxDepth)
       throw new SchemaRefusedError(`The schema is nested more than ${maxDepth} levels deep`, {
         pointer,
         keyword: '',
         advice: 'Flatten it, or move inner shapes to $defs.',
       })
-    if (seen.push(next) > maxSubschemas)
+    if (++seen > maxSubschemas)
       throw new SchemaRefusedError(`The schema has more than ${maxSubschemas} subschemas`, {
         pointer: '',
         keyword: '',
         advice: 'Move repeated shapes to $defs.',
       })
-    modernTuple(next.schema)
-    if (typeof next.schema['$id'] === 'string') ids.add(next.schema['$id'])
-    for (const keyword of ['$ref', '$dynamicRef']) if (keyword in next.schema) refs.push({ ref: next.schema[keyword], keyword, pointer })
-    checkPattern(next.schema['pattern'], pointer, 'pattern')
-    if (isObject(next.schema['patternProperties']))
-      for (const p of Object.keys(next.schema['patternProperties'])) checkPattern(p, pointer, 'patternProperties')
-    checkUniqueItems(next.schema, pointer)
-    for (const sub of subschemas(next.schema)) pending.push({ schema: sub.schema, pointer: pointer + sub.pointer, depth: depth + 1 })
+    modernTuple(schema)
+    checkDraft(schema, pointer)
+    for (const keyword of Object.keys(schema)) checkKeyword(keyword, schema, pointer)
+    const own = schema['type'] === undefined ? null : ([schema['type']].flat() as string[])
+    const types = own ?? next.types
+    if (strict) checkEffect(schema, types, pointer)
+    for (const sub of subschemas(schema))
+      if (isObject(sub.schema))
+        pending.push({
+          schema: sub.schema,
+          pointer: pointer + sub.pointer,
+          depth: depth + 1,
+          // What looks at the same value knows the type that stands outside.
+          types: keywords.get(sub.keyword)!.inPlace ? types : null,
+        })
   }
-  for (const { ref, keyword, pointer } of refs)
-    if (typeof ref !== 'string' || !(ref.startsWith('#') || ids.has(ref)))
-      throw new SchemaRefusedError(`${keyword} points outside the schema: ${JSON.stringify(ref)}`, {
-        pointer,
-        keyword,
-        advice: 'Copy the shape into $defs and use "#/$defs/Name"; nothing is fetched.',
-      })
-  const known = new Map<object, number>()
-  for (const { schema: each, pointer } of seen) countApplications(root, each, known, new Set(), pointer)
   return root
-}
-
-function resolveLocal(root: Record<string, unknown>, ref: unknown): Record<string, unknown> | undefined {
-  if (typeof ref !== 'string' || (ref !== '#' && !ref.startsWith('#/'))) return undefined
-  let at: unknown = root
-  for (const step of ref
-    .slice(2)
-    .split('/')
-    .filter((s) => s !== '')) {
-    const key = decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~')
-    at = isObject(at) || Array.isArray(at) ? (at as Record<string, unknown>)[key] : undefined
-  }
-  return isObject(at) ? at : undefined
-}
-
-/** How many subschemas one value meets in the worst case. Properties and items are other values, counted on their own. */
-function countApplications(
-  root: Record<string, unknown>,
-  schema: Record<string, unknown>,
-  known: Map<object, number>,
-  open: Set<object>,
-  pointer: string,
-): number {
-  const before = known.get(schema)
-  if (before !== undefined) return before
-  if (open.has(schema))
-    throw new SchemaRefusedError('The schema refers to itself without looking at an inner value', {
-      pointer,
-      keyword: '$ref',
-      advice: 'Put the reference under properties or items.',
-    })
-  open.add(schema)
-  let total = 1
-  const target = resolveLocal(root, schema['$ref'])
-  if (target) total += countApplications(root, target, known, open, pointer)
-  for (const sub of subschemas(schema)) {
-    if (inPlace.has(sub.keyword)) total += countApplications(root, sub.schema, known, open, pointer + sub.pointer)
-  }
-  if (total > maxApplications)
-    throw new SchemaRefusedError(`One value would be checked against more than ${maxApplications} subschemas`, {
-      pointer,
-      keyword: '',
-      advice: 'Replace doubling allOf/anyOf/$ref chains by one shape.',
-    })
-  open.delete(schema)
-  known.set(schema, total)
-  return total
 }

@@ -126,7 +126,7 @@ describe('field errors', () => {
   it('a document with very many mistakes gives a bounded list', async () => {
     const schema = object({ x: { type: 'array', items: { type: 'integer' } } })
     expect(await errorsOf(schema, { x: Array(300).fill('no') })).toHaveLength(50)
-    expect(await errorsOf(schema, { x: Array(300_000).fill('no') })).toHaveLength(1)
+    expect(await errorsOf(schema, { x: Array(300_000).fill('no') })).toHaveLength(50)
   })
 
   it('values are judged as they are: nothing is coerced, filled in or removed', async () => {
@@ -233,11 +233,6 @@ describe('schemas that are refused', () => {
     for (let i = 1; i < 20; i++) $defs[`d${i}`] = { allOf: [{ $ref: `#/$defs/d${i - 1}` }, { $ref: `#/$defs/d${i - 1}` }] }
     expect(refusalOf({ $defs, $ref: '#/$defs/d19' }).message).toContain('more than 5000 subschemas')
     expect(refusalOf({ $defs: { a: { $ref: '#/$defs/a' } }, $ref: '#/$defs/a' }).message).toContain('refers to itself')
-  })
-
-  it('uniqueItems over objects needs a bound', () => {
-    expect(refusalOf({ type: 'array', uniqueItems: true, items: { type: 'object' } })).toMatchObject({ keyword: 'uniqueItems' })
-    expect(compileSchema({ type: 'array', uniqueItems: true, maxItems: 100, items: { type: 'object' } })).toBeDefined()
   })
 })
 

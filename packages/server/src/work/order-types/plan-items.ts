@@ -2,6 +2,7 @@
 import type { FieldError } from '@work-manager/contract'
 import type { OrderType } from './define-order-type.ts'
 import type { PlannedItem } from './order-type.ts'
+import { judged } from './judged.ts'
 import { guarded, TypeCrashed } from './type-crashed.ts'
 
 export const maxPlannedItems = 10_000
@@ -20,9 +21,9 @@ function requiredOf(type: OrderType, input: unknown): readonly string[] | null {
   return parts ? guarded(type.type, 'parts.required', () => [...parts.required(input)]) : null
 }
 
-/** What is wrong with a payload by its schema; an empty list means it may be planned. */
-export async function checkPayload(type: OrderType, payload: unknown): Promise<readonly FieldError[]> {
-  return type.validators.payload.validate(payload)
+/** What is wrong with a payload by its schema; an empty list means it may be planned. Refuses with: TypeCrashed. */
+export function checkPayload(type: OrderType, payload: unknown): Promise<readonly FieldError[]> {
+  return judged(type.type, 'payload', type.validators.payload, payload)
 }
 
 /**
@@ -55,7 +56,7 @@ export async function planItems(
     const itemType = resolve(item.type ?? type.type)
     if (!itemType)
       throw new TypeCrashed(type.type, 'plan', `returned an item of the type '${item.type}', which is not registered (number ${i})`)
-    const wrong = (await itemType.validators.input?.validate(item.input)) ?? []
+    const wrong = itemType.validators.input ? await judged(itemType.type, 'input', itemType.validators.input, item.input) : []
     if (wrong.length > 0)
       throw new TypeCrashed(
         type.type,

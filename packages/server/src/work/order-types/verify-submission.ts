@@ -6,6 +6,7 @@ import { EvidenceShape, nearestName, WorkError, type Evidence, type FieldError }
 import type { OrderType } from './define-order-type.ts'
 import type { AssembledPart, Check, Finding, ItemForDecision, OrderForDecision } from './order-type.ts'
 import { compileSchema } from '../../kernel/schemas/schema-validator.ts'
+import { judged } from './judged.ts'
 import { guarded, guardedWithin, TypeCrashed } from './type-crashed.ts'
 
 const maxEvidence = 500
@@ -82,7 +83,7 @@ function listOfFindings(type: OrderType, member: string, found: unknown): Findin
  */
 export async function checkSubmission(type: OrderType, handedIn: HandedIn): Promise<readonly Finding[]> {
   const { input, result } = handedIn
-  const shape = [...(await type.validators.result.validate(result)), ...(await checkEvidence(handedIn.evidence))]
+  const shape = [...(await judged(type.type, 'result', type.validators.result, result)), ...(await checkEvidence(handedIn.evidence))]
   if (shape.length > 0) return shape
   const evidence = (handedIn.evidence ?? []) as readonly Evidence[]
   const { gather } = type
@@ -113,7 +114,7 @@ export async function checkPart(type: OrderType, part: HandedInPart): Promise<re
       },
     ]
   }
-  const shape = [...(await validator.validate(payload)), ...(await checkEvidence(part.evidence))]
+  const shape = [...(await judged(type.type, `parts.schemas.${partKey}`, validator, payload)), ...(await checkEvidence(part.evidence))]
   if (shape.length > 0) return shape
   const evidence = (part.evidence ?? []) as readonly Evidence[]
   return runChecks(type, 'parts.verify', type.parts.verify ?? [], { input, partKey, seq, payload, evidence })

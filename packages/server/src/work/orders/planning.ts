@@ -17,14 +17,19 @@ export function getType(tools: WorkTools, name: string): OrderType {
   })
 }
 
-/** Refuses with: payload_invalid. */
+/** Refuses with: payload_invalid; plan_failed when the schema itself breaks. */
 export async function assertPayload(type: OrderType, payload: unknown): Promise<void> {
-  const errors = await checkPayload(type, payload)
+  const errors = await checkPayload(type, payload).catch(planFailed)
   if (errors.length > 0)
     throw new WorkError('payload_invalid', {
       detail: `The payload does not match the schema of '${type.type}': ${errors[0]!.message}`,
       errors,
     })
+}
+
+function planFailed(error: unknown): never {
+  if (!(error instanceof TypeCrashed)) throw error
+  throw new WorkError('plan_failed', { detail: error.message }, { cause: error })
 }
 
 /** Refuses with: empty_plan, plan_failed. */
@@ -33,13 +38,7 @@ export async function planOrder(
   type: OrderType,
   order: { payload: unknown; meta: Record<string, unknown> | null },
 ): Promise<NewItem[]> {
-  let planned: Awaited<ReturnType<typeof planItems>>
-  try {
-    planned = await planItems(type, order, (name) => tools.types.get(name))
-  } catch (error) {
-    if (!(error instanceof TypeCrashed)) throw error
-    throw new WorkError('plan_failed', { detail: error.message }, { cause: error })
-  }
+  const planned = await planItems(type, order, (name) => tools.types.get(name)).catch(planFailed)
   if (planned.length === 0) throw new WorkError('empty_plan')
   const { settings } = tools
   return planned.map((item, ordinal) => {
