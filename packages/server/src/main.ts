@@ -130,7 +130,18 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
     const unlisted: UnlistedRefusal = (operation, code) => log.error({ operation, code }, 'a refusal that the operation does not list')
     const runner = createOperationRunner(tools, { idempotencyHeader: config.idempotency.header, memory })
     const run = measured(metrics, runner, options.onUnlistedRefusal ?? unlisted)
-    const app = createDoors(config, { run, authenticator, system: database.system, redis, metrics, log, storage, isDraining, background })
+    const app = createDoors(config, {
+      run,
+      authenticator,
+      system: database.system,
+      redis,
+      metrics,
+      log,
+      storage,
+      isDraining,
+      background,
+      signal,
+    })
     opened.add('the doors', () => closeDoors(app, config.server.drain_seconds), { hasOwnLimit: true })
     embedded?.onExit((why) => log.fatal({ component: 'embedded' }, `the embedded database is gone: ${why}`))
     embedded?.onStorage((state, freeBytes) =>

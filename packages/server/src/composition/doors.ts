@@ -14,6 +14,7 @@ import type { RedisConnection } from '../redis/connection.ts'
 import { redisState } from '../redis/finding.ts'
 import { askDatabase } from '../kernel/store/cluster.ts'
 import type { SystemDb } from '../kernel/store/tx.ts'
+import type { WorkSignal } from '../kernel/signals/work-signal.ts'
 import type { BackgroundService } from '../kernel/service.ts'
 import { within } from '../kernel/time-limit.ts'
 import { standingStill } from './background.ts'
@@ -29,6 +30,7 @@ export interface DoorParts {
   readonly storage: () => 'ok' | 'low' | 'read_only'
   readonly isDraining: () => boolean
   readonly background: Readonly<Record<string, BackgroundService>>
+  readonly signal: WorkSignal
 }
 
 /** Who asks whether we are ready waits for seconds, not for the deadline of a statement. */
@@ -78,6 +80,7 @@ export function createDoors(config: Config, parts: DoorParts): FastifyInstance {
   mountMcp(app, {
     ...shared,
     parseBody: parseJsonObject,
+    signal: parts.signal,
     mustBeRead: mustBeReadWhenWritten,
     mounts,
     names: [config.server.public_url, config.server.host],

@@ -36,9 +36,11 @@ export async function callTool(
       tools.filter((one) => mayCall(caller.principal, one)).map((one) => one.name),
     )
   let call: TranslatedCall | undefined
+  let stopTelling: (() => void) | undefined
   try {
     call = translateArguments(tool, given, (text) => caller.parseJson(text))
     const { signal } = context.mcpReq
+    stopTelling = tellProgress(context, Number(call.input['wait'] ?? 0))
     if (tool.name === whyTool && Number(call.input['wait']) > 0) {
       const { bytes } = await caller.run(call.chosen, { input: { ...call.input, wait: 0 }, signal })
       const waiting = beginWait(caller, context, JSON.parse(bytes) as Explained)
@@ -50,7 +52,25 @@ export async function callTool(
     const { value, shortened } = fitted(problem, answerTokens)
     const told = (shortened.length === 0 ? problem : value) as Problem
     return { isError: true, content: [{ type: 'text', text: asText(told) }], structuredContent: told }
+  } finally {
+    stopTelling?.()
   }
+}
+
+const progressEveryMs = 1000
+
+/** A client that asks to be told sees that the wait goes on; many put their own time limit off each time. */
+function tellProgress({ mcpReq }: ServerContext, waitSeconds: number): (() => void) | undefined {
+  const progressToken = mcpReq._meta?.progressToken
+  if (progressToken === undefined || !(waitSeconds > 0)) return undefined
+  const startedAt = performance.now()
+  const timer = setInterval(() => {
+    const progress = Math.round((performance.now() - startedAt) / 1000)
+    const params = { progressToken, progress, total: waitSeconds, message: 'Waiting; nothing is there yet.' }
+    // Whoever does not hear it has gone, which is found out elsewhere.
+    mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {})
+  }, progressEveryMs)
+  return () => clearInterval(timer)
 }
 
 function unknownTool(name: string, known: readonly string[]): ProtocolError {

@@ -10,6 +10,7 @@ import type { Principal } from '../../kernel/principal.ts'
 import { readProvenance } from '../../access/provenance.ts'
 import type { OperationAnswer, OperationRunner } from '../../kernel/operations/run-operation.ts'
 import type { ToolCall } from '../../tracing/attributes.ts'
+import type { Followed } from './cancellations.ts'
 import type { ToolOperation } from './tools.ts'
 import { problemInWords, type Words } from './words.ts'
 
@@ -35,6 +36,8 @@ export interface CallerParts {
   readonly bodyBytes: number
   /** Calls back when the answer has left. */
   readonly untilSent: (gone: () => void) => void
+  /** What becomes of this very call; undefined for messages that take nothing. */
+  readonly followed: Followed | undefined
   readonly runOperation: OperationRunner
   /** The HTTP door's strict reader of bodies, for objects that come as text. */
   readonly parseBody: (bytes: Buffer) => Record<string, unknown>
@@ -82,7 +85,8 @@ export class Caller {
       call.claimedAgentId === undefined || headers['x-agent-id'] !== undefined
         ? headers
         : { ...headers, 'x-agent-id': headerValue(call.claimedAgentId) }
-    return runOperation(operation, {
+    const { followed } = this.parts
+    const answer = await runOperation(operation, {
       principal,
       provenance: readProvenance(claims, principal, ip, { anonymizeIp }),
       requestId,
@@ -90,7 +94,7 @@ export class Caller {
       sessionKey: story.sessionKey,
       input: call.input,
       idempotencyKey: call.idempotencyKey,
-      signal: call.signal,
+      signal: followed ? AbortSignal.any([call.signal, followed.signal]) : call.signal,
       fingerprintSource: source(call.input),
       traceparent,
       tracestate,
@@ -99,6 +103,8 @@ export class Caller {
       untilSent: this.parts.untilSent,
       tool,
     })
+    if (answer.takeBack) followed?.happened(answer.takeBack)
+    return answer
   }
 
   /** Any JSON value from its text, read as strictly as a body. Refuses with: json_syntax and its like. */

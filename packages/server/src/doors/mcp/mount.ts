@@ -2,6 +2,7 @@
  * Streamable HTTP at /mcp: who comes, with which key, saying what; then the SDK answers, for the clients of 2025 and of 2026-07-28
  * alike. Stateless: any process answers any request, and nothing but the key says who calls.
  */
+import { randomUUID } from 'node:crypto'
 import { correlationHeader, sessionHeader } from '../../kernel/operations/story.ts'
 import { CLIENT_INFO_META_KEY, createMcpHandler, TRACEPARENT_META_KEY, TRACESTATE_META_KEY } from '@modelcontextprotocol/server'
 import { toNodeHandler } from '@modelcontextprotocol/node'
@@ -15,9 +16,12 @@ import type { Operation } from '../../kernel/operations/operation.ts'
 import type { OperationRunner } from '../../kernel/operations/run-operation.ts'
 import { toolCallOf } from '../../tracing/attributes.ts'
 import { readTraceparent } from '../../tracing/traceparent.ts'
+import { describeError } from '../../log/describe-error.ts'
+import type { WorkSignal } from '../../kernel/signals/work-signal.ts'
+import { forAnyAccept, frameFor } from './accept.ts'
 import { ourToolName } from './call-tool.ts'
 import { Caller, type CallerParts, headerValue } from './caller.ts'
-import { forAnyAccept, frameFor } from './accept.ts'
+import { Cancellations } from './cancellations.ts'
 import { addReviewPage } from './review-page.ts'
 import { McpDoor } from './server.ts'
 import { assertWelcome, neighbourhoodOf } from './who-may-come.ts'
@@ -40,12 +44,21 @@ export interface McpMountOptions {
   readonly draining: () => boolean
   readonly log: Logger
   readonly version: string
+  readonly signal: Pick<WorkSignal, 'on' | 'wake'>
 }
 
 export const mcpPath = '/mcp'
+/** Names a client among those of one key, so that its cancellations are told from others'. We keep nothing under it. */
+const clientHeader = 'mcp-session-id'
 type Message = {
+  readonly id?: unknown
   readonly method?: unknown
-  readonly params?: { readonly _meta?: Record<string, unknown>; readonly name?: unknown; readonly arguments?: unknown }
+  readonly params?: {
+    readonly _meta?: Record<string, unknown>
+    readonly name?: unknown
+    readonly arguments?: unknown
+    readonly requestId?: unknown
+  }
 }
 
 /** Adds the endpoint. Refusals before the protocol starts (host, origin, key, size) are the problem objects of HTTP. */
@@ -55,6 +68,9 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
   const handler = createMcpHandler(({ authInfo, era }) => door.serverFor(authInfo?.extra?.['caller'] as Caller, era), {
     onerror: (error) => options.log.debug({ error: error.message }, 'mcp'),
   })
+  const cancellations = new Cancellations(options.signal, (error) =>
+    options.log.warn({ err: describeError(error) }, 'what a client gave up could not be taken back'),
+  )
   const answer = toNodeHandler(forAnyAccept(handler), {
     onerror: (error) => options.log.error({ error: error.message, stack: error.stack }, 'mcp request failed'),
   })
@@ -90,6 +106,10 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
     const oddArguments = oddArgumentsOf(message)
     if (message && oddArguments !== undefined) message = { ...message, params: { ...message.params, arguments: {} } }
     const meta = message?.params?._meta
+    const client = textOf(request.headers[clientHeader])
+    const callOf = (id: unknown) => JSON.stringify([principal.tenantId, principal.keyId ?? principal.name, client ?? [ip], id])
+    if (message?.method === 'notifications/cancelled') cancellations.cancel(callOf(message.params?.requestId), client !== undefined)
+    const followed = message?.method === 'tools/call' && message.id !== undefined ? cancellations.follow(callOf(message.id)) : undefined
     const caller = new Caller({
       principal,
       headers: withClientInfo(request.headers, meta?.[CLIENT_INFO_META_KEY]),
@@ -107,6 +127,7 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
       readOnly: options.storage() === 'read_only',
       oddArguments,
       bodyBytes: bytes?.length ?? 0,
+      followed,
       untilSent: (gone) => void (reply.raw.destroyed ? gone() : reply.raw.once('close', gone)),
       runOperation: options.runOperation,
       parseBody: options.parseBody,
@@ -118,6 +139,8 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
     reply.raw.setHeader('x-request-id', request.id)
     reply.raw.setHeader(correlationHeader, request.correlationId)
     reply.raw.setHeader('cache-control', 'private, no-store')
+    if (message?.method === 'initialize') reply.raw.setHeader(clientHeader, client ?? randomUUID())
+    if (followed) reply.raw.once('close', () => followed.over(reply.raw.writableFinished))
     const authorized = Object.assign(request.raw, {
       auth: { token: '', clientId: principal.name, scopes: [...principal.abilities], extra: { caller } },
     })
@@ -125,7 +148,10 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
   }
   app.route({ method: ['GET', 'POST', 'DELETE'], url: mcpPath, handler: serve, onRequest: admit })
   addReviewPage(app, options.mounts)
-  app.addHook('preClose', () => handler.close())
+  app.addHook('preClose', () => {
+    cancellations.close()
+    return handler.close()
+  })
 }
 
 function oddArgumentsOf(message: Message | undefined): unknown {

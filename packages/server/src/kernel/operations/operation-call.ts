@@ -46,6 +46,8 @@ export interface OperationAnswer {
   readonly bytes: string
   readonly replayed: boolean
   readonly idempotencyExpires?: string
+  /** Undoes what nobody heard of, for a door that finds out after the answer. */
+  readonly takeBack?: () => Promise<void>
 }
 
 type Input = Record<string, unknown>
@@ -132,7 +134,8 @@ export class OperationCall implements OperationContext {
       }
     }
     try {
-      return await this.finish(await operation.handler(this, input))
+      const reply = await operation.handler(this, input)
+      return await this.heard(await this.finish(reply), reply)
     } catch (error) {
       if (error instanceof Replay) return this.replay(error.answer, input)
       // What a handler looks at before it reserves the key may be the work of its own twin, committed since we looked for an answer.
@@ -143,6 +146,14 @@ export class OperationCall implements OperationContext {
       }
       throw error
     }
+  }
+
+  /** An answer that finds nobody is undone at once; for one that gets lost on its way the door is told how. */
+  private async heard(answer: OperationAnswer, reply: Reply): Promise<OperationAnswer> {
+    const { operation } = this
+    if (!operation.ifUnheard) return answer
+    if (this.signal.aborted) throw await operation.ifUnheard(this, reply)
+    return { ...answer, takeBack: async () => void (await operation.ifUnheard!(this, reply)) }
   }
 
   async wait(topic: string, ms: number): Promise<void> {

@@ -146,6 +146,11 @@ export interface Operation<I extends TObject = TObject, O extends TSchema = TSch
   readonly input: I
   readonly output: O
   handler(context: OperationContext<T>, input: Static<I>): Promise<Reply>
+  /**
+   * Takes the effect back, as the same caller, when nobody heard of it: they hung up, cancelled, or gave up while it happened. Returns what
+   * they hear instead.
+   */
+  ifUnheard?(context: OperationContext<T>, reply: Reply): Promise<Error>
   /** For `answerLater`: builds the answer of an earlier request whose effect is committed but whose bytes were not kept. */
   resume?(context: OperationContext<T>, input: Static<I>): Promise<Reply>
 }

@@ -5,6 +5,7 @@
 import Type from 'typebox'
 import { defineOperation } from '../tools.ts'
 import { checkout, checkoutTool, leasedItem, wait } from './checking-out.ts'
+import { takeBackUnheard } from './take-back-unheard.ts'
 
 export const checkoutItem = defineOperation({
   name: 'checkout_item',
@@ -29,6 +30,7 @@ export const checkoutItem = defineOperation({
     wait,
   }),
   output: leasedItem,
+  ifUnheard: takeBackUnheard,
   handler: (context, input) =>
     checkout(
       context,

@@ -5,6 +5,7 @@ import { orderId } from '../inputs.ts'
 import { findOrder } from '../orders/store.ts'
 import { defineOperation } from '../tools.ts'
 import { checkout, checkoutTool, leasedItem, wait } from './checking-out.ts'
+import { takeBackUnheard } from './take-back-unheard.ts'
 
 export const checkoutOrderItem = defineOperation({
   name: 'checkout_order_item',
@@ -19,6 +20,7 @@ export const checkoutOrderItem = defineOperation({
   tool: checkoutTool,
   input: Type.Object({ order: orderId, wait }),
   output: leasedItem,
+  ifUnheard: takeBackUnheard,
   async handler(context, input) {
     try {
       return await checkout(
