@@ -44,12 +44,18 @@ async function serveStdio(context: Context): Promise<void> {
       'Run `work-manager mcp install --client claude-code` (it makes a key), or `work-manager keys create --kind agent --principal <id>`.',
     )
   const { stdin, stdout } = context.out.streams
+  // Other commands end at once when nobody reads them; this one has something to take back first.
+  stdout.removeAllListeners('error')
+  stdout.on('error', () => {})
   await runBridge({
     endpoint: new URL('/mcp', await context.url()).href,
     key: key.text,
     input: stdin,
     // The same JSON to the client; nothing that acts, where its log ends up on a terminal.
-    write: (frame) => stdout.write(`${inertJsonText(frame)}\n`),
+    write: (frame) =>
+      new Promise((resolve, reject) => {
+        stdout.write(`${inertJsonText(frame)}\n`, (error) => (error ? reject(error) : resolve()))
+      }),
     note: (text) => context.out.note(text),
     signal: context.interrupt.signal,
   })

@@ -2,6 +2,7 @@
  * MCP over stdio: every line from the client goes to the server's /mcp, every answer comes back as a line. One implementation serves
  * both transports, so the bridge knows only framing: nothing but frames ever appears on stdout.
  */
+import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { answerMessages } from './answer-messages.ts'
@@ -10,7 +11,8 @@ export interface BridgeOptions {
   readonly endpoint: string
   readonly key: string
   readonly input: Readable
-  readonly write: (frame: string) => void
+  /** Fails when nobody takes the frame any more. */
+  readonly write: (frame: string) => Promise<void>
   /** One line for people, on stderr. */
   readonly note: (text: string) => void
   readonly signal: AbortSignal
@@ -22,6 +24,7 @@ interface Message {
   readonly params?: {
     readonly _meta?: Record<string, unknown>
     readonly name?: unknown
+    readonly arguments?: { readonly wait?: unknown }
     readonly uri?: unknown
     readonly requestId?: unknown
     readonly taskId?: unknown
@@ -30,27 +33,34 @@ interface Message {
 
 const versionKey = 'io.modelcontextprotocol/protocolVersion'
 const bridgeFailed = -32_000
+/** Tells this client from others with the same key, so that what it gives up is known from what they do. */
+const clientHeader = 'mcp-session-id'
 /** After the client closed its end, requests that run may still answer for this long. */
 const lastWordsMs = 2_000
 
 /** Runs until the client closes its end. */
 export async function runBridge(options: BridgeOptions): Promise<void> {
-  const bridge = new Bridge(options)
   const lines = createInterface({ input: options.input, crlfDelay: Number.POSITIVE_INFINITY, signal: options.signal })
+  const bridge = new Bridge(options, () => lines.close())
   for await (const line of lines) bridge.take(line)
   await bridge.end()
 }
 
 class Bridge {
   private readonly options: BridgeOptions
-  private readonly running = new Map<string | number, AbortController>()
+  private readonly running = new Map<string | number, { readonly controller: AbortController; readonly waits: boolean }>()
+  private readonly client = randomUUID()
   private readonly settled = new Set<Promise<void>>()
   /** Of a client of 2025, which names it once; one of 2026 names it in every message. */
   private agreedVersion: string | undefined
   private spokenTo = false
 
-  constructor(options: BridgeOptions) {
+  private readonly onDeaf: () => void
+
+  /** `onDeaf`: nobody takes what is written, so nobody asks either. */
+  constructor(options: BridgeOptions, onDeaf: () => void) {
     this.options = options
+    this.onDeaf = onDeaf
   }
 
   take(line: string): void {
@@ -68,21 +78,25 @@ class Bridge {
       return
     }
     if (message.method === 'notifications/cancelled') {
-      // Closing the request is how HTTP says it.
-      this.running.get(message.params?.requestId as string | number)?.abort()
-      return
+      // Closing the request is how HTTP says it; the message itself still counts when the answer has left meanwhile.
+      this.running.get(message.params?.requestId as string | number)?.controller.abort()
     }
-    const work = this.send(message, text).finally(() => this.settled.delete(work))
-    this.settled.add(work)
+    this.begin(this.send(message, text))
   }
 
-  /** Waits a moment for what is under way, then ends it. */
+  private begin(work: Promise<void>): void {
+    const tracked = work.finally(() => this.settled.delete(tracked))
+    this.settled.add(tracked)
+  }
+
+  /** Ends what waits for something to come, which would be for nobody; waits a moment for the rest. */
   async end(): Promise<void> {
+    for (const { controller, waits } of this.running.values()) if (waits) controller.abort()
     const patience = Promise.withResolvers<void>()
     const timer = setTimeout(patience.resolve, lastWordsMs)
     await Promise.race([Promise.allSettled(this.settled), patience.promise])
     clearTimeout(timer)
-    for (const controller of this.running.values()) controller.abort()
+    for (const { controller } of this.running.values()) controller.abort()
   }
 
   private async send(message: Message, text: string): Promise<void> {
@@ -90,7 +104,8 @@ class Bridge {
     const controller = new AbortController()
     const { id } = message
     const isRequest = id !== undefined && message.method !== undefined
-    if (isRequest) this.running.set(id, controller)
+    const waits = message.method === 'tools/call' && Number(message.params?.arguments?.wait) > 0
+    if (isRequest) this.running.set(id, { controller, waits })
     let answered = false
     try {
       const response = await fetch(endpoint, {
@@ -99,6 +114,7 @@ class Bridge {
           authorization: `Bearer ${key}`,
           'content-type': 'application/json',
           accept: 'application/json, text/event-stream',
+          [clientHeader]: this.client,
           ...this.protocolHeaders(message),
         },
         body: text,
@@ -110,7 +126,7 @@ class Bridge {
           this.agreedVersion ??= (answer as { result?: { protocolVersion?: string } }).result?.protocolVersion
         if ('id' in answer && answer['id'] === id) answered = true
         // What is said about a message that asked for no answer has nowhere to go.
-        if (isRequest) write(JSON.stringify(answer))
+        if (isRequest) await write(JSON.stringify(answer)).catch(() => this.giveUp(id))
         else if ('error' in answer) note(`work-manager mcp: ${JSON.stringify(answer['error'])}`)
       }
       if (isRequest && !answered)
@@ -132,6 +148,13 @@ class Bridge {
     } finally {
       if (isRequest) this.running.delete(id)
     }
+  }
+
+  /** Nobody takes the answer: what was done for it is taken back. */
+  private giveUp(id: string | number): void {
+    const message = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id, reason: 'nobody reads the answer' } }
+    this.begin(this.send(message, JSON.stringify(message)))
+    this.onDeaf()
   }
 
   /** The headers that HTTP wants beside the body; a client that speaks stdio does not send them. */
@@ -161,7 +184,8 @@ class Bridge {
   }
 
   private refuse(id: string | number | null, code: number, message: string): void {
-    this.options.write(JSON.stringify({ jsonrpc: '2.0', id, error: { code, message } }))
+    // A refusal that nobody reads changes nothing.
+    this.options.write(JSON.stringify({ jsonrpc: '2.0', id, error: { code, message } })).catch(() => {})
   }
 }
 
