@@ -149,9 +149,9 @@ describe('in every order', () => {
     const waiting = call(5, { wait: 30 })
     await looked()
     await cancel(5)
-    expect((await waiting.answer).result).toMatchObject({ isError: true })
     const order = await story.propose()
     await isThereForOthers(order.id)
+    expect((await waiting.answer).result).toMatchObject({ isError: true })
   })
 
   it.each(['the cancellation', 'hanging up'])('%s comes while the item is being leased', async (what) => {
