@@ -4,6 +4,7 @@ import { type Authenticator, createAuthenticator } from '../access/authenticate.
 import { anonymizedIp } from '../addresses/ip-address.ts'
 import { openCache } from '../cache/index.ts'
 import type { Config } from '../config/index.ts'
+import { createApplies } from '../work/applying/applies.ts'
 import { createHotPath } from '../work/hot-path/hot-path.ts'
 import { createItemBriefs } from '../work/items/item-briefs.ts'
 import { createAllowances } from '../work/orders/allowances.ts'
@@ -93,6 +94,8 @@ export async function createTools(
     epoch,
     briefs: createItemBriefs(),
     allowances: createAllowances(),
+    // An apply holds a connection for as long as the type's code takes: most of them stay free for requests.
+    applies: createApplies(Math.max(1, Math.min(6, Math.floor(config.database.max_connections / 4)))),
     isDraining,
     hotPath: createHotPath({
       connection: database.hot,

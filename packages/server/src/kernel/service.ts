@@ -27,6 +27,8 @@ export interface ServiceDefinition {
   readonly stepWithinMs?: number
   /** Does what is due and returns how much it did; a full batch (`more`) is followed by another run at once. */
   run(round: Round): Promise<{ readonly done: number; readonly more: boolean }>
+  /** Called before the first run of a service that was started, not for single passes by hand. */
+  start?(): void
   /** Called when the service is stopped, while a run may be under way: cut waiting short, let go of connections. */
   stop?(): Promise<void>
 }
@@ -173,6 +175,7 @@ export function createService(
     start() {
       if (!stopped) return
       stopped = false
+      definition.start?.()
       offs = (definition.wakeOn ?? []).map((topic) =>
         tools.signal.on(topic, () => {
           woken = true

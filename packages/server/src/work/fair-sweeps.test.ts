@@ -30,7 +30,9 @@ let server: TestServer
 const tenants: Record<string, string> = {}
 const crowd = 120
 beforeAll(async () => {
-  server = await startTestServer({ types: [echoType, worldType], background: false, config: { approval: { wait_ms: 0 } } })
+  // So few connections that one order is applied at a time: then the order in which they begin is that of the turns.
+  const config = { approval: { wait_ms: 0 }, database: { max_connections: 7 } }
+  server = await startTestServer({ types: [echoType, worldType], background: false, config })
 })
 afterAll(() => server.stop())
 

@@ -3,6 +3,7 @@ import { type OperationContext, operationsWith } from '../kernel/operations/oper
 import type { Backoff } from '../kernel/retry.ts'
 import { nounsWith } from '../kernel/system.ts'
 import type { KernelSettings, KernelTools } from '../kernel/tools.ts'
+import type { Applies } from './applying/applies.ts'
 import type { HotPath } from './hot-path/hot-path.ts'
 import type { ItemBriefs } from './items/item-briefs.ts'
 import type { LeaseLimits } from './leases/decide-limits.ts'
@@ -43,6 +44,8 @@ export interface WorkTools extends KernelTools {
   readonly hotPath: HotPath
   readonly briefs: ItemBriefs
   readonly allowances: Allowances
+  /** Where orders are applied, as soon as they are approved. */
+  readonly applies: Applies
   /** Cluster epoch: part of every lease token; a restore raises it, which kills all older tokens. */
   readonly epoch: number
 }

@@ -9,12 +9,12 @@ import type { Principal, Provenance } from '../principal.ts'
 import type { Admission } from '../../rate-limits/admission.ts'
 import { keyEndRefusal } from '../key-end.ts'
 import { topics } from '../signals/work-signal.ts'
-import { completeAnswer, findAnswer, type KeptAnswer, keepAnswer, type KeyScope, reserveKey } from '../store/idempotency.ts'
+import { askAnswer, completeAnswer, findAnswer, type KeptAnswer, keepAnswer, type KeyScope, reserveKey } from '../store/idempotency.ts'
 import { findNewestIntake } from '../store/event-count.ts'
 import type { Queryable, Tx } from '../store/tx.ts'
 import type { ToolCall } from '../../tracing/attributes.ts'
 import type { OperationTrace } from '../../tracing/operation-trace.ts'
-import { type IdempotencyKey, type Operation, type OperationContext, Refused, type Reply } from './operation.ts'
+import { type HeldKey, type IdempotencyKey, type Operation, type OperationContext, Refused, type Reply } from './operation.ts'
 import type { KernelTools } from '../tools.ts'
 
 export interface OperationRequest {
@@ -216,12 +216,26 @@ export class OperationCall implements OperationContext {
     return outcome
   }
 
+  heldKey(): HeldKey {
+    const { idempotency: key, ttlSeconds } = this
+    if (!key) throw new TypeError(`${this.operation.name} was called without a key`)
+    return { ...this.scopeOf(key), fingerprint: key.fingerprint, ttlSeconds }
+  }
+
+  async writeAtOnce(work: (key: HeldKey) => Promise<boolean>): Promise<boolean> {
+    if (!(await work(this.heldKey()))) return false
+    this.answerLater = true
+    this.committed = true
+    this.tools.signal.wake(topics.events)
+    return true
+  }
+
   private scopeOf(key: IdempotencyKey): KeyScope {
     return { principal: this.principal.name, operation: this.operation.name, keyHash: key.keyHash }
   }
 
   private keptAnswer(key: IdempotencyKey): Promise<KeptAnswer | undefined> {
-    return this.read((q) => findAnswer(q, this.scopeOf(key)))
+    return askAnswer(this.tools.db, this.principal.tenantId, this.scopeOf(key))
   }
 
   private async finish(reply: Reply): Promise<OperationAnswer> {
@@ -229,7 +243,7 @@ export class OperationCall implements OperationContext {
     const bytes = bytesOf(reply)
     const replayed = 'replayed' in reply && reply.replayed === true
     if (!key) return { status: reply.status, bytes, replayed }
-    if (this.answerLater) {
+    if (this.answerLater && !('isKept' in reply && reply.isKept === true)) {
       const kept = await this.tools.db.transaction(this.principal.tenantId, (tx) =>
         completeAnswer(tx, this.scopeOf(key), { status: reply.status, body: bytes, ttlSeconds }),
       )

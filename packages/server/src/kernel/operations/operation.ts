@@ -7,6 +7,7 @@ import type { Ability, ErrorCode } from '@work-manager/contract'
 import type { Static, TObject, TSchema } from 'typebox'
 import type { Principal, Provenance } from '../principal.ts'
 import type { RateRule } from '../../rate-limits/rate-limits.ts'
+import type { KeyScope } from '../store/idempotency.ts'
 import type { Queryable, Tx } from '../store/tx.ts'
 import type { OperationTrace } from '../../tracing/operation-trace.ts'
 import type { KernelTools } from '../tools.ts'
@@ -19,7 +20,13 @@ export type IdempotencyRule = 'required' | 'accepted' | 'none'
 /** An answer. `body` is a value to serialise, or `json`: exact bytes already rendered (from the database). */
 export type Reply =
   | { readonly status: number; readonly body: unknown }
-  | { readonly status: number; readonly json: string; readonly replayed?: boolean }
+  | {
+      readonly status: number
+      readonly json: string
+      readonly replayed?: boolean
+      /** The key's answer was kept with the change itself. */
+      readonly isKept?: boolean
+    }
 
 /** Returned by `write` work to commit the events it recorded and then refuse (a failed verification is worth remembering). */
 export class Refused {
@@ -33,6 +40,11 @@ export const refused = (error: Error): Refused => new Refused(error)
 export interface IdempotencyKey {
   readonly keyHash: Buffer
   readonly fingerprint: Buffer
+}
+
+/** A key with whose it is, and how long its answer is kept. */
+export interface HeldKey extends IdempotencyKey, KeyScope {
+  readonly ttlSeconds: number
 }
 
 /** `T`: what the system of the operation may use. */
@@ -70,6 +82,13 @@ export interface OperationContext<T extends KernelTools = KernelTools> {
    * With `answerLater` the key is reserved and the effect committed, and the bytes are kept when the handler returns.
    */
   write(work: (tx: Tx) => Promise<Reply | Refused>, options?: { answerLater?: boolean }): Promise<Reply>
+  /**
+   * The same as `write` with `answerLater`, for a function of the database that reserves the key and commits the effect in one round trip.
+   * False when it did nothing: then `write` says why.
+   */
+  writeAtOnce(work: (key: HeldKey) => Promise<boolean>): Promise<boolean>
+  /** The key of the call as a function of the database takes it. Throws when the caller sent none. */
+  heldKey(): HeldKey
 }
 
 export interface CommandName {

@@ -244,8 +244,8 @@ export function openDatabase(options: DatabaseOptions): Database {
                     const [row] = await runQuery<{ now: Instant }>(client, { text: 'select clock_timestamp() as now', values: [] }, 'clock')
                     return row!.now
                   },
-                  async allow(ms) {
-                    await client.query(limitsForTransaction(ms))
+                  async allow(ms, isSet = false) {
+                    if (!isSet) await client.query(limitsForTransaction(ms))
                     client.answerWithinMs = ms + answerWithinMs - statementTimeoutMs
                   },
                 } as Tx),
@@ -256,6 +256,15 @@ export function openDatabase(options: DatabaseOptions): Database {
         if (changedLeases.length > 0) await leasesChanged(tenantId, changedLeases)
         return value
       },
+      call: (tenantId, { text, values }, name) =>
+        again(() =>
+          inTurn(tenantId, () =>
+            alone(appPool, name, text, values).catch((error: unknown) => {
+              // The server commits it before it answers.
+              throw isRetryable(error) ? error : asWorkError(error, 'commit')
+            }),
+          ),
+        ) as never,
     },
     system: {
       query: (statement, name) => again(() => once(systemPool, 'begin', (client) => runQuery(client, statement, name))),

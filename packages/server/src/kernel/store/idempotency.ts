@@ -1,6 +1,6 @@
 /** Idempotency keys: reserved first, the answer's bytes kept with the effect, scoped to tenant + principal + operation. */
 import sql from 'sql-template-tag'
-import type { Instant, Queryable, Tx } from './tx.ts'
+import type { Db, Instant, Queryable, Tx } from './tx.ts'
 
 export interface KeyScope {
   readonly principal: string
@@ -30,6 +30,16 @@ export async function findAnswer(q: Queryable, scope: KeyScope): Promise<KeptAns
     select fingerprint, status, body, expires_at from wm.idempotency
      where tenant_id = wm.current_tenant() and principal = ${scope.principal} and operation = ${scope.operation} and key_hash = ${scope.keyHash}`,
     'find_answer',
+  )
+  return row
+}
+
+/** As findAnswer, in one round trip. */
+export async function askAnswer(db: Db, tenantId: string, scope: KeyScope): Promise<KeptAnswer | undefined> {
+  const [row] = await db.call<KeptAnswer>(
+    tenantId,
+    sql`select * from wm.kept_answer(${tenantId}::uuid, ${scope.principal}, ${scope.operation}, ${scope.keyHash})`,
+    'kept_answer',
   )
   return row
 }

@@ -22,7 +22,8 @@ export interface Tx extends Queryable {
   /** `clock_timestamp()` in a statement of its own: call it after the locks, it is the decision point. */
   clock(): Promise<Instant>
   /** Neither one statement nor silence between two may last longer than `ms` from here on, to the end of the transaction. */
-  allow(ms: number): Promise<void>
+  /** `isSet`: a function of the database has told the server so already. */
+  allow(ms: number, isSet?: boolean): Promise<void>
   /** Items whose lease this transaction ends or changes; told to `Database.onLeasesChanged` once it is committed. */
   readonly changedLeases: string[]
 }
@@ -33,6 +34,11 @@ export interface Db {
   read<T>(tenantId: string, work: (q: Queryable) => Promise<T>): Promise<T>
   /** Serial guarded work. Retries the whole of `work` on 40001, 40P01, 55P03 (at most 3 times, full jitter), so it must be repeatable. */
   transaction<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T>
+  /**
+   * One statement that is a transaction of its own and one round trip: a call of a function (migrations/routines) that sets the tenant
+   * itself. Repeated like `transaction`.
+   */
+  call<Row>(tenantId: string, statement: Sql, name: string): Promise<Row[]>
 }
 
 /** The sweeping pool: sees every tenant, used by background services, the sequencer and key look-up only. */

@@ -6,25 +6,24 @@
 import { type Diff, WorkError } from '@work-manager/contract'
 import { uuidv7 } from 'uuidv7'
 import { makeDiff } from './diff.ts'
+import type { ApplyOne } from './applies.ts'
+import { type ApplyBegun, beginApply, finishApply } from './store.ts'
 import { askDatabase } from '../../kernel/store/cluster.ts'
 import type { WorkTools } from '../tools.ts'
-import { type DecisionContent, loadDecisionContent } from '../approvals/decision-content.ts'
+import { type DecisionContent, readDecisionContent } from '../approvals/decision-content.ts'
 import type { OrderType } from '../order-types/define-order-type.ts'
 import type { ApplyContext } from '../order-types/order-type.ts'
 import { topics } from '../topics.ts'
-import { type DecisionRow, findDecision } from '../approvals/store.ts'
-import { insertEffects, type NewEffect } from '../effects/store.ts'
-import { type Actor, appendEvents, type NewEvent, ofOrder, partOf, systemActor } from '../../kernel/store/events.ts'
-import { lockItemsOfOrder, moveItems } from '../items/store.ts'
-import { findApprovedOrders, lockOrder, moveOrder, type OrderRow, tryLockOrder } from '../orders/store.ts'
-import { findPause, sharePause } from '../pauses/store.ts'
+import type { NewEffect } from '../effects/store.ts'
+import { appendEvents, ofOrder, systemActor } from '../../kernel/store/events.ts'
+import { findApprovedOrders, lockOrder, moveOrder, type OrderRow } from '../orders/store.ts'
 import { isConnectionError, isRetryable } from '../../kernel/store/pg-errors.ts'
 import { deleteRecord, getRecord, listRecords, lockRecord, putRecord } from '../records/store.ts'
 import type { Instant, Tx } from '../../kernel/store/tx.ts'
 import { attributesOf } from '../../tracing/attributes.ts'
 import { traceIdOf } from '../../tracing/traceparent.ts'
 import type { Span } from '../../tracing/tracing.ts'
-import { type ServiceDefinition, sweep } from '../../kernel/service.ts'
+import type { ServiceDefinition } from '../../kernel/service.ts'
 import { TookTooLong, within } from '../../kernel/time-limit.ts'
 
 const batch = 20
@@ -104,7 +103,8 @@ const lostTransaction = (tx: Tx): Promise<unknown> =>
 async function runApply(
   tx: Tx,
   order: OrderRow,
-  decision: DecisionRow | undefined,
+  begun: ApplyBegun,
+  content: DecisionContent,
   type: OrderType | undefined,
   effects: NewEffect[],
   limitMs: number,
@@ -116,9 +116,8 @@ async function runApply(
       'type_version_changed',
       `The order was proposed for version ${order.type_version} of '${order.type}'; this server has version ${type.version}.`,
     )
-  const content = await loadDecisionContent(tx, tx.tenantId, order)
-  if (decision?.digest !== content.digest) throw new ApplyRefused('content_changed', 'The content of the order is not what was approved.')
-  const context = contextOf(tx, order, content, type, `apply:${order.id}:${order.revision}`, await tx.clock(), effects, traceparent)
+  if (begun.digest !== content.digest) throw new ApplyRefused('content_changed', 'The content of the order is not what was approved.')
+  const context = contextOf(tx, order, content, type, `apply:${order.id}:${order.revision}`, begun.now, effects, traceparent)
   try {
     const diff: unknown = await within('apply', limitMs, async () => {
       await type.beforeApply?.(context)
@@ -139,49 +138,27 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 const passes = (error: unknown): boolean =>
   error instanceof WorkError && ['busy', 'database_unavailable', 'storage_low'].includes(error.code)
 
-/** Everything that `applied` means, in the caller's transaction. */
-async function complete(tx: Tx, order: OrderRow, diff: Diff, at: Instant, actor: Actor): Promise<void> {
-  const items = await lockItemsOfOrder(tx, order.id)
-  const ids = items.filter((item) => item.state === 'submitted').map((item) => item.id)
-  // Everything here happens because it was approved: the decision's event bears the decision's id.
-  const causationId = order.approval_id
-  const events: NewEvent[] = [{ kind: 'order.applied', ...ofOrder(order), causationId, diff, message: 'Changes applied successfully' }]
-  await moveItems(tx, ids, 'submitted', 'accepted', at, { acceptedAt: at })
-  await moveItems(tx, ids, 'accepted', 'completed', at)
-  for (const id of ids) {
-    events.push(
-      { kind: 'item.accepted', ...partOf(order, id), causationId, message: 'Work order applied' },
-      { kind: 'item.completed', ...partOf(order, id), causationId, message: 'Work item completed' },
-    )
-  }
-  await moveOrder(tx, order.id, 'approved', 'applied', at, { appliedAt: at })
-  await moveOrder(tx, order.id, 'applied', 'completed', at, { completedAt: at })
-  events.push({ kind: 'order.completed', ...ofOrder(order), causationId, message: 'All items completed' })
-  await appendEvents(tx, actor, at, events)
-}
-
 export function applier(tools: WorkTools, limits: { readonly typeMs: number } = { typeMs: typeLimitMs }): ServiceDefinition {
-  const { db, system, types, signal, log, metrics, tracing } = tools
+  const { db, system, types, signal, log, metrics, tracing, applies } = tools
 
-  async function apply(tenantId: string, orderId: string): Promise<boolean> {
+  const apply: ApplyOne = async (tenantId, orderId, key) => {
     let seen: OrderRow | undefined
     let span: Span | undefined
     try {
-      const done = await db.transaction(tenantId, async (tx) => {
-        seen = await tryLockOrder(tx, orderId)
+      const answer = await db.transaction(tenantId, async (tx) => {
         // Skipped when another process is applying it just now, or has done so.
-        if (seen?.state !== 'approved' || (await findPause(tx, tenantId, { type: seen.type }))) return false
-        await tx.allow(sessionTimeoutMs)
-        const type = types.get(seen.type)
+        const begun = await beginApply(tx, orderId, sessionTimeoutMs)
+        if (!begun) return null
+        const { row: order, content } = readDecisionContent(tenantId, begun.content)
+        seen = order
+        const type = types.get(order.type)
         const effects: NewEffect[] = []
-        const order = seen
-        const decision = order.approval_id ? await findDecision(tx, order.approval_id) : undefined
         // The decision may be days old and made at another server: its trace is continued all the same.
-        span ??= tracing.start('apply', { parent: decision?.traceparent, attributes: attributesOf({ orderId, orderType: order.type }) })
+        span ??= tracing.start('apply', { parent: begun.traceparent, attributes: attributesOf({ orderId, orderType: order.type }) })
         const { traceparent } = span
         const startedAt = performance.now()
         const diff = await span
-          .within(() => runApply(tx, order, decision, type, effects, limits.typeMs, traceparent))
+          .within(() => runApply(tx, order, begun, content, type, effects, limits.typeMs, traceparent))
           .finally(() => {
             const seconds = (performance.now() - startedAt) / 1000
             metrics.observe('order_apply_duration_seconds', { type: order.type }, seconds, traceIdOf(traceparent))
@@ -191,25 +168,24 @@ export function applier(tools: WorkTools, limits: { readonly typeMs: number } = 
             id: uuidv7(),
             orderId,
             name: afterApplyEffect,
-            key: `apply:${orderId}:${seen.revision}:${afterApplyEffect}`,
+            key: `apply:${orderId}:${order.revision}:${afterApplyEffect}`,
             input: { diff },
             deduplicates: true,
             traceparent,
           })
-        // A pause that came while the type's code ran: nothing is committed past it, and the order is applied when it is lifted.
-        if (await sharePause(tx, { type: order.type })) throw new PausedMeanwhile()
-        const at = await tx.clock()
-        await insertEffects(tx, effects, at)
-        await complete(tx, seen, diff, at, systemActor(service, traceIdOf(traceparent)))
-        return true
+        const { principal, traceId } = systemActor(service, traceIdOf(traceparent))
+        const finished = await finishApply(tx, { orderId, diff: JSON.stringify(diff), effects, by: principal, traceId }, key)
+        // It came while the type's code ran: nothing is committed past it, and the order is applied when it is lifted.
+        if (finished.verdict === 'paused') throw new PausedMeanwhile()
+        return { status: finished.status, json: finished.body }
       })
       span?.set(attributesOf({ outcome: 'applied' }))
       span?.end()
-      return done
+      return { done: answer !== null, answer }
     } catch (error) {
       if (error instanceof PausedMeanwhile) {
         span?.end({ code: 'paused', failed: false })
-        return false
+        return { done: false, answer: null }
       }
       if (!seen || passes(error)) {
         span?.end({ code: 'internal', failed: true })
@@ -220,8 +196,22 @@ export function applier(tools: WorkTools, limits: { readonly typeMs: number } = 
       log.warn({ err: refused.cause ?? refused, order_id: orderId, type: seen.type }, 'apply failed; the order waits for a person')
       span?.set(attributesOf({ outcome: 'failed' }))
       span?.end({ code: refused.code, failed: true })
-      return recordFailure(tenantId, seen, refused, traceIdOf(span?.traceparent ?? null))
+      return { done: await recordFailure(tenantId, seen, refused, traceIdOf(span?.traceparent ?? null)), answer: null }
+    } finally {
+      // After whoever has the answer in hand: the others look it up.
+      setImmediate(() => signal.wake(topics.settled(orderId)))
     }
+  }
+
+  /** An order that was approved here, at once. */
+  const applyAtOnce: ApplyOne = async (tenantId, orderId, key) => {
+    const applied = await apply(tenantId, orderId, key)
+    if (applied.done) tell()
+    return applied
+  }
+  const tell = (): void => {
+    signal.wake(topics.events)
+    signal.wake(topics.effects)
   }
 
   /** Back to submitted, visibly, and never by itself into another try: a person looks at the cause first. */
@@ -253,16 +243,32 @@ export function applier(tools: WorkTools, limits: { readonly typeMs: number } = 
     name: 'applier',
     everyMs: 500,
     wakeOn: [topics.approved],
+    start: () => applies.serve(applyAtOnce),
     async run(round) {
       const waiting = await findApprovedOrders(system, batch)
-      const done = await sweep(waiting, { log, round }, (order) =>
-        apply(order.tenant_id, order.id).finally(() => signal.wake(topics.settled(order.id))),
-      )
-      if (done > 0) {
-        signal.wake(topics.events)
-        signal.wake(topics.effects)
+      let done = 0
+      const gone: WorkError[] = []
+      const one = async ({ tenant_id: tenantId, id }: (typeof waiting)[number]): Promise<void> => {
+        // Asked when its turn has come: what is left is left for a later run.
+        const unlessOver: ApplyOne = (...order) =>
+          round.signal.aborted || gone.length > 1 ? Promise.resolve({ done: false, answer: null }) : apply(...order)
+        try {
+          if ((await applies.inTurn(unlessOver, tenantId, id, null)).done) done++
+        } catch (error) {
+          if (error instanceof WorkError && error.code === 'database_unavailable') gone.push(error)
+          log.error({ err: error, order_id: id }, 'apply could not run; it will be tried again')
+        }
+        round.moved()
       }
+      await Promise.all(waiting.filter(({ id }) => !applies.isUnderWay(id)).map(one))
+      // It would be so for each of the others, too.
+      if (gone.length > 1) throw gone[0]!
+      if (done > 0) tell()
       return { done, more: done === batch }
+    },
+    async stop() {
+      applies.serve(null)
+      await applies.settled()
     },
   }
 }

@@ -2,6 +2,7 @@
  * Approving. The decision (submitted → approved, bound to a digest) is approving.ts in one transaction; the change itself is made by
  * applying/applier.ts, and this verb waits a moment for it.
  */
+import { hash } from 'node:crypto'
 import { DiffShape, OrderShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { assertReadyForApproval } from './decide.ts'
@@ -9,21 +10,19 @@ import { TypeCrashed } from '../order-types/type-crashed.ts'
 import { topics } from '../topics.ts'
 import { findDiff } from '../../kernel/store/events.ts'
 import { findOrder, renderOrder } from '../orders/store.ts'
-import { findSubmissionTraces } from '../items/submissions.store.ts'
+import { readOrderToJudge } from './store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
 import { orderId } from '../inputs.ts'
 import type { Reply } from '../../kernel/operations/operation.ts'
 import { defineOperation, type WorkContext } from '../tools.ts'
-import { decideApproval } from './approving.ts'
-import { loadDecisionContent, openItemsOf, readinessFindings } from './decision-content.ts'
+import { decideApproval, decideAsSeen } from './approving.ts'
+import { openItemsOf, readDecisionContent, readinessFindings } from './decision-content.ts'
 import { followOrder, traceparentOf } from '../../kernel/operations/traces.ts'
 import { getType } from '../orders/planning.ts'
 import { orderShown } from '../shown.ts'
 
 /** The apply is a job of its own. Waits for it, and answers with the diff, or with 202 and where to look. Refuses with: apply_failed. */
-async function awaitApplied(context: WorkContext, id: string): Promise<Reply> {
-  const { tools } = context
-  const until = Date.now() + tools.settings.approveWaitMs
+async function awaitApplied(context: WorkContext, id: string, until: number): Promise<Reply> {
   for (;;) {
     const settled = context.wait(topics.settled(id), Math.min(250, Math.max(1, until - Date.now())))
     // Nobody looks at it any more when the answer came first.
@@ -47,6 +46,26 @@ async function awaitApplied(context: WorkContext, id: string): Promise<Reply> {
       return { status: 202, json: `{"order":${seen.json},"diff":null,"message":"Approved; still being applied. Read the order again."}` }
     await settled
   }
+}
+
+async function readJudged(context: WorkContext, id: string) {
+  const { tools, principal } = context
+  const { content: text, ...involved } = await readOrderToJudge(tools.db, principal.tenantId, id, context.trace !== null)
+  if (text === null) throw new WorkError('not_found')
+  return { ...readDecisionContent(principal.tenantId, text), ...involved, seen: hash('sha256', text, 'buffer') }
+}
+
+/** Applied by this process, with the answer in hand; null when it has to be looked up, or takes too long. */
+async function appliedHere(context: WorkContext, id: string, until: number): Promise<Reply | null> {
+  const { tools } = context
+  const applying = tools.applies.atOnce(context.principal.tenantId, id, context.heldKey())
+  const look = () => {
+    tools.signal.wake(topics.approved)
+    return null
+  }
+  if (applying === null) return look()
+  const answer = await Promise.race([applying.then(({ answer: made }) => made, look), context.wait(topics.settled(id), until - Date.now())])
+  return answer ? { ...answer, isKept: true } : null
 }
 
 export const approveOrder = defineOperation({
@@ -83,18 +102,10 @@ export const approveOrder = defineOperation({
   async handler(context, input) {
     const { tools, principal } = context
     if (!input.digest && tools.settings.requireDigest) throw new WorkError('digest_required')
-    const judged = await context.read(async (q) => {
-      const row = await findOrder(q, input.order)
-      if (!row) throw new WorkError('not_found')
-      return {
-        row,
-        content: await loadDecisionContent(q, principal.tenantId, row),
-        handedIn: context.trace ? await findSubmissionTraces(q, row.id) : [],
-      }
-    })
+    const judged = await readJudged(context, input.order)
     followOrder(context, judged.row)
     // Hours may lie between the work and the decision: it has to do with the work, and is not a part of it.
-    for (const one of judged.handedIn) context.trace?.link(one)
+    for (const one of judged.handed_in ?? []) context.trace?.link(one)
     // Before any lock: while it is being applied, its lock is taken for as long as that lasts.
     if (judged.row.state !== 'submitted') assertReadyForApproval(judged.row.state, openItemsOf(judged.content), [])
     const type = getType(tools, judged.row.type)
@@ -107,26 +118,23 @@ export const approveOrder = defineOperation({
         throw new WorkError('internal', { detail: 'The readiness check of the order type broke; nothing was decided.' }, { cause: error })
       }
     }
-    await context.write(
-      async (tx) => {
-        await decideApproval(
-          tx,
-          type,
-          {
-            orderId: input.order,
-            actor: actorOf(context),
-            decider: { principal: principal.name, kind: principal.kind },
-            digest: input.digest ?? null,
-            traceparent: traceparentOf(context),
-          },
-          { content: judged.content, findings },
-        )
-        return { status: 200, body: null }
-      },
-      { answerLater: true },
-    )
-    tools.signal.wake(topics.approved)
-    return awaitApplied(context, input.order)
+    const approval = {
+      orderId: input.order,
+      actor: actorOf(context),
+      decider: { principal: principal.name, kind: principal.kind },
+      digest: input.digest ?? null,
+      traceparent: traceparentOf(context),
+    }
+    if (!(await context.writeAtOnce((key) => decideAsSeen(tools.db, principal.tenantId, type, approval, { ...judged, findings }, key))))
+      await context.write(
+        async (tx) => {
+          await decideApproval(tx, type, approval, { content: judged.content, findings })
+          return { status: 200, body: null }
+        },
+        { answerLater: true },
+      )
+    const until = Date.now() + tools.settings.approveWaitMs
+    return (await appliedHere(context, input.order, until)) ?? awaitApplied(context, input.order, until)
   },
-  resume: (context, input) => awaitApplied(context, input.order),
+  resume: (context, input) => awaitApplied(context, input.order, Date.now() + context.tools.settings.approveWaitMs),
 })

@@ -3,11 +3,12 @@ import { WorkError } from '@work-manager/contract'
 import { uuidv7 } from 'uuidv7'
 import { assertMayApprove, assertReadyForApproval, type Decider } from './decide.ts'
 import type { OrderType } from '../order-types/define-order-type.ts'
-import { appendDecision } from './store.ts'
+import { appendDecision, approveAsSeen, type OrderToJudge } from './store.ts'
 import { type Actor, appendEvents, ofOrder, secondsBetween } from '../../kernel/store/events.ts'
 import { findWorkers } from '../items/store.ts'
-import { lockOrder, moveOrder } from '../orders/store.ts'
-import type { Tx } from '../../kernel/store/tx.ts'
+import { lockOrder, moveOrder, type OrderRow } from '../orders/store.ts'
+import type { HeldKey } from '../../kernel/operations/operation.ts'
+import type { Db, Tx } from '../../kernel/store/tx.ts'
 import { type DecisionContent, loadDecisionContent, openItemsOf } from './decision-content.ts'
 
 export interface Approval {
@@ -76,4 +77,33 @@ export async function decideApproval(
       payload: { approval_id: id, digest: content.digest, revision: row.revision },
     },
   ])
+}
+
+/** What was read before any lock (`readOrderToJudge`); `seen` is the SHA-256 of its text. */
+export interface Judged extends Pick<OrderToJudge, 'submitted_by' | 'held_by'> {
+  readonly row: OrderRow
+  readonly content: DecisionContent
+  readonly findings: Parameters<typeof assertReadyForApproval>[2]
+  readonly seen: Buffer
+}
+
+/**
+ * The same decision in one round trip. It is made on what was read, and stands only if the order is, under its lock, byte for byte that:
+ * no other content, not another stay in its state. False: nothing happened, and `decideApproval` says why.
+ */
+export async function decideAsSeen(
+  db: Db,
+  tenantId: string,
+  type: OrderType,
+  { orderId, actor, decider, digest: asked, traceparent }: Omit<Approval, 'policy'>,
+  { row, content, findings, seen, submitted_by: submittedBy, held_by: heldBy }: Judged,
+  key: HeldKey,
+): Promise<boolean> {
+  if (asked !== null && asked !== content.digest) return false
+  assertReadyForApproval(row.state, openItemsOf(content), findings)
+  assertMayApprove(decider, { proposedBy: row.requested_by_principal, submittedBy, heldBy, selfApproval: type.duties.selfApproval })
+  const id = uuidv7()
+  const { digest } = content
+  const payload = { approval_id: id, digest, revision: row.revision }
+  return approveAsSeen(db, tenantId, { id, orderId, digest, traceparent, seen, payload }, actor, key)
 }

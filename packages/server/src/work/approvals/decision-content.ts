@@ -16,7 +16,16 @@ export interface DecisionContent {
 }
 
 export async function loadDecisionContent(q: Queryable, tenantId: string, row: OrderRow): Promise<DecisionContent> {
-  const rows = await loadDecisionItems(q, row.id)
+  return contentWith(tenantId, row, await loadDecisionItems(q, row.id))
+}
+
+/** The same from the text in which a function of the database hands it out (`wm.order_content`). */
+export function readDecisionContent(tenantId: string, text: string): { row: OrderRow; content: DecisionContent } {
+  const { order: row, items } = JSON.parse(text) as { order: OrderRow; items: DecisionItem[] }
+  return { row, content: contentWith(tenantId, row, items) }
+}
+
+function contentWith(tenantId: string, row: OrderRow, rows: readonly DecisionItem[]): DecisionContent {
   const { id, type, type_version: typeVersion, priority, payload, meta, revision } = row
   const document: DecisionDocument = {
     order: { id, tenantId, type, typeVersion, priority, payload, meta, revision },

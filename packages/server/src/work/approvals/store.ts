@@ -1,6 +1,8 @@
 /** Decisions on orders: who, which digest, why. Append only. */
 import sql from 'sql-template-tag'
-import type { Instant, Queryable, Tx } from '../../kernel/store/tx.ts'
+import type { HeldKey } from '../../kernel/operations/operation.ts'
+import type { Actor } from '../../kernel/store/events.ts'
+import type { Db, Instant, Tx } from '../../kernel/store/tx.ts'
 
 export interface NewDecision {
   readonly id: string
@@ -30,17 +32,39 @@ export async function appendDecision(tx: Tx, decision: NewDecision, at: Instant)
   )
 }
 
-export interface DecisionRow {
-  readonly digest: string | null
-  readonly principal: string
-  readonly actor_id: string | null
-  readonly traceparent: string | null
+export interface OrderToJudge {
+  /** `wm.order_content`; null: there is no such order. */
+  readonly content: string | null
+  readonly submitted_by: string[]
+  readonly held_by: string[]
+  readonly handed_in: string[] | null
 }
 
-export async function findDecision(q: Queryable, id: string): Promise<DecisionRow | undefined> {
-  const [row] = await q.query<DecisionRow>(
-    sql`select digest, principal, actor_id, traceparent from wm.approvals where tenant_id = wm.current_tenant() and id = ${id}`,
-    'find_decision',
+/** What a decision is about and who was involved with it, in one round trip. `traces`: also where it was handed in. */
+export async function readOrderToJudge(db: Db, tenantId: string, orderId: string, traces: boolean): Promise<OrderToJudge> {
+  const [row] = await db.call<OrderToJudge>(
+    tenantId,
+    sql`select * from wm.order_to_judge(${tenantId}::uuid, ${orderId}::uuid, ${traces})`,
+    'order_to_judge',
   )
-  return row
+  return row!
+}
+
+/** Approves the order if it is, under its lock, what was read: `seen` is the SHA-256 of that text. False: nothing happened. */
+export async function approveAsSeen(
+  db: Db,
+  tenantId: string,
+  decision: Pick<NewDecision, 'id' | 'orderId' | 'digest' | 'traceparent'> & { readonly seen: Buffer; readonly payload: unknown },
+  actor: Actor,
+  key: HeldKey,
+): Promise<boolean> {
+  const [row] = await db.call<{ done: boolean }>(
+    tenantId,
+    sql`select wm.approve_order(${tenantId}::uuid, ${decision.orderId}::uuid, ${decision.seen}::bytea, ${decision.id}::uuid, ${decision.digest},
+      ${JSON.stringify(decision.payload)}, ${actor.actorType}, ${actor.actorId}, ${key.principal}, ${actor.requestId}, ${actor.traceId},
+      ${actor.provenanceId}::uuid, ${actor.correlationId}, ${actor.sessionKey}, ${decision.traceparent}, ${key.operation}, ${key.keyHash}::bytea,
+      ${key.fingerprint}::bytea, ${key.ttlSeconds}::integer) as done`,
+    'approve_order',
+  )
+  return row!.done
 }
