@@ -159,7 +159,7 @@ describe('turns', () => {
     const applies = createApplies(2)
     const begun: string[] = []
     const gates = new Map<string, () => void>()
-    const apply = (tenant: string, order: string) => {
+    const apply = (_tenant: string, order: string) => {
       begun.push(order)
       return new Promise<typeof done>((resolve) => gates.set(order, () => resolve(done)))
     }
