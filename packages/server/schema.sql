@@ -620,6 +620,62 @@ grant select on wm.tenants to wm_app;
 grant insert, select on wm.tenants to wm_system;
 grant update (name, suspended_at, tier) on wm.tenants to wm_system;
 
+CREATE OR REPLACE FUNCTION wm.approve_order(p_tenant uuid, p_order uuid, p_seen bytea, p_id uuid, p_digest text, p_payload text, p_actor_type text, p_actor_id text, p_principal text, p_request text, p_trace text, p_provenance uuid, p_correlation text, p_session text, p_traceparent text, p_operation text, p_key bytea, p_fingerprint bytea, p_ttl integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_order wm.orders;
+  v_now timestamptz;
+begin
+  perform set_config('wm.tenant_id', p_tenant::text, true);
+  if not pg_try_advisory_xact_lock(hashtextextended(p_tenant::text || '|' || p_principal || '|' || p_operation || '|' || encode(p_key, 'hex'), 0)) then
+    return false;
+  end if;
+  if exists (select from wm.idempotency k
+              where k.tenant_id = p_tenant and k.principal = p_principal and k.operation = p_operation and k.key_hash = p_key) then
+    return false;
+  end if;
+  select o.* into v_order from wm.orders o where o.tenant_id = p_tenant and o.id = p_order for no key update;
+  -- A new statement, now that nobody else can write the order.
+  if v_order.state is distinct from 'submitted' or sha256(convert_to(wm.order_content(p_tenant, p_order), 'UTF8')) is distinct from p_seen then
+    return false;
+  end if;
+  v_now := clock_timestamp();
+  insert into wm.approvals (tenant_id, id, order_id, revision, decision, digest, actor_type, actor_id, principal, traceparent, decided_at)
+    values (p_tenant, p_id, p_order, v_order.revision, 'approved', p_digest, case p_actor_type when 'system' then 'system' else 'user' end,
+      p_actor_id, p_principal, p_traceparent, v_now);
+  update wm.orders o set state = 'approved', last_transitioned_at = v_now, updated_at = v_now, approval_id = p_id, last_apply_error = null
+   where o.tenant_id = p_tenant and o.id = p_order and o.state = 'submitted';
+  insert into wm.intake (tenant_id, decided_at, kinds, ids, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
+      trace_ids, provenance_ids, correlation_ids, session_keys, payloads, seconds)
+    values (p_tenant, v_now, array['order.approved'], array[p_id], array[p_order], array[p_order], array[v_order.type], array[p_actor_type],
+      array[p_actor_id], array[p_principal], array[p_request], array[p_trace], array[p_provenance],
+      array[coalesce(v_order.correlation_id, p_correlation)], array[coalesce(v_order.session_key, p_session)], array[p_payload],
+      array[extract(epoch from date_trunc('milliseconds', v_now) - date_trunc('milliseconds', v_order.created_at))::numeric(14,3)]);
+  insert into wm.idempotency (tenant_id, principal, operation, key_hash, fingerprint, created_at, expires_at)
+    values (p_tenant, p_principal, p_operation, p_key, p_fingerprint, v_now, v_now + make_interval(secs => p_ttl));
+  return true;
+end $function$;
+
+CREATE OR REPLACE FUNCTION wm.begin_apply(p_tenant uuid, p_order uuid, p_ms integer)
+ RETURNS TABLE(content text, digest text, traceparent text, now timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_type text; v_state text; v_approval uuid;
+begin
+  select o.type, o.state, o.approval_id into v_type, v_state, v_approval
+    from wm.orders o where o.tenant_id = p_tenant and o.id = p_order for no key update skip locked;
+  if v_state is distinct from 'approved' or wm.pause_in_force(p_tenant, null, null, v_type) is not null then
+    return;
+  end if;
+  perform set_config('idle_in_transaction_session_timeout', p_ms::text, true), set_config('statement_timeout', p_ms::text, true);
+  return query
+    select wm.order_content(p_tenant, p_order), a.digest, a.traceparent, clock_timestamp()
+      from (select) as one left join wm.approvals a on a.tenant_id = p_tenant and a.id = v_approval;
+end $function$;
+
 CREATE OR REPLACE FUNCTION wm.candidates_of_order(p_tenant uuid, p_order uuid, p_most integer, p_who text[])
  RETURNS TABLE(id uuid, order_id uuid)
  LANGUAGE sql
@@ -755,6 +811,81 @@ AS $function$
     when kind in ('order.in_progress', 'item.in_progress', 'item.heartbeat') then 3
     else 2 end)::smallint
 $function$;
+
+CREATE OR REPLACE FUNCTION wm.finish_apply(p_tenant uuid, p_order uuid, p_diff text, p_effects json, p_by text, p_trace text, p_principal text, p_operation text, p_key bytea, p_ttl integer)
+ RETURNS TABLE(verdict text, status integer, body text)
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_order wm.orders;
+  v_type text;
+  v_items uuid[];
+  v_moved integer;
+  v_now timestamptz;
+  v_status integer := 200; v_body text;
+begin
+  select o.type into v_type from wm.orders o where o.tenant_id = p_tenant and o.id = p_order;
+  -- A pause that came while the type's code ran: nothing is committed past it.
+  if wm.share_pause(p_tenant, null, null, v_type) is not null then
+    return query select 'paused', null::integer, null::text;
+    return;
+  end if;
+  select array_agg(l.id order by l.id) filter (where l.state = 'submitted') into v_items
+    from (select i.id, i.state from wm.items i where i.tenant_id = p_tenant and i.order_id = p_order order by i.id for no key update) l;
+  v_now := clock_timestamp();
+  if p_effects is not null then
+    insert into wm.effects (tenant_id, id, order_id, name, key, input, state, deduplicates, traceparent, available_at, created_at, updated_at)
+      select p_tenant, f.id, p_order, f.name, f.key, coalesce(f.input, 'null'), 'pending', f.deduplicates, f.traceparent, v_now, v_now, v_now
+        from json_to_recordset(p_effects) as f(id uuid, name text, key text, input json, deduplicates boolean, traceparent text);
+  end if;
+  if v_items is not null then
+    update wm.items i set state = 'accepted', accepted_at = v_now, updated_at = v_now
+     where i.tenant_id = p_tenant and i.id = any (v_items) and i.state = 'submitted';
+    update wm.items i set state = 'completed'
+     where i.tenant_id = p_tenant and i.id = any (v_items) and i.state = 'accepted';
+    get diagnostics v_moved = row_count;
+    if v_moved <> cardinality(v_items) then
+      raise exception 'the items of the order are not what they were';
+    end if;
+  end if;
+  update wm.orders o set state = 'applied', applied_at = v_now
+   where o.tenant_id = p_tenant and o.id = p_order and o.state = 'approved';
+  update wm.orders o set state = 'completed', completed_at = v_now, last_transitioned_at = v_now, updated_at = v_now
+   where o.tenant_id = p_tenant and o.id = p_order and o.state = 'applied' and o.applied_at = v_now
+  returning o.* into v_order;
+  if not found then
+    raise exception 'the order is not approved any more';
+  end if;
+  -- Everything here happens because it was approved: the decision's event bears the decision's id.
+  insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, principals, trace_ids, correlation_ids,
+      causation_ids, session_keys, diffs, messages)
+    select p_tenant, v_now, array_agg(f.kind order by f.r), array_agg(f.subject order by f.r), array_agg(p_order), array_agg(v_order.type),
+           array_agg('system'::text), array_agg(p_by), array_agg(p_trace), array_agg(v_order.correlation_id), array_agg(v_order.approval_id),
+           array_agg(v_order.session_key), case when min(f.r) = 0 then array[p_diff] end, array_agg(f.message order by f.r)
+      from (select e.*, row_number() over (order by e.place, e.n) - 1 as r
+              from (
+        select 1 as place, 0::bigint as n, 'order.applied' as kind, p_order as subject, 'Changes applied successfully' as message
+        union all
+        select 2, u.n * 2, 'item.accepted', u.id, 'Work order applied' from unnest(v_items) with ordinality as u(id, n)
+        union all
+        select 2, u.n * 2 + 1, 'item.completed', u.id, 'Work item completed' from unnest(v_items) with ordinality as u(id, n)
+        union all
+        select 3, 0, 'order.completed', p_order, 'All items completed'
+      ) e) f
+     -- So many events go into one row: numbering takes whole rows, and a pass should be short.
+     group by f.r / 500 order by f.r / 500;
+  v_body := '{"order":' || wm.order_json(v_order)::text || ',"diff":' || p_diff || '}';
+  if p_key is not null then
+    update wm.idempotency k set status = 200, body = v_body, expires_at = v_now + make_interval(secs => p_ttl)
+     where k.tenant_id = p_tenant and k.principal = p_principal and k.operation = p_operation and k.key_hash = p_key and k.status is null;
+    -- Somebody who waited for the same decision was answered first, perhaps with less: one key has one answer.
+    if not found then
+      select coalesce(k.status, 200), coalesce(k.body, v_body) into v_status, v_body from wm.idempotency k
+       where k.tenant_id = p_tenant and k.principal = p_principal and k.operation = p_operation and k.key_hash = p_key;
+    end if;
+  end if;
+  return query select 'done', v_status, v_body;
+end $function$;
 
 CREATE OR REPLACE FUNCTION wm.for_whom(p_tenant uuid, p_items uuid[], p_who text[], p_at timestamp with time zone)
  RETURNS uuid[]
@@ -971,6 +1102,16 @@ AS $function$
     'available_at', wm.wire_time(i.available_at), 'accepted_at', wm.wire_time(i.accepted_at),
     'created_at', wm.wire_time(i.created_at), 'updated_at', wm.wire_time(i.updated_at))
 $function$;
+
+CREATE OR REPLACE FUNCTION wm.kept_answer(p_tenant uuid, p_principal text, p_operation text, p_key bytea)
+ RETURNS TABLE(fingerprint bytea, status integer, body text, expires_at timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform set_config('wm.tenant_id', p_tenant::text, true);
+  return query select k.fingerprint, k.status, k.body, k.expires_at from wm.idempotency k
+    where k.tenant_id = p_tenant and k.principal = p_principal and k.operation = p_operation and k.key_hash = p_key;
+end $function$;
 
 CREATE OR REPLACE FUNCTION wm.key_end(p_tenant uuid, p_key uuid)
  RETURNS text
@@ -1468,6 +1609,26 @@ begin
   done := cardinality(e_id);
 end $function$;
 
+CREATE OR REPLACE FUNCTION wm.order_content(p_tenant uuid, p_order uuid)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select json_build_object(
+    'order', json_build_object('id', o.id, 'type', o.type, 'type_version', o.type_version, 'state', o.state, 'priority', o.priority,
+      'revision', o.revision, 'requested_by_principal', o.requested_by_principal, 'payload', o.payload, 'meta', o.meta,
+      'on_item_failure', o.on_item_failure, 'items_total', o.items_total, 'items_submitted', o.items_submitted, 'items_dead', o.items_dead,
+      'approval_id', o.approval_id, 'apply_attempts', o.apply_attempts, 'traceparent', o.traceparent, 'correlation_id', o.correlation_id,
+      'session_key', o.session_key, 'created_at', wm.wire_time(o.created_at)),
+    'items', coalesce((
+      select json_agg(json_build_object('id', i.id, 'ordinal', i.ordinal, 'state', i.state, 'input', i.input, 'result', s.result,
+               'evidence', s.evidence, 'notes', s.notes) order by i.ordinal)
+        from wm.items i left join wm.submissions s on s.tenant_id = i.tenant_id and s.item_id = i.id and s.number = i.submission_number
+       where i.tenant_id = p_tenant and i.order_id = p_order), '[]'),
+    'moved_at', wm.wire_time(o.last_transitioned_at))::text
+    from wm.orders o where o.tenant_id = p_tenant and o.id = p_order
+$function$;
+
 CREATE OR REPLACE FUNCTION wm.order_is_decided(state text)
  RETURNS boolean
  LANGUAGE sql
@@ -1518,6 +1679,27 @@ AS $function$
     'last_transitioned_at', wm.wire_time(o.last_transitioned_at),
     'created_at', wm.wire_time(o.created_at), 'updated_at', wm.wire_time(o.updated_at))
 $function$;
+
+CREATE OR REPLACE FUNCTION wm.order_to_judge(p_tenant uuid, p_order uuid, p_traces boolean)
+ RETURNS TABLE(content text, submitted_by text[], held_by text[], handed_in text[])
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform set_config('wm.tenant_id', p_tenant::text, true);
+  return query
+    select wm.order_content(p_tenant, p_order),
+           array(select s.submitted_by_principal from wm.submissions s where s.tenant_id = p_tenant and s.order_id = p_order
+                 union select p.submitted_by_principal from wm.parts p join wm.items i on i.tenant_id = p.tenant_id and i.id = p.item_id
+                        where i.tenant_id = p_tenant and i.order_id = p_order),
+           array(select e.principal from wm.events e where e.tenant_id = p_tenant and e.root_id = p_order and e.kind = 'item.leased'
+                 union select u.principal from wm.unnumbered u
+                        where u.tenant_id = p_tenant and u.root_id = p_order and u.kind = 'item.leased'),
+           case when p_traces then array(
+             select s.traceparent from wm.submissions s
+               join wm.items i on i.tenant_id = s.tenant_id and i.id = s.item_id and i.submission_number = s.number
+              where s.tenant_id = p_tenant and s.order_id = p_order and s.traceparent is not null
+              order by s.decided_at desc limit 64) end;
+end $function$;
 
 CREATE OR REPLACE FUNCTION wm.part_json(p wm.parts)
  RETURNS json
