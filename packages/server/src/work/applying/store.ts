@@ -38,7 +38,14 @@ export async function finishApply(
   },
   key: HeldKey | null,
 ): Promise<{ verdict: 'done' | 'paused'; status: number; body: string }> {
-  const effects = applied.effects.map(({ orderId: _, input, ...effect }) => ({ ...effect, input: input ?? null }))
+  const effects = applied.effects.map(({ id, name, key: own, input, deduplicates, traceparent }) => ({
+    id,
+    name,
+    key: own,
+    input: input ?? null,
+    deduplicates,
+    traceparent,
+  }))
   const [row] = await tx.query<{ verdict: 'done' | 'paused'; status: number; body: string }>(
     sql`select * from wm.finish_apply(${tx.tenantId}::uuid, ${applied.orderId}::uuid, ${applied.diff},
       ${effects.length === 0 ? null : JSON.stringify(effects)}::json, ${applied.by}, ${applied.traceId},

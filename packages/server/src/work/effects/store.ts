@@ -16,18 +16,6 @@ export interface NewEffect {
   readonly traceparent: string | null
 }
 
-export async function insertEffects(tx: Tx, effects: readonly NewEffect[], at: Instant): Promise<void> {
-  for (const effect of effects) {
-    await tx.query(
-      sql`
-      insert into wm.effects (tenant_id, id, order_id, name, key, input, state, deduplicates, traceparent, available_at, created_at, updated_at)
-      values (${tx.tenantId}, ${effect.id}, ${effect.orderId}, ${effect.name}, ${effect.key}, ${JSON.stringify(effect.input ?? null)}::json, 'pending',
-        ${effect.deduplicates}, ${effect.traceparent}, ${at}::timestamptz, ${at}::timestamptz, ${at}::timestamptz)`,
-      'insert_effect',
-    )
-  }
-}
-
 /** Effect JSON of an order, oldest first. */
 export async function renderEffects(q: Queryable, orderId: string): Promise<Array<{ json: string }>> {
   return q.query<{ json: string }>(

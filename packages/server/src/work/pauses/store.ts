@@ -29,16 +29,9 @@ export interface PausedParty {
 const asked = (tenantId: string, { agentId, principal, type }: PausedParty): Sql =>
   sql`${tenantId}::uuid, ${agentId ?? null}::text, ${principal ?? null}::text, ${type ?? null}::text`
 
-/** The widest pause that stops them, as it stands: for messages, and to begin nothing new. */
-export async function findPause(q: Queryable, tenantId: string, party: PausedParty): Promise<PauseInForce | null> {
-  const [row] = await q.query<{ pause: PauseInForce | null }>(
-    sql`select wm.pause_in_force(${asked(tenantId, party)}) as pause`,
-    'find_pause',
-  )
-  return row!.pause
-}
-
-/** As findPause, and from here to the end of the transaction no pause comes in between. Before row locks where that can be. */
+/**
+ * The widest pause that stops them; from here to the end of the transaction no pause comes in between. Before row locks where that can be.
+ */
 export async function sharePause(tx: Tx, party: PausedParty): Promise<PauseInForce | null> {
   const [row] = await tx.query<{ pause: PauseInForce | null }>(
     sql`select wm.share_pause(${asked(tx.tenantId, party)}) as pause`,
