@@ -3,7 +3,7 @@ import sql from 'sql-template-tag'
 import type { DeliveryOutcome } from '../../kernel/delivery.ts'
 import { inFairOrder } from '../../kernel/store/fair-order.ts'
 import { notPaused } from '../pauses/store.ts'
-import type { Instant, Queryable, Tx } from '../../kernel/store/tx.ts'
+import type { Queryable, Tx } from '../../kernel/store/tx.ts'
 
 export interface NewEffect {
   readonly id: string
