@@ -556,7 +556,7 @@ export interface operations {
                 };
                 /** @description Comma list, - for descending; default -priority,created_at. */
                 readonly sort?: string;
-                /** @description items (default), events, effects, itemsCount, itemsExists, eventsCount, eventsExists. */
+                /** @description What comes with each order, and nothing else: items, events, effects, itemsCount, itemsExists, eventsCount, eventsExists; include= for the orders alone. Without include and fields: items. */
                 readonly include?: string;
                 /** @description fields[work_orders]=id,state … */
                 readonly fields?: {

@@ -221,15 +221,20 @@ export async function renderItem(q: Queryable, id: string): Promise<string | und
   return row?.json
 }
 
-/** Item JSON by order, in plan order: the first `perOrder` of each, because an order may hold thousands of items with big documents. */
+/** Item JSON by order, in plan order, or these members of it: the first `perOrder` of each, because an order may hold thousands of items with big documents. */
 export async function renderItemsOfOrders(
   q: Queryable,
   orderIds: readonly string[],
   perOrder: number,
+  members?: readonly string[],
 ): Promise<Array<{ order_id: string; json: string }>> {
   if (orderIds.length === 0) return []
+  // Chosen here: what nobody asked for is not sent to us either.
+  const json = members
+    ? sql`(select coalesce(json_object_agg(m.key, m.value), '{}') from json_each(wm.item_json(i, s)) m where m.key = any (${members as string[]}))`
+    : sql`wm.item_json(i, s)`
   return q.query(sql`
-    select i.order_id, wm.item_json(i, s)::text as json from wm.items i ${withLatestSubmission}
+    select i.order_id, (${json})::text as json from wm.items i ${withLatestSubmission}
      where i.tenant_id = wm.current_tenant() and i.order_id = any(${orderIds as string[]}) and i.ordinal < ${perOrder}
      order by i.order_id, i.ordinal`)
 }

@@ -87,8 +87,8 @@ describe('filters of GET /orders', () => {
 })
 
 describe('shapes of GET /orders', () => {
-  it('counts, existence, events and effects come on request; items always', async () => {
-    const { body } = await list('include=itemsCount,itemsExists,eventsCount,eventsExists,events,effects&filter[state]=submitted')
+  it('counts, existence, events, effects and items come on request', async () => {
+    const { body } = await list('include=items,itemsCount,itemsExists,eventsCount,eventsExists,events,effects&filter[state]=submitted')
     expect(body.data[0]).toMatchObject({
       items_count: 1,
       items_exists: true,
@@ -98,6 +98,33 @@ describe('shapes of GET /orders', () => {
     })
     expect(body.data[0].events_count).toBe(body.data[0].events.length)
     expect((await list('')).body.data[0]).not.toHaveProperty('events')
+  })
+
+  it('is as thin as asked: items come unasked only while nobody says what they want', async () => {
+    const has = async (query: string) => Object.hasOwn((await list(query)).body.data[0], 'items')
+    expect(await has('')).toBe(true)
+    for (const query of ['include=', 'include=itemsCount', 'fields[work_orders]=id,state']) expect(await has(query), query).toBe(false)
+    for (const query of ['include=items', 'fields[work_orders]=id&include=items', 'fields[items]=id', 'include=&fields[items]=id'])
+      expect(await has(query), query).toBe(true)
+    for (const query of ['cursor=start&include=', 'cursor=start&fields[work_orders]=id']) expect(await has(query), query).toBe(false)
+  })
+
+  it('reads no documents of items that nobody asked for', async () => {
+    const large = await startStory()
+    try {
+      const long = 'x'.repeat(100_000)
+      for (let n = 0; n < 3; n++) await large.propose({ messages: [long] })
+      const bytes = async (query: string) => (await large.reviewer.get(`/orders?${query}`)).text.length
+      expect(await bytes('')).toBeGreaterThan(600_000)
+      for (const query of [
+        'include=&fields[work_orders]=id,state',
+        'fields[work_orders]=id,state',
+        'fields[work_orders]=id&fields[items]=id,state',
+      ])
+        expect(await bytes(query), query).toBeLessThan(3_000)
+    } finally {
+      await large.server.stop()
+    }
   })
 
   it('sparse fields keep exactly what was asked, items included', async () => {

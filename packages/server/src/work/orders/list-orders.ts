@@ -26,7 +26,9 @@ const members = (names: readonly string[], description: string) =>
 const input = Type.Object({
   filter: members(filterNames, 'filter[state]=queued, filter[priority]=>50, filter[meta]=key:value …'),
   sort: text('Comma list, - for descending; default -priority,created_at.'),
-  include: text('items (default), events, effects, itemsCount, itemsExists, eventsCount, eventsExists.'),
+  include: text(
+    'What comes with each order, and nothing else: items, events, effects, itemsCount, itemsExists, eventsCount, eventsExists; include= for the orders alone. Without include and fields: items.',
+  ),
   fields: members(['work_orders', 'items', 'events'], 'fields[work_orders]=id,state …'),
   page: Type.Optional(
     Type.Object(
@@ -75,6 +77,11 @@ function pageSize(context: WorkContext, given: Input): number {
 const itemsPerOrder = 50
 
 type Fields = ReturnType<typeof readFields>
+
+/** Items come unasked, as older clients expect, until somebody says what they want: then what they named comes, and nothing else is read. */
+const wantsItems = (given: Input, includes: Set<Include>, fields: Fields): boolean =>
+  includes.has('items') || fields.items !== undefined || (given.include === undefined && fields.work_orders === undefined)
+
 type Dressed = Record<string, unknown>
 
 /** Half of the bytes are for the orders themselves, so that there is room for what belongs to them. */
@@ -84,7 +91,9 @@ const orderBytes = pageBytes / 2
 async function dress(q: Queryable, rows: readonly ListedOrder[], includes: Set<Include>, fields: Fields): Promise<Dressed[]> {
   const budget = new PageBudget(pageBytes - rows.reduce((sum, row) => sum + row.json.length, 0))
   const items = new Map(rows.map((row): [string, unknown[]] => [row.id, []]))
-  const rendered = await budget.beside(q, (within) => renderItemsOfOrders(within, [...items.keys()], itemsPerOrder))
+  const rendered = includes.has('items')
+    ? await budget.beside(q, (within) => renderItemsOfOrders(within, [...items.keys()], itemsPerOrder, fields.items))
+    : []
   for (const { order_id, json } of rendered) items.get(order_id)!.push(pick(JSON.parse(json) as Dressed, fields.items))
   const dressed: Dressed[] = []
   for (const row of rows) {
@@ -93,9 +102,11 @@ async function dress(q: Queryable, rows: readonly ListedOrder[], includes: Set<I
     if (includes.has('itemsExists')) order.items_exists = (row.items_count ?? 0) > 0
     if (includes.has('eventsCount')) order.events_count = row.events_count
     if (includes.has('eventsExists')) order.events_exists = (row.events_count ?? 0) > 0
-    const shown = items.get(row.id)!
-    order.items = shown
-    if (row.items_total > shown.length) order.items_omitted = row.items_total - shown.length
+    if (includes.has('items')) {
+      const shown = items.get(row.id)!
+      order.items = shown
+      if (row.items_total > shown.length) order.items_omitted = row.items_total - shown.length
+    }
     if (includes.has('events')) {
       const events = await budget.beside(q, (within) => listEvents(within, { rootId: row.id }, 20))
       order.events = events.map((event) => pick(JSON.parse(event.json) as Dressed, fields.events))
@@ -128,8 +139,7 @@ async function numberedPage(q: Queryable, tenantId: string, query: OrderPage, in
   })
   const bare = rest.map((row) => ({
     ...(JSON.parse(row.json) as Dressed),
-    items: [],
-    items_omitted: row.items_total,
+    ...(includes.has('items') ? { items: [], items_omitted: row.items_total } : {}),
     omitted: largeMembers,
   }))
   return [...dressed, ...bare]
@@ -214,6 +224,7 @@ export const listOrders = defineOperation({
     const includes = readIncludes(given.include)
     if (sort.some(({ by }) => by === 'items_count')) includes.add('itemsCount')
     const fields = readFields(given.fields ?? {})
+    if (wantsItems(given, includes, fields)) includes.add('items')
     const size = pageSize(context, given)
     const asked = {
       conditions,
