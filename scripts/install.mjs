@@ -3,7 +3,7 @@
  * Runs on Node 20, before anything is installed, so it imports nothing but Node itself.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { bundledNode, withoutLocalBins } from './node-binary.mjs'
 
@@ -39,6 +39,35 @@ function npmCommand() {
   return { file: 'npm', args: [], shell: process.platform === 'win32' }
 }
 
+/** npm says nothing for half a minute: how long it has taken and how many packages are there, now and then. Returns how to stop. */
+function tellProgress(root, started) {
+  const all = Object.keys(JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8')).packages).length - 1
+  const { isTTY } = process.stderr
+  const timer = setInterval(
+    () => {
+      const seconds = Math.round((Date.now() - started) / 1000)
+      const there = existsSync(path.join(root, 'node_modules')) ? installedFolders(path.join(root, 'node_modules')) : 0
+      const told = `${seconds} s, about ${Math.min(there, all)} of ${all} packages`
+      process.stderr.write(isTTY ? `\r\u001b[KInstalling packages with npm ci ... ${told} ` : `${told} ... `)
+    },
+    isTTY ? 1000 : 5000,
+  )
+  return () => clearInterval(timer)
+}
+
+/** Packages that lie there by now; scopes are folders of packages. */
+function installedFolders(modules) {
+  try {
+    return readdirSync(modules).reduce(
+      (sum, name) => sum + (name.startsWith('@') ? readdirSync(path.join(modules, name)).length : name.startsWith('.') ? 0 : 1),
+      0,
+    )
+  } catch {
+    // npm moves folders about while we look.
+    return 0
+  }
+}
+
 /** Installs what is missing and says so in one line on stderr; returns false, with npm's own output shown, when npm could not. */
 export async function installWhatIsMissing(root) {
   const reason = reasonToInstall(root)
@@ -46,6 +75,7 @@ export async function installWhatIsMissing(root) {
 
   process.stderr.write(`Installing packages with npm ci (${reason}) ... `)
   const started = Date.now()
+  const stopTelling = tellProgress(root, started)
   const npm = npmCommand()
   // Development and optional packages hold the test runner and the bundled Node, whatever NODE_ENV or the user's npmrc leaves out.
   const args = [...npm.args, 'ci', '--include=dev', '--include=optional', '--loglevel=error']
@@ -62,6 +92,7 @@ export async function installWhatIsMissing(root) {
     child.on('error', (error) => resolve({ code: 1, output: `${text}${error.message}\n` }))
     child.on('close', (status) => resolve({ code: status ?? 1, output: text }))
   })
+  stopTelling()
   const seconds = ((Date.now() - started) / 1000).toFixed(1)
   if (code === 0) {
     process.stderr.write(`done in ${seconds} s\n`)

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --max-old-space-size=512
 // Plain JavaScript that old versions of Node can still read, so that they get a sentence instead of a syntax error.
-import { existsSync, statSync } from 'fs'
+import { accessSync, constants, existsSync, statSync } from 'fs'
 import * as module from 'module'
 import { homedir } from 'os'
 import { join } from 'path'
@@ -19,15 +19,26 @@ if (found[0] < needed[0] || (found[0] === needed[0] && found[1] < needed[1])) {
   process.exit(3)
 }
 
+// A proxy of the shell (HTTP_PROXY with NODE_USE_ENV_PROXY) is for the world outside: a server on this machine is asked directly.
+for (const name of ['NO_PROXY', 'no_proxy'])
+  process.env[name] = [process.env[name], 'localhost,127.0.0.1,::1,[::1]'].filter(Boolean).join(',')
+
 // Compiled code is kept between starts, which halves their time. In a directory of the user's own: whoever can write there decides what
 // runs here, so neither a shared temporary directory nor somebody else's home will do.
 try {
-  if (module.enableCompileCache && (!process.getuid || statSync(homedir()).uid === process.getuid()))
+  const home = statSync(homedir())
+  // Asked first: Node itself never comes back from making a folder in some places (/proc).
+  accessSync(homedir(), constants.W_OK)
+  if (module.enableCompileCache && home.isDirectory() && home.dev !== procDevice() && (!process.getuid || home.uid === process.getuid()))
     module.enableCompileCache(
       process.env.NODE_COMPILE_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'work-manager'),
     )
 } catch {
   // No home: everything is compiled anew.
+}
+
+function procDevice() {
+  return existsSync('/proc') ? statSync('/proc').dev : undefined
 }
 
 // The repository holds TypeScript, a published package holds the same tree compiled.

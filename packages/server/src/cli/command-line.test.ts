@@ -1,12 +1,12 @@
 /** The program as people start it: exit codes, stdout and stderr of a real process. */
-import type { ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type Ended, runCli } from '../../testing/run-cli.ts'
+import { cliProgram, type Ended, runCli } from '../../testing/run-cli.ts'
 
 let cwd: string
 const servers: Server[] = []
@@ -243,5 +243,69 @@ describe('talking to a server', () => {
       reader: (child) => void asked.then(() => child.kill('SIGINT')),
     })
     expect({ code, stderr }).toEqual({ code: 130, stderr: '' })
+  })
+})
+
+describe('where it runs', () => {
+  test('the first words cost no library of the server', async () => {
+    const counter = path.join(cwd, 'count-modules.mjs')
+    await writeFile(
+      counter,
+      `import { registerHooks } from 'node:module'
+       const seen = []
+       registerHooks({ load: (url, context, next) => (seen.push(url), next(url, context)) })
+       process.on('exit', () => process.stderr.write(JSON.stringify(seen)))`,
+    )
+    for (const words of [['--version'], ['--help'], ['keys', 'create', '--help']]) {
+      const { stderr, code } = await run(words, { env: { NODE_OPTIONS: `--import=${counter}` } })
+      expect(code).toBe(0)
+      const seen = JSON.parse(stderr) as string[]
+      expect(
+        seen.filter((url) => /node_modules.(typebox|pino|pg|fastify|redis)\b/.test(url)),
+        words.join(' '),
+      ).toEqual([])
+      expect(seen.length).toBeLessThan(110)
+    }
+  })
+
+  test.runIf(process.platform === 'linux')('a full disk under stdout is one sentence', async () => {
+    const child = spawn('sh', ['-c', '"$0" "$1" --help > /dev/full', process.execPath, cliProgram], { stdio: ['ignore', 'ignore', 'pipe'] })
+    let said = ''
+    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    const code = await new Promise((resolve) => child.on('close', resolve))
+    expect(code).toBe(8)
+    expect(said).toContain('The output cannot be written: no space is left (ENOSPC).')
+    expect(said).not.toContain('    at ')
+  })
+
+  test('a proxy of the shell is not asked for a server on this machine', async () => {
+    const proxied: string[] = []
+    const proxy = await foreignServer((request, response) => {
+      proxied.push(request.url ?? '')
+      response.end('proxy')
+    })
+    const server = await foreignServer((_, response) => {
+      response.writeHead(401, { 'content-type': 'application/problem+json' })
+      response.end(JSON.stringify({ code: 'key_unknown', detail: 'The key is not known.', fix: 'x', retry: 'never' }))
+    })
+    const env = { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: proxy, http_proxy: proxy }
+    const { code, stderr } = await run(['--url', server, '--key', 'wm_a_x', 'orders'], { env })
+    expect(stderr).toContain('key_unknown')
+    expect(code).toBe(4)
+    expect(proxied).toEqual([])
+  })
+
+  test.each(['/proc', '/nonexistent'])('a home that nothing can be kept in (%s) stops nothing', async (home) => {
+    expect(await run(['--version'], { env: { HOME: home, XDG_CACHE_HOME: '' } })).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('what the file system refuses is one sentence with the path', async () => {
+    const file = path.join(cwd, 'a-file')
+    await writeFile(file, '')
+    const { code, stderr } = await run(['mcp', 'install', '--client', 'cursor', '--key-file', file], {
+      env: { HOME: file, XDG_CONFIG_HOME: '' },
+    })
+    expect(code).toBe(8)
+    expect(stderr).toMatch(/^error\[file_unusable\]: \S+ cannot be (used|written): .*\.\n {2}fix: .+\n$/)
   })
 })

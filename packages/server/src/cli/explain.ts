@@ -1,6 +1,7 @@
 /** Whatever was thrown, as a failure that is explained. */
 import { CliError, exitOfStatus, type exitCodes } from './cli-error.ts'
 import { databaseFailure } from './database-failure.ts'
+import { fileFailure } from './file-failure.ts'
 
 interface Explained {
   readonly name?: string
@@ -88,6 +89,7 @@ export function explain(thrown: unknown): CliError {
       return (
         databaseFailure(thrown) ??
         foreseen(error, fix, thrown) ??
+        fileFailure(thrown) ??
         new CliError(
           'bug',
           'bug',

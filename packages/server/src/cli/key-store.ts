@@ -31,14 +31,16 @@ export async function withKeyStore<T>(context: Context, tenant: string | undefin
 }
 
 function inDatabase<T>(context: Context, tenant: string, use: (keys: KeyStore) => Promise<T>): Promise<T> {
-  return withManager(context, ({ keys }) =>
-    use({
+  return withManager(context, async ({ keys }) => {
+    // On a database of one's own, too, it is made as the first start makes it.
+    if (tenant === localTenant.slug) await keys.tenant(localTenant.slug, localTenant.name, localTenant.tier)
+    return use({
       create: (key) => keys.create({ ...key, tenant }),
       list: () => keys.list(tenant),
       rotate: (id) => keys.rotate(tenant, id),
       revoke: (id) => keys.revoke(tenant, id),
-    }),
-  )
+    })
+  })
 }
 
 async function overHttp(context: Context): Promise<KeyStore> {

@@ -1,6 +1,5 @@
 /** The keys that a local server makes for the people and the demo on its own machine, kept in its data directory (mode 0600). */
 import { userInfo } from 'node:os'
-import { everyFamily } from '@work-manager/contract'
 import type { WorkManager } from '../main.ts'
 import { CliError } from './cli-error.ts'
 import type { NewKey } from './key-store.ts'
@@ -33,6 +32,7 @@ export async function ensureReviewerKey({ manager, config, url }: RunningServer)
   const file = reviewerKeyFile(config.database.data_directory)
   const present = (await readPrivateIfThere(file))?.trim()
   if (present !== undefined && (await works(url, config.server.base_paths[0] as string, present))) return
+  const { everyFamily } = await import('@work-manager/contract')
   const person = userInfo().username.replace(/[^\w.-]/g, '_') || 'local'
   await writePrivately(
     file,

@@ -83,6 +83,9 @@ test('what is there already stays', async () => {
   expect((JSON.parse(stdout) as { written: string[] }).written).not.toContain('package.json')
   expect(stderr).toContain('package.json is there already')
   expect(await readFile(path.join(elsewhere, 'package.json'), 'utf8')).toBe('{"name":"mine"}')
+  await rm(path.join(elsewhere, 'tsconfig.json'))
+  const again = await promisify(execFile)(process.execPath, [bin, 'make', 'workspace'], { cwd: elsewhere, env: environment })
+  expect(JSON.parse(again.stdout)).toEqual({ written: ['tsconfig.json'] })
   await rm(elsewhere, { recursive: true })
 })
 

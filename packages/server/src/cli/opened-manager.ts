@@ -1,5 +1,4 @@
 /** For commands that need the database itself: opens it without serving and without background services, and gives it back. */
-import { pino } from 'pino'
 import type { WorkManager } from '../main.ts'
 import type { Context } from './context.ts'
 
@@ -9,7 +8,7 @@ import type { Context } from './context.ts'
  */
 export async function withManager<T>(context: Context, use: (manager: WorkManager) => Promise<T>, url?: string): Promise<T> {
   const config = await context.config()
-  const { openWorkManager } = await import('../main.ts')
+  const [{ openWorkManager }, { pino }] = await Promise.all([import('../main.ts'), import('pino')])
   const database = url === undefined ? config.database : { ...config.database, url, max_connections: 8 }
   const manager = await openWorkManager({ ...config, database, background: { enabled: false } }, { log: pino({ level: 'silent' }) })
   try {

@@ -2,6 +2,7 @@
 import { isatty } from 'node:tty'
 import picocolors from 'picocolors'
 import { exitCodes, type CliError } from './cli-error.ts'
+import { fileFailure } from './file-failure.ts'
 import { inertJson, inertText, lastLook } from '../log/inert-text.ts'
 import { tableLines, type Column } from './table.ts'
 
@@ -29,7 +30,11 @@ export class Output {
     for (const stream of [streams.stdout, streams.stderr]) {
       stream.on('error', (error: NodeJS.ErrnoException) => {
         if (error.code === 'EPIPE') process.exit(exitCodes.done)
-        throw error
+        // A full disk, for example. What was to be said is lost; that it is lost can be said on the other stream.
+        const failure = fileFailure(error)
+        if (failure === undefined || stream === streams.stderr) process.exit(exitCodes.unfit)
+        this.failure(failure, this.json)
+        process.exit(failure.exit)
       })
     }
   }

@@ -1,6 +1,6 @@
 /** The command line: every command, the global options, and what is said about a wrong one. */
 import { Command, CommanderError } from 'commander'
-import { nearestName } from '@work-manager/contract'
+import { nearestName } from '@work-manager/contract/names'
 import { addChecks } from './commands/checks.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDecisions } from './commands/decide.ts'

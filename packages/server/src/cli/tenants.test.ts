@@ -35,6 +35,14 @@ test.each([
   expect(ended.stderr).toContain(text)
 })
 
+test('the tenant of a first key on a database of one’s own has the tier that the guide says', async () => {
+  const made = await runCli(['keys', 'create', '--kind', 'agent', '--principal', 'scribe'], {
+    env: { DATABASE_URL: server.database.runtimeUrl },
+  })
+  expect(made.code, made.stderr).toBe(0)
+  expect(JSON.parse((await direct('list')).stdout)).toContainEqual(expect.objectContaining({ slug: 'default', tier: 'enterprise' }))
+})
+
 test('no key of a tenant can do it through a server', async () => {
   const ended = await run({ WORK_MANAGER_URL: server.url }, 'tier', 'acme', 'enterprise')
   expect(ended.code).toBe(2)

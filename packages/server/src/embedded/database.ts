@@ -6,10 +6,10 @@ import { type Credentials, DATABASE, OWNER_ROLE, RUNTIME_ROLE } from './credenti
 import { type Endpoint, REQUIRED_SETTINGS } from './settings.ts'
 import { EmbeddedStartError } from './start-error.ts'
 
-/** A connection string as `pg` reads it: a directory in `host` means a Unix socket. */
+/** A connection string as `pg` reads it: a directory in `host` means a Unix socket. PGSSLMODE of the shell is meant for other servers. */
 export function connectionUrl(role: string, password: string, database: string, endpoint: Endpoint): string {
-  if (endpoint.socketDirectory === undefined) return `postgres://${role}:${password}@127.0.0.1:${endpoint.port}/${database}`
-  return `postgres://${role}:${password}@/${database}?host=${encodeURIComponent(endpoint.socketDirectory)}&port=${endpoint.port}`
+  if (endpoint.socketDirectory === undefined) return `postgres://${role}:${password}@127.0.0.1:${endpoint.port}/${database}?sslmode=disable`
+  return `postgres://${role}:${password}@/${database}?host=${encodeURIComponent(endpoint.socketDirectory)}&port=${endpoint.port}&sslmode=disable`
 }
 
 /** Makes the database and the runtime role if they are missing, and sets the role's password. Doing it twice changes nothing. */
@@ -58,7 +58,7 @@ export function isWrongPassword(error: unknown): boolean {
 }
 
 async function withClient<T>(connectionString: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 10_000 })
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 10_000, options: '-c timezone=UTC' })
   client.on('error', () => {}) // a server that dies meanwhile also fails the query, which is where it is reported
   await client.connect()
   try {

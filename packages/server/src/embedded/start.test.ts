@@ -1,11 +1,22 @@
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { query, socketDirectoryOf, start, temporaryDirectory, usedDirectory } from './fixtures/rig.ts'
 import { postgresProcesses } from './processes.ts'
 import { startEmbeddedPostgres } from './index.ts'
 
 describe('a first start', () => {
+  test('takes nothing of the shell that is meant for other servers', async () => {
+    vi.stubEnv('PGSSLMODE', 'require')
+    vi.stubEnv('PGOPTIONS', '-c default_transaction_read_only=on')
+    try {
+      const database = await start(await temporaryDirectory())
+      await database.stop()
+    } finally {
+      vi.unstubAllEnvs()
+    }
+  })
+
   test('makes a database that a powerless role serves and an owner migrates, durable and private', async () => {
     const directory = await temporaryDirectory()
     const database = await start(directory)

@@ -1,7 +1,7 @@
 /** `items list|checkout|retry`: across orders. The other verbs are derived from the operations. */
 import type { ListItemsInput, ListItemsOutput } from '@work-manager/sdk'
 import type { Command } from 'commander'
-import { itemMachine, nearestName, statesTagged } from '@work-manager/contract'
+import { nearestName } from '@work-manager/contract/names'
 import { itemColumns, showAnswer } from '../answer-view.ts'
 import type { Item } from '../answers.ts'
 import { wholeNumber } from '../arguments.ts'
@@ -95,8 +95,7 @@ function assertNoMistypedVerb(items: Command, text: string): void {
 async function findItems(context: Context, options: Partial<ListOptions> & { readonly limit: number }): Promise<Item[]> {
   const client = await context.client()
   const found: Item[] = []
-  const states =
-    options.leased === true ? statesTagged(itemMachine, 'held') : (options.state?.split(',').map((state) => state.trim()) ?? [undefined])
+  const states = options.leased === true ? await heldStates() : (options.state?.split(',').map((state) => state.trim()) ?? [undefined])
   for (const state of states) {
     let cursor: string | undefined
     do {
@@ -144,4 +143,10 @@ async function checkout(
       throw new CliError('conflict', error.code, error.message, 'Wait for one with --wait 60.', { members: error.members })
     throw error
   }
+}
+
+/** Loaded when asked for: the tables of states come with every schema of the product. */
+async function heldStates(): Promise<readonly string[]> {
+  const { itemMachine, statesTagged } = await import('@work-manager/contract')
+  return statesTagged(itemMachine, 'held')
 }

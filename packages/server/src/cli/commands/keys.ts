@@ -1,7 +1,7 @@
 /** `keys create|list|rotate|revoke`. A key is shown once, when it is made. */
 import { Option, type Command } from 'commander'
 import type { ListedKey } from '../../access/key-admin.ts'
-import { grants, nearestName } from '@work-manager/contract'
+import { nearestName } from '@work-manager/contract/names'
 import { several } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { usageError } from '../cli-error.ts'
@@ -51,7 +51,7 @@ export function addKeys(program: Command, context: Context): void {
         kind: options.kind,
         principalId: options.principal,
         name: options.name ?? options.principal,
-        abilities: checkedAbilities(options.ability ?? usualAbilities[options.kind]),
+        abilities: await checkedAbilities(options.ability ?? usualAbilities[options.kind]),
         expiresAt: expiry(options.expires),
       }
       const made = await withKeyStore(context, options.tenant, (store) => store.create(key))
@@ -87,7 +87,8 @@ function showSecret(context: Context, made: { key: string; id: string }): void {
   })
 }
 
-function checkedAbilities(asked: readonly string[]): string[] {
+async function checkedAbilities(asked: readonly string[]): Promise<string[]> {
+  const { grants } = await import('@work-manager/contract')
   for (const name of asked) {
     if (grants.includes(name)) continue
     const nearest = nearestName(name, grants)

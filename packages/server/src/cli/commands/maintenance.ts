@@ -1,7 +1,6 @@
 /** `generate`, `maintain`: what the background services do, now and once: through a server that runs, else in the database itself. */
 import type { Command } from 'commander'
 import type { WorkManager } from '../../main.ts'
-import { findOrders } from '../../work/generators/run-generator.ts'
 import type { Generator } from '../../work/generators/define-generator.ts'
 import type { ProposedOrder } from '../../work/order-types/order-type.ts'
 import type { Context } from '../context.ts'
@@ -97,6 +96,7 @@ async function rehearse(context: Context, generators: readonly Generator[]): Pro
   for (const generator of generators) {
     const now = new Date()
     for (const tenant of generator.tenants ?? [localTenant.slug]) {
+      const { findOrders } = await import('../../work/generators/run-generator.ts')
       const orders = await findOrders(generator, tenant, context.interrupt.signal)
       found.push({
         generator: generator.name,

@@ -107,7 +107,9 @@ async function workspace(context: Context, options: { withExamples?: boolean; wi
         ...orderTypeFiles('ExampleType', { type: 'example.type', parts: false, test: options.withTests === true }),
         ...(options.withExamples === true ? generatorFiles('ExampleGenerator', { type: 'example.type' }) : []),
       ]
-    : [{ name: '.gitkeep', text: '' }]
+    : (await isThere(directory))
+      ? []
+      : [{ name: '.gitkeep', text: '' }]
   // What is there already is the person's own and stays as it is.
   const beside: string[] = []
   const around = [

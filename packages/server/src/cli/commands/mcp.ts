@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Option, type Command } from 'commander'
-import { nearestName } from '@work-manager/contract'
+import { nearestName } from '@work-manager/contract/names'
 import type { Context } from '../context.ts'
 import { CliError, usageError } from '../cli-error.ts'
 import { withKeyStore } from '../key-store.ts'

@@ -133,7 +133,11 @@ async function findRevivable(context: Context, { state = 'failed,rejected,dead_l
   const client = await context.client()
   const found: Order[] = []
   for (let page = 1; found.length < limit; page++) {
-    const { body } = await client.call('list_orders', { filter: { state, type }, fields: { work_orders: 'id,type,state' }, page: { size: 100, number: page } })
+    const { body } = await client.call('list_orders', {
+      filter: { state, type },
+      fields: { work_orders: 'id,type,state' },
+      page: { size: 100, number: page },
+    })
     const { data } = body as { data: Order[] }
     found.push(...data)
     if (data.length < 100) break

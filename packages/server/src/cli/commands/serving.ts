@@ -5,8 +5,7 @@ import { CliError } from '../cli-error.ts'
 import { explain } from '../explain.ts'
 import { demoKeysFile } from '../local-files.ts'
 import { ensureDemoKeys, ensureReviewerKey, readDemoKeys, type DemoKeys } from '../local-keys.ts'
-import { runServer, type RunningServer } from '../running-server.ts'
-import { workerCount } from '../workers/primary.ts'
+import type { RunningServer } from '../running-server.ts'
 
 interface Address {
   readonly host?: string
@@ -23,12 +22,13 @@ export function addServing(program: Command, context: Context): void {
   ).action((options: Address) => runStart(context, options))
   withAddress(
     program.command('serve').summary('start a server').description('Start a server. It stays until Ctrl-C; the log goes to stdout.'),
-  ).action((options: Address) =>
-    runServer(context, flagsOf(options), false, async (server) => {
+  ).action(async (options: Address) => {
+    const { runServer } = await import('../running-server.ts')
+    await runServer(context, flagsOf(options), false, async (server) => {
       if (server.manager.embedded !== null) await ensureReviewerKey(server)
-      for (const line of readyLines(server)) context.out.note(line)
-    }),
-  )
+      for (const line of await readyLines(server)) context.out.note(line)
+    })
+  })
   program
     .command('migrate')
     .summary('bring the database to this version')
@@ -77,10 +77,11 @@ function flagsOf({ host, port, workers }: Address): Flags {
 /** What `npm start` does: serve, show the demo, then stay. A demo that fails is reported; the server stays up to be looked at. */
 async function runStart(context: Context, options: Address): Promise<void> {
   context.out.line('Starting Work Manager …')
+  const { runServer } = await import('../running-server.ts')
   await runServer(context, flagsOf(options), true, async (server) => {
     await ensureReviewerKey(server)
     const keys = await ensureDemoKeys(server)
-    for (const line of readyLines(server)) context.out.line(line)
+    for (const line of await readyLines(server)) context.out.line(line)
     context.out.line()
     try {
       await narrate(context, server.url, server.config.server.base_paths[0] as string, keys, server.stopping)
@@ -108,7 +109,8 @@ async function narrate(context: Context, url: string, basePath: string, keys: De
   })
 }
 
-function readyLines({ manager, config, url }: RunningServer): string[] {
+async function readyLines({ manager, config, url }: RunningServer): Promise<string[]> {
+  const { workerCount } = await import('../workers/primary.ts')
   const database = manager.embedded === null ? 'PostgreSQL at DATABASE_URL' : `embedded PostgreSQL in ${config.database.data_directory}`
   const count = workerCount(config)
   return [

@@ -1,6 +1,6 @@
 /** `types list|show`: the kinds of work that the server knows. */
 import type { Command } from 'commander'
-import { nearestName } from '@work-manager/contract'
+import { nearestName } from '@work-manager/contract/names'
 import type { Context } from '../context.ts'
 import { CliError } from '../cli-error.ts'
 import { inertJson, inertLine } from '../../log/inert-text.ts'

@@ -101,3 +101,13 @@ test('every reference leads somewhere', () => {
     expect(target, reference).toBeDefined()
   }
 })
+
+test('the refusals of each operation stand there by status', () => {
+  const document = build()
+  const { responses } = document.paths['/orders/{order}/approve'].post
+  expect(Object.keys(responses)).toEqual(expect.arrayContaining(['401', '403', '422', '429', 'default']))
+  expect(responses['403'].description).toMatch(/`scope_missing`.*`agents_cannot_decide`/)
+  expect(responses['403'].content['application/problem+json'].schema).toEqual({ $ref: '#/components/schemas/Problem' })
+  const [refused] = operations[1]!.refuses
+  if (refused !== undefined) expect(responses[errorCatalogue[refused].status].description).toContain(refused)
+})

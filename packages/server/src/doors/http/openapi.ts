@@ -1,6 +1,7 @@
 /** The OpenAPI 3.1 document, derived from the list of operations: the same list always gives the same bytes. */
-import { abilities, abilityGroups, errorCatalogue, ProblemShape } from '@work-manager/contract'
+import { abilities, abilityGroups, errorCatalogue, type ErrorCode, ProblemShape } from '@work-manager/contract'
 import type { Operation } from '../../kernel/operations/operation.ts'
+import { refusalsOf } from '../../kernel/operations/refusals.ts'
 import { paramsOf } from '../../kernel/operations/request-source.ts'
 import { SchemaComponents, type JsonSchema } from './openapi-schemas.ts'
 
@@ -96,7 +97,11 @@ function describe(operation: Operation, components: SchemaComponents): Json {
       ...Object.keys(claimHeaders).map((name) => ({ $ref: `#/components/parameters/${componentName(name)}` })),
     ],
     ...(isQuery ? {} : { requestBody: bodyOf(input, members) }),
-    responses: { [operation.http.success]: success(operation, components), default: { $ref: '#/components/responses/Problem' } },
+    responses: {
+      [operation.http.success]: success(operation, components),
+      ...refusals(operation),
+      default: { $ref: '#/components/responses/Problem' },
+    },
   }
 }
 
@@ -139,6 +144,39 @@ function success(operation: Operation, components: SchemaComponents): Json {
   }
   return { description: operation.summary, headers, content: { 'application/json': { schema: components.reference(operation.output) } } }
 }
+
+/** The refusals that its callers should expect, by status: its own, and those of anybody who may not call or calls wrongly. */
+function refusals(operation: Operation): Json {
+  const codes = new Set<ErrorCode>([
+    ...anyCaller,
+    ...(paramsOf(operation.http.path).length > 0 ? (['id_malformed'] as const) : []),
+    ...refusalsOf(operation),
+  ])
+  const byStatus = Map.groupBy(codes, (code) => errorCatalogue[code].status)
+  return Object.fromEntries(
+    [...byStatus]
+      .filter(([status]) => status < 500)
+      .toSorted(([a], [b]) => a - b)
+      .map(([status, ofStatus]) => [
+        status,
+        {
+          description: ofStatus.map((code) => `\`${code}\`: ${errorCatalogue[code].title}`).join(' '),
+          headers: { 'X-Request-Id': headerRef('RequestId'), ...(status === 429 ? { 'Retry-After': headerRef('RetryAfter') } : {}) },
+          content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+        },
+      ]),
+  )
+}
+const anyCaller = [
+  'auth_required',
+  'auth_malformed',
+  'key_unknown',
+  'key_expired',
+  'key_revoked',
+  'scope_missing',
+  'validation_failed',
+  'rate_limited',
+] as const
 
 const templated = (path: string): string => path.replace(/:(\w+)/g, '{$1}')
 const componentName = (header: string): string => header.replaceAll('-', '')

@@ -5,7 +5,7 @@ import type { OperationRequest } from '../../kernel/operations/run-operation.ts'
 import { type Admission, noLimits } from '../../rate-limits/admission.ts'
 
 /** The body is read when somebody asks for it: a call that is one too many is refused before its JSON costs anything. */
-export interface HttpCallParts extends Omit<OperationRequest, 'signal' | 'noteLimits' | 'input' | 'untilSent'> {
+export interface HttpCallParts extends Omit<OperationRequest, 'signal' | 'noteLimits' | 'input' | 'untilSent' | 'origin'> {
   readonly readInput: () => Record<string, unknown>
 }
 
@@ -42,6 +42,12 @@ export class HttpCall implements OperationRequest {
     this.traceparent = parts.traceparent
     this.tracestate = parts.tracestate
     this.response = response
+  }
+
+  /** Behind a proxy server.public_url says it instead. */
+  get origin(): string | null {
+    const { host } = this.response.req.headers
+    return host !== undefined && /^[\w.:[\]-]+$/.test(host) && URL.canParse(`http://${host}`) ? `http://${host}` : null
   }
 
   get bodyBytes(): number {

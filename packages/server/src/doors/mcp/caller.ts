@@ -100,6 +100,7 @@ export class Caller {
       tracestate,
       door: 'mcp',
       bodyBytes: this.parts.bodyBytes,
+      origin: this.parts.origin,
       untilSent: this.parts.untilSent,
       tool,
     })

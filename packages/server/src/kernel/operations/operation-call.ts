@@ -36,6 +36,8 @@ export interface OperationRequest {
   readonly tool?: ToolCall | undefined
   /** How much the request brought. */
   readonly bodyBytes?: number
+  /** The address that the caller reached us at (http://host:port), for links in answers; null when it named none. */
+  readonly origin?: string | null
   /** Calls back when the answer has left, or nobody is there any more to read it. Absent: it is gone at once. */
   untilSent?(gone: () => void): void
   /** Told which limits the call was counted against, for doors that say it. */
@@ -108,6 +110,10 @@ export class OperationCall implements OperationContext {
   }
   get provenance(): Provenance {
     return this.request.provenance
+  }
+  absolute(link: string): string {
+    const { origin } = this.request
+    return origin && !URL.canParse(link) ? new URL(link, origin).href : link
   }
   get requestId(): string {
     return this.request.requestId

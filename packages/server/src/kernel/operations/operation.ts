@@ -61,6 +61,8 @@ export interface OperationContext<T extends KernelTools = KernelTools> {
   /** The call's span; null where no exporter is configured. */
   readonly trace: OperationTrace | null
   readonly tools: T
+  /** A link of ours as a whole address, as the caller reached us; as it is where the caller named no address. */
+  absolute(link: string): string
   /** Present when the caller sent a key. Only operations that reserve it inside their own statement read it. */
   readonly idempotency: IdempotencyKey | null
   /** Aborted when the caller went away (long polls stop). */

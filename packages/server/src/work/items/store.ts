@@ -231,7 +231,7 @@ export async function renderItemsOfOrders(
   if (orderIds.length === 0) return []
   // Chosen here: what nobody asked for is not sent to us either.
   const json = members
-    ? sql`(select coalesce(json_object_agg(m.key, m.value), '{}') from json_each(wm.item_json(i, s)) m where m.key = any (${members as string[]}))`
+    ? sql`(select coalesce(json_object_agg(m.key, m.value), '{}') from json_each(wm.item_json(i, s)) m where m.key = any (${members}))`
     : sql`wm.item_json(i, s)`
   return q.query(sql`
     select i.order_id, (${json})::text as json from wm.items i ${withLatestSubmission}

@@ -10,6 +10,7 @@ const calm: OrderSituation = {
   submitted: 0,
   retrying: 0,
   stuck: 0,
+  firstStuck: null,
   holders: [],
   leaseEndsAt: null,
   retryAt: null,
@@ -51,6 +52,12 @@ describe('what an order waits for', () => {
     ['rejected', {}, 'person', /rejected/],
     ['failed', { stuck: 1 }, 'server', /1 item could not be done/],
     ['dead_lettered', {}, 'person', /set aside/],
+    [
+      'dead_lettered',
+      { stuck: 2, firstStuck: { id: 'i', attempts: 3, error: { code: 'down', class: 'transient', message: 'The site\n was down.' } } },
+      'person',
+      /^It was set aside after failing for good\. The first of 2 items failed after 3 attempts \(transient, 'down'\): The site was down\.$/,
+    ],
     ['cancelled', {}, 'nobody', /cancelled/],
     [
       'queued',

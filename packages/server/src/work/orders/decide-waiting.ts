@@ -7,6 +7,13 @@ import { type PauseInForce, pauseSentence } from '../pauses/decide.ts'
 export const movers = ['agent', 'person', 'server', 'nobody'] as const
 export type Mover = (typeof movers)[number]
 
+/** An item that nothing brings back by itself, and how it failed. */
+export interface StuckItem {
+  readonly id: string
+  readonly attempts: number
+  readonly error: { readonly code?: unknown; readonly message?: unknown; readonly class?: unknown } | null
+}
+
 export interface OrderSituation {
   readonly state: OrderState
   readonly itemsTotal: number
@@ -15,6 +22,7 @@ export interface OrderSituation {
   readonly submitted: number
   readonly retrying: number
   readonly stuck: number
+  readonly firstStuck: StuckItem | null
   readonly holders: readonly string[]
   readonly leaseEndsAt: string | null
   readonly retryAt: string | null
@@ -38,6 +46,23 @@ export interface Waiting {
 }
 
 const items = (n: number): string => (n === 1 ? '1 item' : `${n} items`)
+
+/** The first failure of those that nothing brings back: its class, its attempts and what was said, on one line and not too long. */
+function firstFailure({ stuck, firstStuck }: OrderSituation): string {
+  if (!firstStuck?.error) return ''
+  const { code, message, class: kind } = firstStuck.error
+  const said =
+    typeof message === 'string'
+      ? message
+          .replaceAll(/\s+/g, ' ')
+          .trim()
+          .replace(/[.!?]+$/, '')
+      : ''
+  const short = said.length > 300 ? `${said.slice(0, 300)}…` : said
+  const how = [...(typeof kind === 'string' ? [kind] : []), ...(typeof code === 'string' ? [`'${code.slice(0, 120)}'`] : [])].join(', ')
+  const tries = `${firstStuck.attempts} ${firstStuck.attempts === 1 ? 'attempt' : 'attempts'}`
+  return ` ${stuck > 1 ? `The first of ${items(stuck)}` : 'Its item'} failed after ${tries} (${how})${short === '' ? '' : `: ${short}`}.`
+}
 
 function whilePaused({ pause }: OrderSituation): Waiting | null {
   return (
@@ -87,8 +112,8 @@ function whileOpen(s: OrderSituation): Waiting {
   if (s.stuck > 0)
     return {
       waits_for: 'person',
-      sentence: `It waits for a decision about ${items(s.stuck)} that failed for good (${handedIn}).`,
-      next: 'Requeue them with a reason, or cancel the order.',
+      sentence: `It waits for a decision about ${items(s.stuck)} that failed for good (${handedIn}).${firstFailure(s)}`,
+      next: `Requeue them with a reason (npx work-manager items requeue ${s.firstStuck?.id ?? '<item>'} --reason "…"), or cancel the order.`,
     }
   return {
     waits_for: 'server',
@@ -148,13 +173,13 @@ const byState: Readonly<Record<OrderState, (s: OrderSituation) => Waiting>> = {
   }),
   failed: (s) => ({
     waits_for: 'server',
-    sentence: `It failed, because ${items(s.stuck)} could not be done.`,
+    sentence: `It failed, because ${items(s.stuck)} could not be done.${firstFailure(s)}`,
     next: 'The dead-letterer sets it aside; a person can requeue it with a reason.',
   }),
-  dead_lettered: always({
+  dead_lettered: (s) => ({
     waits_for: 'person',
-    sentence: 'It was set aside after failing for good.',
-    next: 'A person reads its case file and requeues it with a reason.',
+    sentence: `It was set aside after failing for good.${firstFailure(s)}`,
+    next: 'A person reads its case file (npx work-manager orders logs <order>) and requeues it: npx work-manager orders requeue <order> --reason "…".',
   }),
   cancelled: always({
     waits_for: 'nobody',

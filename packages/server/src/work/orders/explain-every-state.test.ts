@@ -121,6 +121,19 @@ describe.each(orderStates)('%s', (state) => {
   })
 })
 
+it('a dead letter says class, message, attempts and the command that brings it back', async () => {
+  const id = await ways.dead_lettered()
+  const { body } = await story.agent.get(`/orders/${id}/why`)
+  expect(body.sentence).toMatch(/failed after 1 attempt \(permanent, 'gone'\): It is gone\.$/)
+  expect(body.next).toContain(`work-manager orders requeue ${id} --reason`)
+})
+
+it('an order that waits for a person says where, as a whole address', async () => {
+  const id = await handedIn()
+  const { body } = await story.agent.get(`/orders/${id}/why`)
+  expect(body.review_url).toBe(`${story.server.url}/api/work/orders/${id}/review`)
+})
+
 describe('what keeps ready items from being taken', () => {
   const why = async (id: string) => (await story.agent.get(`/orders/${id}/why`)).body
 

@@ -26,7 +26,12 @@ const output = Type.Object({
   last_transitioned_at: Type.String({ format: 'date-time' }),
 })
 
-async function explain(tools: WorkTools, q: Queryable, id: string): Promise<Type.Static<typeof output>> {
+interface Explaining {
+  readonly tools: WorkTools
+  absolute(link: string): string
+}
+
+async function explain({ tools, absolute }: Explaining, q: Queryable, id: string): Promise<Type.Static<typeof output>> {
   const order = await findOrder(q, id)
   const seen = order && (await findOrderSituation(q, order.id))
   if (!order || !seen) throw new WorkError('not_found')
@@ -42,6 +47,7 @@ async function explain(tools: WorkTools, q: Queryable, id: string): Promise<Type
     holders: seen.holders ?? [],
     leaseEndsAt: seen.lease_ends_at,
     retryAt: seen.retry_at,
+    firstStuck: seen.first_stuck,
     applyError: seen.last_apply_error?.message ?? null,
     applyAttempts: seen.apply_attempts,
     autoApprovalAhead: automatic && !seen.auto_approval_tried,
@@ -55,8 +61,11 @@ async function explain(tools: WorkTools, q: Queryable, id: string): Promise<Type
     state: order.state,
     settled: orderIs.settled(order.state),
     ...waiting,
+    next: waiting.next.replaceAll(/<order>|\{order\}/g, order.id),
     review_url:
-      order.state === 'submitted' && waiting.waits_for === 'person' ? `${tools.settings.baseUrl}/orders/${order.id}/review` : null,
+      order.state === 'submitted' && waiting.waits_for === 'person'
+        ? absolute(`${tools.settings.baseUrl}/orders/${order.id}/review`)
+        : null,
     revision: order.revision,
     created_at: seen.created_at,
     last_transitioned_at: seen.last_transitioned_at,
@@ -88,7 +97,7 @@ export const explainOrder = defineOperation({
     const { tools } = context
     const until = Date.now() + Math.min(input.wait ?? 0, tools.settings.maxWaitSeconds) * 1000
     for (;;) {
-      const body = await context.read((q) => explain(tools, q, input.order))
+      const body = await context.read((q) => explain({ tools, absolute: (link) => context.absolute(link) }, q, input.order))
       const left = until - Date.now()
       if (body.settled || left <= 0 || context.signal.aborted || tools.isDraining()) return { status: 200, body }
       // A wake-up only comes for what this process applied; the rest is seen half a second later.

@@ -1,5 +1,6 @@
 /** What an order waits for, as counts: one query over its items and the members of the order that only this question needs. */
 import sql from 'sql-template-tag'
+import type { StuckItem } from './decide-waiting.ts'
 import type { PauseInForce } from '../pauses/decide.ts'
 import type { Queryable } from '../../kernel/store/tx.ts'
 
@@ -11,6 +12,8 @@ export interface OrderSituationRow {
   readonly retrying: number
   /** Failed or set aside, and nothing brings them back by itself. */
   readonly stuck: number
+  /** The first of them, and how it failed. */
+  readonly first_stuck: StuckItem | null
   /** Up to three. */
   readonly holders: readonly string[] | null
   readonly lease_ends_at: string | null
@@ -40,6 +43,8 @@ export async function findOrderSituation(q: Queryable, orderId: string): Promise
                count(*) filter (where state = 'submitted')::integer as submitted,
                count(*) filter (where state = 'failed' and available_at is not null)::integer as retrying,
                count(*) filter (where state = 'failed' and available_at is null or state = 'dead_lettered')::integer as stuck,
+               (array_agg(json_build_object('id', id, 'attempts', attempts, 'error', error) order by error ->> 'code' = 'order_failed', ordinal)
+                  filter (where state = 'failed' and available_at is null or state = 'dead_lettered'))[1] as first_stuck,
                (array_agg(distinct leased_by_agent_id) filter (where leased_by_agent_id is not null))[1:3] as holders,
                to_char(min(lease_expires_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as lease_ends_at,
                to_char(min(available_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as retry_at
