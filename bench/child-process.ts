@@ -14,8 +14,8 @@ const answerWithinMs = 120_000
 export interface Child {
   /** Resolves with the message of that name; sends `ask` first when given. */
   message<T>(name: string, ask?: unknown): Promise<T>
-  /** User and system time so far; 0 where the system does not tell. */
-  cpuMicros(): number
+  /** User and system time so far; undefined where the system does not tell. */
+  cpuMicros(): number | undefined
   stop(): Promise<void>
 }
 
@@ -30,7 +30,7 @@ export function startChild(file: string, args: readonly string[], nodeArguments:
       if (ask !== undefined) child.send(ask as object)
       return answer
     },
-    cpuMicros: () => processStat(child.pid!)?.micros ?? 0,
+    cpuMicros: () => processStat(child.pid!)?.micros,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return
       const exit = once(child, 'exit')

@@ -101,20 +101,28 @@ async function propose(connection: HttpConnection, count: number, type = benchTy
   return (JSON.parse(answer.body) as { order: { id: string } }).order.id
 }
 
+interface FillOptions {
+  readonly perOrder?: number
+  readonly types?: readonly string[]
+  /** The key to propose with, of whatever tenant. */
+  readonly proposer?: string
+  readonly connections?: number
+}
+
 /** Proposes orders until at least `items` more items are ready, and returns their ids. Not measured. */
 export async function fillQueue(
   server: ServerHandle,
   items: number,
-  { perOrder = itemsPerOrder, types = [benchType] }: { readonly perOrder?: number; readonly types?: readonly string[] } = {},
+  { perOrder = itemsPerOrder, types = [benchType], proposer = server.proposer, connections = 8 }: FillOptions = {},
 ): Promise<string[]> {
   const orders: string[] = []
   let left = Math.ceil(items / perOrder)
   const work = async (): Promise<void> => {
-    const connection = await connect(server, server.proposer)
+    const connection = await connect(server, proposer)
     while (left-- > 0) orders.push(await propose(connection, perOrder, types[orders.length % types.length]))
     connection.close()
   }
-  await Promise.all(Array.from({ length: 8 }, work))
+  await Promise.all(Array.from({ length: connections }, work))
   return orders
 }
 

@@ -7,8 +7,12 @@ export const usage = `npm run bench -- [options]
   --only NAME[,NAME]   only these scenarios: ${scenarios.map(({ name }) => name).join(', ')}
   --quick              a smoke run of seconds: everything small; the figures say nothing
   --seconds 5          length of one measurement
+  --warm-up 10         seconds that a server or a peer works before its first measurement (a fifth of it before each further one)
+  --turns 3            how often things that are compared take turns
   --clients 8,32       numbers of clients, where a scenario takes several
   --rounds 1           repeats everything; the best run of a row counts
+  --events 1000000     length of the history that is read
+  --depth 200000       items of the deep queue
   --batched            direct-sql: also 32 items per statement
   --soak 200000        instead of the suite: that many lease cycles at 32 clients, memory before and after
   --json               one JSON object instead of the tables
@@ -25,6 +29,10 @@ export function readOptions(args: readonly string[]): Options {
       seconds: { type: 'string' },
       clients: { type: 'string' },
       rounds: { type: 'string', default: '1' },
+      turns: { type: 'string' },
+      'warm-up': { type: 'string' },
+      events: { type: 'string' },
+      depth: { type: 'string' },
       batched: { type: 'boolean', default: false },
       soak: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -43,10 +51,16 @@ export function readOptions(args: readonly string[]): Options {
   const unknown = only.find((name) => !scenarios.some((scenario) => scenario.name === name))
   if (unknown !== undefined) throw new TypeError(`There is no scenario '${unknown}'.`)
   if (values.write && (values.quick || only.length > 0)) throw new TypeError('--write renders a whole run: leave out --quick and --only.')
+  const given = (name: 'seconds' | 'warm-up' | 'turns' | 'events' | 'depth', usual: number, quick: number, whole = true): number =>
+    values[name] === undefined ? (values.quick ? quick : usual) : positive(name, values[name], whole)
   return {
     only,
     quick: values.quick,
-    seconds: values.seconds === undefined ? (values.quick ? 0.2 : 5) : positive('seconds', values.seconds, false),
+    seconds: given('seconds', 5, 0.2, false),
+    warmUpSeconds: given('warm-up', 10, 0.1, false),
+    turns: given('turns', 3, 1),
+    events: given('events', 1_000_000, 2000),
+    depth: given('depth', 200_000, 500),
     clients: values.clients === undefined ? null : values.clients.split(',').map((text) => positive('clients', text)),
     rounds: positive('rounds', values.rounds),
     batched: values.batched,

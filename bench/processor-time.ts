@@ -24,8 +24,9 @@ export interface ProcessorTime {
 /** Whose time counts for a row, beside that of the load generator. */
 export interface Spenders {
   /** Processor time of the server so far, in microseconds; null: the work is done in this process. */
-  readonly server: (() => Promise<number>) | null
-  readonly postgres: boolean
+  readonly server: (() => Promise<number | undefined>) | null
+  /** On which its backends work; null: it uses no PostgreSQL. */
+  readonly database: string | null
   readonly redisPid: number | null
 }
 
@@ -130,12 +131,12 @@ export class ProcessorMeter {
   }
 
   /** Null when the backends are not processes that can be seen from here. */
-  private async snapshot(): Promise<Snapshot | null> {
+  private async snapshot(database: string): Promise<Snapshot | null> {
     const { rows } = await this.client.query<Backend>(
       `select pid, backend_type as type, datname as database, coalesce(application_name, '') as application, coalesce(query, '') as query,
           coalesce(state = 'idle', false) as idle
-         from pg_stat_activity where (datname is null or datname like 'bench%') and application_name is distinct from $1`,
-      [application],
+         from pg_stat_activity where (datname is null or datname = $2) and application_name is distinct from $1`,
+      [application, database],
     )
     const backends = new Map<number, { part: Part; micros: number }>()
     let postmasterPid: number | undefined
@@ -153,34 +154,34 @@ export class ProcessorMeter {
     return { backends, postmasterMicros: postmaster.micros, endedMicros: postmaster.endedMicros }
   }
 
-  async start({ server, postgres, redisPid }: Spenders): Promise<Metering> {
+  async start({ server, database, redisPid }: Spenders): Promise<Metering> {
     const look = async () => ({
       at: performance.now(),
       machine: machineMicros(),
       load: process.cpuUsage(),
       redis: redisPid === null ? undefined : processStat(redisPid)?.micros,
       server: await server?.(),
-      database: postgres ? await this.snapshot() : null,
+      backends: database === null ? null : await this.snapshot(database),
     })
     const before = await look()
     let after = before
     let numbered: Snapshot | null = null
     return {
       stop: async () => void (after = await look()),
-      numbered: async () => void (numbered = postgres ? await this.snapshot() : null),
+      numbered: async () => void (numbered = database === null ? null : await this.snapshot(database)),
       per(steps) {
         const spent: Micros = {}
         if (before.server !== undefined && after.server !== undefined) spent.server = after.server - before.server
-        if (before.database && after.database) {
-          Object.assign(spent, spentBetween(before.database, after.database))
-          const { sequencer } = numbered ? spentBetween(before.database, numbered) : spent
+        if (before.backends && after.backends) {
+          Object.assign(spent, spentBetween(before.backends, after.backends))
+          const { sequencer } = numbered ? spentBetween(before.backends, numbered) : spent
           if (sequencer !== undefined) spent.sequencer = sequencer
         }
         if (before.redis !== undefined && after.redis !== undefined) spent.Redis = after.redis - before.redis
         spent['load generator'] = after.load.user + after.load.system - before.load.user - before.load.system
         const total = Object.values(spent).reduce((sum, micros) => sum + micros, 0)
         const seen =
-          (!postgres || after.database !== null) &&
+          (database === null || after.backends !== null) &&
           (redisPid === null || spent.Redis !== undefined) &&
           (!server || spent.server !== undefined)
         const perStep = (micros: number) => micros / 1000 / Math.max(1, steps)

@@ -2,7 +2,6 @@
 import pg from 'pg'
 
 export interface Lag {
-  readonly events: number
   /** Events without a number when the load ended. */
   readonly behind: number
   /** Until the sequencer had caught up. */
@@ -31,16 +30,16 @@ export class RecordReader {
   /** Waits until every event has its number. */
   async lag(): Promise<Lag> {
     const begin = performance.now()
-    const numbered = async () => Number((await this.one<{ n: string }>('select coalesce(sum(seq), 0) as n from wm.ledger_heads')).n)
-    const atEnd = await numbered()
-    const events = Number(
-      (await this.one<{ n: string }>('select (select count(*) from wm.events) + (select coalesce(sum(size), 0) from wm.intake) as n')).n,
+    const numbered = 'select coalesce(sum(seq), 0) from wm.ledger_heads'
+    const { done, behind } = await this.one<{ done: string; behind: string }>(
+      `select (${numbered}) as done, (select coalesce(sum(size), 0) from wm.intake) as behind`,
     )
-    while ((await numbered()) < events) {
-      if (performance.now() - begin > giveUpAfterMs) return { events, behind: events - atEnd, secondsToCatchUp: Infinity }
+    const events = Number(done) + Number(behind)
+    while (Number((await this.one<{ n: string }>(`select (${numbered}) as n`)).n) < events) {
+      if (performance.now() - begin > giveUpAfterMs) return { behind: Number(behind), secondsToCatchUp: Infinity }
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
-    return { events, behind: events - atEnd, secondsToCatchUp: (performance.now() - begin) / 1000 }
+    return { behind: Number(behind), secondsToCatchUp: (performance.now() - begin) / 1000 }
   }
 
   async hotShare(): Promise<number> {

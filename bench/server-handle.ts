@@ -13,6 +13,8 @@ export interface ServerSpec {
   readonly furtherTypes: number
   /** How many items of one type may be under a lease at a time; null: no limit. */
   readonly leasesPerType: number | null
+  /** Tenants besides the first, each with two agents. */
+  readonly tenants: number
 }
 
 export interface Ready {
@@ -21,6 +23,7 @@ export interface Ready {
   readonly agents: Array<{ readonly id: string; readonly key: string }>
   readonly proposer: string
   readonly reviewer: string
+  readonly tenants: ReadonlyArray<{ readonly proposer: string; readonly agents: readonly string[] }>
   readonly heartbeatEverySeconds: number
   readonly idempotencyTtlSeconds: number
 }

@@ -49,20 +49,32 @@ const workers: Workers | null = many
   : null
 const url = workers?.url ?? (await manager.listen())
 const { id: tenantId } = await manager.tenants.ensure('bench', 'Bench')
-const keyFor = async (kind: 'agent' | 'service' | 'person', principalId: string, abilities: string[]) =>
-  (await manager.keys.create({ tenant: 'bench', kind, principalId, name: principalId, abilities })).key
+const keyFor = async (kind: 'agent' | 'service' | 'person', principalId: string, abilities: string[], tenant = 'bench') =>
+  (await manager.keys.create({ tenant, kind, principalId, name: principalId, abilities })).key
+const ofAgents = ['work:view', 'work:checkout', 'work:heartbeat', 'work:submit']
+const ofProposers = ['work:propose', 'work:view']
 const agents: Array<{ id: string; key: string }> = []
 const makeAgents = async () => {
   while (agents.length < spec.keys) {
     const n = agents.length + 1
     const agent = { id: `bench-agent-${n}`, key: '' }
     agents.push(agent)
-    agent.key = await keyFor('agent', agent.id, ['work:view', 'work:checkout', 'work:heartbeat', 'work:submit'])
+    agent.key = await keyFor('agent', agent.id, ofAgents)
   }
 }
 await Promise.all(Array.from({ length: 4 }, makeAgents))
-const proposer = await keyFor('service', 'bench-proposer', ['work:propose', 'work:view'])
+const proposer = await keyFor('service', 'bench-proposer', ofProposers)
 const reviewer = await keyFor('person', 'bench-reviewer', ['work:*'])
+
+const tenants: Array<{ proposer: string; agents: string[] }> = []
+for (let n = 1; n <= spec.tenants; n++) {
+  const slug = `bench-${n}`
+  await manager.tenants.ensure(slug, slug)
+  tenants.push({
+    proposer: await keyFor('service', 'bench-proposer', ofProposers, slug),
+    agents: [await keyFor('agent', 'bench-agent-1', ofAgents, slug), await keyFor('agent', 'bench-agent-2', ofAgents, slug)],
+  })
+}
 
 const serving = () => workers?.pids() ?? [process.pid]
 /** Resident memory of a process; only Linux tells that of others. */
@@ -105,6 +117,7 @@ say({
     agents,
     proposer,
     reviewer,
+    tenants,
     heartbeatEverySeconds: config.lease.heartbeat_every_seconds,
     idempotencyTtlSeconds: config.idempotency.ttl_hours * 3600,
   } satisfies Ready,

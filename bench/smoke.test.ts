@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import { isInstalled } from '../packages/server/testing/peers/redis-server.ts'
 import { readOptions } from './options.ts'
 import { page, type Result } from './report.ts'
+import type { Row } from './suite.ts'
 import { scenarios } from './scenarios/index.ts'
 import { comparisons, promises } from './targets.ts'
 
@@ -27,7 +28,9 @@ test('a quick run measures every scenario without an error, and the page tells a
   for (const { name } of scenarios) expect(seriesOf(name).size, name).toBeGreaterThan(0)
   expect([...seriesOf('lease-cycle')]).toEqual(redis ? ['cycle database', 'cycle redis'] : ['cycle database'])
   expect([...seriesOf('workers')]).toEqual(['workers 1', 'workers 2'])
-  expect([...seriesOf('peers-http')]).toEqual(redis ? ['http pg-boss', 'http bullmq always', 'http bullmq everysec'] : ['http pg-boss'])
+  expect([...seriesOf('peers-http')]).toEqual(
+    redis ? ['http ours', 'http pg-boss', 'http bullmq always', 'http bullmq everysec'] : ['http ours', 'http pg-boss'],
+  )
   for (const row of result.rows) {
     const name = `${row.scenario} ${row.what}`
     expect({ name, errors: row.errors, texts: row.errorTexts }).toEqual({ name, errors: 0, texts: [] })
@@ -42,11 +45,14 @@ test('a quick run measures every scenario without an error, and the page tells a
     }
   }
   expect(result.rows.find(({ series }) => series === 'keep-alive')?.figures).toMatchObject({ lost: 0, illegal: 0 })
-  expect(result.rows.filter(({ plan }) => plan?.includes('Query Text')).length).toBe(process.env.DATABASE_URL ? 0 : 1)
+  const explained = result.rows.filter(({ plan }) => plan?.includes('Query Text')).map(({ what }) => what)
+  // The log of somebody else's PostgreSQL cannot be read.
+  if (process.env.DATABASE_URL) expect(explained).toEqual([])
+  else expect(explained).toContain('newest events')
 
   const text = page(result)
   for (const { what } of result.rows) expect(text).toContain(what)
-}, 240_000)
+}, 480_000)
 
 test('a wrong command line says what is wrong and what there is', async () => {
   expect(() => readOptions(['--only', 'lease-cycles'])).toThrow("There is no scenario 'lease-cycles'.")
@@ -55,7 +61,7 @@ test('a wrong command line says what is wrong and what there is', async () => {
   expect(await run('--clients', '8,x')).toMatchObject({ code: 2, stderr: expect.stringMatching(/--clients takes.*not 'x'.*--only NAME/s) })
 })
 
-const row = (series: string, clients: number, perSecond: number, p99 = 1): Result['rows'][number] => ({
+const row = (series: string, clients: number, perSecond: number, p99 = 1): Row => ({
   scenario: series,
   series,
   what: series,
@@ -79,15 +85,38 @@ test('ratios take the faster direct SQL with no more connections than clients, a
     row('sql own order', 32, 1000),
     row('sql one queue', 8, 1100),
     row('sql own order', 128, 10),
+    row('http ours', 32, 600),
     row('http pg-boss', 32, 150),
   ])
   const direct = made.filter(({ what }) => what.includes('direct SQL'))
   expect(direct.map(({ clients, ratio, met }) => [clients, ratio?.toFixed(2), met])).toEqual([
-    [32, '0.55', false],
-    [128, '0.64', false],
+    [32, '0.55', 'no'],
+    [128, '0.64', 'no'],
   ])
-  expect(made.find(({ what, clients }) => what.includes('pg-boss') && clients === 32)).toMatchObject({ ratio: 4, target: 3, met: true })
+  expect(made.find(({ what }) => what.startsWith('lease cycles per second over HTTP ÷ pg-boss'))).toMatchObject({
+    ratio: 4,
+    asked: 2.5,
+    met: 'stretch',
+  })
   expect(made.find(({ what }) => what.includes('BullMQ'))).toMatchObject({ ratio: null, met: null })
+})
+
+test('what flatters us least comes first: the most demanding peer, by processor time, of which less is better', () => {
+  const took = (of: Row, totalMsPerStep: number): Row => ({ ...of, processor: { ...of.processor, totalMsPerStep } })
+  const judge = (ours: number) =>
+    comparisons([took(row('http ours', 32, 900), ours), took(row('http bullmq always', 32, 1000), 0.4), row('sql own order', 32, 1)])
+  expect(judge(0.4 * 1.6)[0]).toMatchObject({ what: expect.stringMatching(/^processor time .* BullMQ/), better: 'less', met: 'no' })
+  expect(judge(0.4 * 1.4)[0]).toMatchObject({ met: 'asked' })
+  expect(judge(0.4 * 0.9)[0]).toMatchObject({ met: 'stretch' })
+})
+
+test('things that took turns are compared turn by turn: a minute in which the machine was slow counts for both', () => {
+  const inTurns = (series: string, rates: number[]): Row => ({
+    ...row(series, 128, 0),
+    rounds: rates.map((perSecond) => ({ perSecond, totalMsPerStep: null })),
+  })
+  const [made] = comparisons([inTurns('tenants many', [700, 140, 650]), inTurns('tenants one', [1000, 200, 1000])])
+  expect(made).toMatchObject({ ratio: 0.7, asked: 0.6, stretch: 0.8, met: 'asked' })
 })
 
 test('a promise that is not kept is said to be broken', () => {
@@ -100,7 +129,7 @@ test('a promise that is not kept is said to be broken', () => {
 test('the page in the documentation is of this suite', async () => {
   const written = await readFile(new URL('../docs/benchmarks.md', import.meta.url), 'utf8')
   // Came after the last whole run; the next one empties the list.
-  const notYet = ['types']
+  const notYet = ['types', 'tenants', 'held-snapshot', 'depth']
   for (const name of notYet) expect(written).not.toContain(`## ${name}\n`)
   for (const { name, about } of scenarios.filter((one) => !notYet.includes(one.name))) {
     expect(written).toContain(`## ${name}\n`)

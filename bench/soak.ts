@@ -1,5 +1,4 @@
 /** Many lease cycles on one server: does it get slower, does its memory grow? */
-import { openLeaseCycler } from './http-client.ts'
 import { megabytes, runCycles } from './lease-cycles.ts'
 import { RecordReader } from './record.ts'
 import { rowLine } from './report.ts'
@@ -16,7 +15,6 @@ export async function soak(bench: Bench, cycles: number): Promise<void> {
       series: 'soak',
       what: 'HTTP',
       clients,
-      open: ({ key }) => openLeaseCycler(server, key),
     })
     rows.push(row)
     bench.tell(rowLine(row))

@@ -12,12 +12,25 @@ export interface Options {
   readonly seconds: number
   readonly clients: readonly number[] | null
   readonly rounds: number
+  /** How often things that are compared take turns. */
+  readonly turns: number
+  readonly warmUpSeconds: number
+  /** Events of the long history. */
+  readonly events: number
+  /** Items of the deep queue. */
+  readonly depth: number
   readonly batched: boolean
   readonly soak: number | null
   readonly json: boolean
   readonly write: boolean
   readonly help: boolean
   readonly nodeArguments: readonly string[]
+}
+
+/** One of several turns of a measurement. */
+export interface Round {
+  readonly perSecond: number
+  readonly totalMsPerStep: number | null
 }
 
 /** One measurement. `series` names the kind for the comparisons; `what` is how people read it. */
@@ -32,6 +45,8 @@ export interface Row extends Measured {
   /** Further figures for comparisons. */
   readonly figures?: Readonly<Record<string, number>>
   readonly processor: ProcessorTime
+  /** Every turn, in the order in which they were taken, when it took turns with others. */
+  readonly rounds?: readonly Round[]
   /** What PostgreSQL did for one of the requests. */
   readonly plan?: string
 }
@@ -51,6 +66,9 @@ const redisSettings: Record<RedisKind, Record<string, string>> = {
   everysec: { appendonly: 'yes', appendfsync: 'everysec' },
 }
 
+/** By hand: an address on a socket has no host, which `URL` does not take. */
+const databaseName = (url: string): string => decodeURIComponent(/\/([^/?]*)(?:\?|$)/.exec(url)![1]!)
+
 export class Bench {
   readonly options: Options
   readonly database: BenchDatabase
@@ -58,6 +76,7 @@ export class Bench {
   private readonly say: (line: string) => void
   private main: DatabaseUrls | null = null
   private current: ServerHandle | null = null
+  private readonly warmth = new WeakMap<object, Map<string, number>>()
   private readonly redis = new Map<RedisKind, TestRedis>()
 
   private constructor(options: Options, database: BenchDatabase, meter: ProcessorMeter, say: (line: string) => void) {
@@ -78,17 +97,22 @@ export class Bench {
     return this.options.quick ? [2] : usual
   }
 
-  /** A server on the database of the run (or the one given), as asked for; the one that runs is kept when it fits. */
-  async server(wanted: Partial<ServerSpec> = {}): Promise<ServerHandle> {
+  private async specOf(wanted: Partial<ServerSpec>): Promise<ServerSpec> {
     this.main ??= await this.database.createMigrated('bench')
-    const spec = {
+    return {
       database: wanted.database ?? this.main,
       redisUrl: wanted.redisUrl ?? null,
       workers: wanted.workers ?? 1,
       keys: wanted.keys ?? Math.max(...this.clientCounts([128])),
       furtherTypes: wanted.furtherTypes ?? 0,
       leasesPerType: wanted.leasesPerType ?? null,
+      tenants: wanted.tenants ?? 0,
     }
+  }
+
+  /** A server on the database of the run (or the one given), as asked for; the one that runs is kept when it fits. */
+  async server(wanted: Partial<ServerSpec> = {}): Promise<ServerHandle> {
+    const spec = await this.specOf(wanted)
     const running = this.current?.spec
     const fits =
       running !== undefined &&
@@ -97,12 +121,35 @@ export class Bench {
       running.workers === spec.workers &&
       running.furtherTypes === spec.furtherTypes &&
       running.leasesPerType === spec.leasesPerType &&
+      running.tenants >= spec.tenants &&
       running.keys >= spec.keys
     if (!fits) {
       await this.stopServer()
       this.current = await startServerProcess(spec, this.options.nodeArguments)
     }
     return this.current!
+  }
+
+  /** Another one while that runs, for as long as the work takes: two that are compared take turns. */
+  async withServerBeside<T>(wanted: Partial<ServerSpec>, work: (server: ServerHandle) => Promise<T>): Promise<T> {
+    const server = await startServerProcess(await this.specOf(wanted), this.options.nodeArguments)
+    try {
+      return await work(server)
+    } finally {
+      await server.stop()
+    }
+  }
+
+  /**
+   * For how long to work before measuring: code gets fast while it runs, and plans are kept. Whoever has worked before, at the same kind of
+   * thing, needs only a little of it again.
+   */
+  warmUpFor(engine: object, unit: string): number {
+    const { warmUpSeconds } = this.options
+    const spent = this.warmth.get(engine) ?? new Map<string, number>()
+    const seconds = Math.max(warmUpSeconds / 5, warmUpSeconds - (spent.get(unit) ?? 0))
+    this.warmth.set(engine, spent.set(unit, (spent.get(unit) ?? 0) + seconds))
+    return seconds
   }
 
   async stopServer(): Promise<void> {
@@ -128,7 +175,7 @@ export class Bench {
   async spendersOf(server: ServerHandle): Promise<Spenders> {
     return {
       server: async () => (await server.usage()).cpuMicros,
-      postgres: true,
+      database: databaseName(server.spec.database.adminUrl),
       redisPid: await this.redisPid(server.spec.redisUrl),
     }
   }
@@ -136,7 +183,11 @@ export class Bench {
   /** The same for a peer: behind a server of its own or in this process, on PostgreSQL or on one of our Redis. */
   async spendersOfPeer(server: Child | null, connection: string): Promise<Spenders> {
     const redisPid = await this.redisPid(connection)
-    return { server: server === null ? null : () => Promise.resolve(server.cpuMicros()), postgres: redisPid === null, redisPid }
+    return {
+      server: server === null ? null : () => Promise.resolve(server.cpuMicros()),
+      database: redisPid === null ? databaseName(connection) : null,
+      redisPid,
+    }
   }
 
   /** Measures, and says who spent how much processor time meanwhile. */

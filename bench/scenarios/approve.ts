@@ -22,7 +22,7 @@ export const approve: Scenario = {
   async run(bench) {
     const server = await bench.server()
     const rows: Row[] = []
-    for (const clients of bench.clientCounts([8, 32])) {
+    for (const clients of bench.clientCounts([32])) {
       const orders = await readyOrders(server, bench.options)
       const most = orders.length
       await withClients(

@@ -11,7 +11,7 @@ export const directSql: Scenario = {
     const server = await bench.server()
     const rows: Row[] = []
     // The embedded PostgreSQL takes 60 connections, and the server has some of them.
-    for (const clients of bench.clientCounts([1, 8, 32]).filter((count) => count <= 32)) {
+    for (const clients of bench.clientCounts([32]).filter((count) => count <= 32)) {
       for (const own of [true, false]) {
         rows.push(
           await runCycles(bench, server, {

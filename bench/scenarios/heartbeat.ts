@@ -5,13 +5,13 @@ import type { Bench, Row, Scenario } from '../suite.ts'
 
 async function beat(bench: Bench, server: ServerHandle, series: string, what: string): Promise<Row[]> {
   const rows: Row[] = []
-  for (const clients of bench.clientCounts([8, 32, 128])) {
+  for (const clients of bench.clientCounts([32])) {
     await fillQueue(server, clients)
     rows.push(
       await withClients(
         server.agents.slice(0, clients).map(({ key }) => openHeartbeater(server, key)),
         async (opened) => {
-          await measure(opened, { seconds: bench.options.seconds / 5, most: Infinity })
+          await measure(opened, { seconds: bench.warmUpFor(server, 'heartbeat'), most: Infinity })
           const measured = await bench.measure(opened, { seconds: bench.options.seconds, most: Infinity }, await bench.spendersOf(server))
           return { ...measured, scenario: 'heartbeat', series, what, unit: 'heartbeat', notes: {} }
         },

@@ -1,7 +1,8 @@
 import { withAdmin } from '../database.ts'
-import { fillQueue, openLeaseCycler } from '../http-client.ts'
-import { megabytes } from '../lease-cycles.ts'
-import { measure, withClients } from '../measure.ts'
+import { fillTo, workFor } from '../contenders.ts'
+import { openLeaseCycler } from '../http-client.ts'
+import { cycler, megabytes } from '../lease-cycles.ts'
+import { withClients } from '../measure.ts'
 import type { Scenario } from '../suite.ts'
 
 /** Acknowledged hand-ins that the database does not hold exactly once. */
@@ -29,13 +30,14 @@ export const keepAlive: Scenario = {
     const seconds = quick ? bench.options.seconds : bench.options.seconds * 12
     const server = await bench.server({ keys: clients })
     const acknowledged: string[] = []
-    await fillQueue(server, clients * 3)
+    const contender = await cycler(bench, server, { scenario: 'keep-alive', series: 'keep-alive', what: 'HTTP, keep-alive' })
     return withClients(
       server.agents.slice(0, clients).map(({ key }) => openLeaseCycler(server, key, (itemId) => acknowledged.push(itemId))),
       async (opened) => {
-        const { perSecond } = await measure(opened, { seconds: Infinity, most: clients * 2 })
-        const most = Math.ceil(perSecond * seconds * 1.5)
-        await fillQueue(server, most)
+        const entrant = { contender, clients: opened, left: 0, perSecond: 0 }
+        await workFor(entrant, bench.warmUpFor(server, 'cycle'))
+        const most = Math.ceil(entrant.perSecond * seconds * 1.5)
+        await fillTo(entrant, most)
         const measured = await bench.measure(opened, { seconds, most }, await bench.spendersOf(server))
         const { rssBytes } = await server.usage()
         const { lost, illegal } = await withAdmin(server.spec.database.adminUrl, async (client) => ({

@@ -1,10 +1,16 @@
 import { startChild, type Child } from '../child-process.ts'
+import { type Contender, takeTurns } from '../contenders.ts'
 import { expectStatus } from '../http-client.ts'
 import { HttpConnection } from '../http-connection.ts'
-import { type Client, measure, withClients } from '../measure.ts'
+import { cycler } from '../lease-cycles.ts'
+import type { Client } from '../measure.ts'
 import { resultFor } from '../order-types/bench-echo.ts'
 import type { PeerName } from '../peers/peer.ts'
 import type { Bench, Row, Scenario } from '../suite.ts'
+
+const scenario = 'peers-http'
+/** Less durable than we are: once is enough. */
+const takesTurns = ({ series }: Contender) => series !== 'http bullmq everysec'
 
 async function openClient(url: string): Promise<Client> {
   const connection = await HttpConnection.open(new URL(url), 'none')
@@ -20,48 +26,57 @@ async function openClient(url: string): Promise<Client> {
   }
 }
 
-async function cycles(bench: Bench, child: Child, connection: string, series: string, what: string): Promise<Row[]> {
-  const { url } = await child.message<{ url: string }>('ready')
-  const { quick, seconds } = bench.options
-  const rows: Row[] = []
-  for (const clients of bench.clientCounts([8, 32, 128])) {
-    await withClients(
-      Array.from({ length: clients }, () => openClient(url)),
-      async (opened) => {
-        const warmUp = quick ? clients : 1000
-        await child.message('filled', { fill: warmUp })
-        const { perSecond } = await measure(opened, { seconds: Infinity, most: warmUp })
-        const most = Math.ceil(perSecond * seconds * 1.6)
-        await child.message('filled', { fill: most })
-        const measured = await bench.measure(opened, { seconds, most }, await bench.spendersOfPeer(child, connection))
-        rows.push({ ...measured, scenario: 'peers-http', series, what, unit: 'cycle', notes: {} })
-      },
-    )
+interface Named {
+  readonly peer: PeerName
+  /** Of its PostgreSQL or Redis. */
+  readonly url: string
+  readonly series: string
+  readonly what: string
+}
+
+async function behindHttp(bench: Bench, server: Child, { url, series, what }: Named): Promise<Contender> {
+  const ready = await server.message<{ url: string }>('ready')
+  return {
+    scenario,
+    series,
+    what,
+    unit: 'cycle',
+    engine: server,
+    spenders: await bench.spendersOfPeer(server, url),
+    open: (clients) => Array.from({ length: clients }, () => openClient(ready.url)),
+    fill: (steps) => server.message('filled', { fill: steps }),
   }
-  return rows
 }
 
 export const peersHttp: Scenario = {
-  name: 'peers-http',
+  name: scenario,
   about:
     'Other queues behind a minimal HTTP server, same three requests and load generator: without keys, checks, idempotency, tenants and audit, which our rows include.',
   async run(bench) {
-    await bench.stopServer()
-    const rows: Row[] = []
-    const peer = async (name: PeerName, connection: string, series: string, what: string) => {
-      const child = startChild('peers/peer-server.ts', [name, connection])
-      try {
-        rows.push(...(await cycles(bench, child, connection, series, what)))
-      } finally {
-        await child.stop()
-      }
-    }
     const { adminUrl } = await bench.database.create('bench_peer_pg_boss_http')
-    await peer('pg-boss', adminUrl, 'http pg-boss', 'pg-boss behind HTTP')
+    const peers: Named[] = [{ peer: 'pg-boss', url: adminUrl, series: 'http pg-boss', what: 'pg-boss behind HTTP' }]
     for (const kind of ['always', 'everysec'] as const) {
       const url = await bench.redisUrl(kind)
-      if (url !== null) await peer('bullmq', url, `http bullmq ${kind}`, `BullMQ behind HTTP, appendfsync ${kind}`)
+      if (url !== null) peers.push({ peer: 'bullmq', url, series: `http bullmq ${kind}`, what: `BullMQ behind HTTP, appendfsync ${kind}` })
     }
-    return rows
+    const server = await bench.server()
+    const children: Child[] = []
+    try {
+      const theirs: Contender[] = []
+      for (const named of peers) {
+        const child = startChild('peers/peer-server.ts', [named.peer, named.url])
+        children.push(child)
+        theirs.push(await behindHttp(bench, child, named))
+      }
+      const rows: Row[] = []
+      for (const clients of bench.clientCounts([32, 128])) {
+        const ours = await cycler(bench, server, { scenario, series: 'http ours', what: 'Work Manager' })
+        rows.push(...(await takeTurns(bench, [ours, ...theirs.filter(takesTurns)], clients)))
+        for (const alone of theirs.filter((one) => !takesTurns(one))) rows.push(...(await takeTurns(bench, [alone], clients, 1)))
+      }
+      return rows
+    } finally {
+      for (const child of children) await child.stop()
+    }
   },
 }

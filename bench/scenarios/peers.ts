@@ -1,6 +1,8 @@
+import { setTimeout } from 'node:timers/promises'
 import { Logger, run } from 'graphile-worker'
+import { type Contender, takeTurns } from '../contenders.ts'
 import { withAdmin } from '../database.ts'
-import { type Client, measure, withClients } from '../measure.ts'
+import type { Client } from '../measure.ts'
 import { resultFor } from '../order-types/bench-echo.ts'
 import { openPeer } from '../peers/open-peer.ts'
 import type { Peer, PeerName } from '../peers/peer.ts'
@@ -16,43 +18,41 @@ const claimer = (peer: Peer): Client => ({
 })
 
 async function byHand(bench: Bench, name: PeerName, url: string, series: string, what: string): Promise<Row[]> {
-  const { quick, seconds } = bench.options
-  const rows: Row[] = []
   const peer = await openPeer(name, url)
   try {
-    for (const clients of bench.clientCounts([8, 32])) {
-      await withClients(
-        Array.from({ length: clients }, async () => claimer(peer)),
-        async (opened) => {
-          const warmUp = quick ? clients : 1000
-          await peer.fill(warmUp)
-          const { perSecond } = await measure(opened, { seconds: Infinity, most: warmUp })
-          const most = Math.ceil(perSecond * seconds * 1.6)
-          await peer.fill(most)
-          const measured = await bench.measure(opened, { seconds, most }, await bench.spendersOfPeer(null, url))
-          rows.push({ ...measured, scenario: 'peers', series, what, unit: 'job', notes: {} })
-        },
-      )
+    const contender: Contender = {
+      scenario: 'peers',
+      series,
+      what,
+      unit: 'job',
+      engine: peer,
+      spenders: await bench.spendersOfPeer(null, url),
+      open: (clients) => Array.from({ length: clients }, async () => claimer(peer)),
+      fill: (steps) => peer.fill(steps),
     }
+    const rows: Row[] = []
+    for (const clients of bench.clientCounts([32])) rows.push(...(await takeTurns(bench, [contender], clients, 1)))
+    return rows
   } finally {
     await peer.close()
   }
-  return rows
 }
 
-/** graphile-worker runs tasks by itself: jobs are put in, and the time until the last one has run counts. */
+/** As many as it could do on a fast machine: what is left when the time is over goes with its database. */
+const jobsPerSecond = 4000
+
+/** graphile-worker runs tasks by itself: jobs are put in, and those count that run after the warm-up, until the time is over. */
 async function graphileWorker(bench: Bench, connectionString: string): Promise<Row[]> {
+  const { seconds, warmUpSeconds } = bench.options
   const logger = new Logger(() => (level, message) => {
     if (level === 'error') console.error(`graphile-worker: ${message}`)
   })
   const rows: Row[] = []
-  for (const clients of bench.clientCounts([8, 32])) {
-    const count = bench.options.quick ? 20 : Math.ceil(3000 * bench.options.seconds)
+  for (const clients of bench.clientCounts([32])) {
+    const jobs = Math.ceil(jobsPerSecond * (seconds + warmUpSeconds))
     let done = 0
-    const finished = Promise.withResolvers<void>()
-    const begin = { at: 0 }
-    const addJobs = `select graphile_worker.add_job('bench', json_build_object('number', n)) from generate_series(1, ${count}) n`
-    const metering = await bench.meter.start(await bench.spendersOfPeer(null, connectionString))
+    const first = Promise.withResolvers<void>()
+    const all = Promise.withResolvers<void>()
     const runner = await run({
       connectionString,
       concurrency: clients,
@@ -61,15 +61,21 @@ async function graphileWorker(bench: Bench, connectionString: string): Promise<R
       logger,
       taskList: {
         async bench() {
-          if (begin.at === 0) begin.at = performance.now()
-          if (++done === count) finished.resolve()
+          if (++done === 1) first.resolve()
+          if (done === jobs) all.resolve()
         },
       },
     })
+    const addJobs = `select graphile_worker.add_job('bench', json_build_object('number', n)) from generate_series(1, ${jobs}) n`
     await withAdmin(connectionString, (client) => client.query(addJobs))
-    await finished.promise
+    await first.promise
+    await setTimeout(warmUpSeconds * 1000)
+    const metering = await bench.meter.start(await bench.spendersOfPeer(null, connectionString))
+    const begin = { at: performance.now(), done }
+    await Promise.race([all.promise, setTimeout(seconds * 1000)])
+    const steps = done - begin.done
+    const took = (performance.now() - begin.at) / 1000
     await metering.stop()
-    const seconds = (performance.now() - begin.at) / 1000
     await runner.stop()
     rows.push({
       scenario: 'peers',
@@ -77,14 +83,14 @@ async function graphileWorker(bench: Bench, connectionString: string): Promise<R
       what: 'graphile-worker, its own loop',
       unit: 'job',
       clients,
-      steps: count,
-      seconds,
-      perSecond: count / seconds,
+      steps,
+      seconds: took,
+      perSecond: steps / took,
       latencyMs: {},
       errors: 0,
       errorTexts: [],
       notes: {},
-      processor: metering.per(count),
+      processor: metering.per(steps),
     })
   }
   return rows
@@ -101,10 +107,8 @@ export const peers: Scenario = {
     rows.push(...(await byHand(bench, 'pg-boss', bossUrl, 'pg-boss', 'pg-boss fetch + complete')))
     const { adminUrl: graphileUrl } = await bench.database.create('bench_peer_graphile')
     rows.push(...(await graphileWorker(bench, graphileUrl)))
-    for (const kind of ['always', 'everysec'] as const) {
-      const url = await bench.redisUrl(kind)
-      if (url !== null) rows.push(...(await byHand(bench, 'bullmq', url, `bullmq ${kind}`, `BullMQ by hand, appendfsync ${kind}`)))
-    }
+    const redisUrl = await bench.redisUrl('always')
+    if (redisUrl !== null) rows.push(...(await byHand(bench, 'bullmq', redisUrl, 'bullmq always', 'BullMQ by hand, appendfsync always')))
     return rows
   },
 }

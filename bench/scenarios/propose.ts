@@ -8,11 +8,11 @@ export const propose: Scenario = {
   async run(bench) {
     const server = await bench.server()
     const rows: Row[] = []
-    for (const clients of bench.clientCounts([8, 32])) {
+    for (const clients of bench.clientCounts([32])) {
       await withClients(
         Array.from({ length: clients }, () => openProposer(server)),
         async (opened) => {
-          await measure(opened, { seconds: bench.options.seconds / 5, most: Infinity })
+          await measure(opened, { seconds: bench.warmUpFor(server, 'order'), most: Infinity })
           const measured = await bench.measure(opened, { seconds: bench.options.seconds, most: Infinity }, await bench.spendersOf(server))
           rows.push({ ...measured, scenario: 'propose', series: 'propose', what: 'HTTP', unit: 'order', notes: {} })
         },

@@ -1,5 +1,4 @@
 import { runCycles } from '../lease-cycles.ts'
-import { openLeaseCycler } from '../http-client.ts'
 import type { Row, Scenario } from '../suite.ts'
 
 const leasesPerType = 50
@@ -22,7 +21,6 @@ export const types: Scenario = {
             what: limited ? `at most ${leasesPerType} leases of each type` : 'no limit',
             clients,
             types: names,
-            open: ({ key }) => openLeaseCycler(server, key),
           }),
         )
     }

@@ -1,4 +1,4 @@
-import { httpCycles } from '../lease-cycles.ts'
+import { runCycles } from '../lease-cycles.ts'
 import type { Row, Scenario } from '../suite.ts'
 
 export const workers: Scenario = {
@@ -10,7 +10,7 @@ export const workers: Scenario = {
     for (const count of [1, 2]) {
       const server = await bench.server({ workers: count })
       const name = { scenario: 'workers', series: `workers ${count}`, what: count === 1 ? 'one process' : `${count} worker processes` }
-      rows.push(...(await httpCycles(bench, server, name, bench.clientCounts([32, 128]))))
+      for (const clients of bench.clientCounts([128])) rows.push(await runCycles(bench, server, { ...name, clients }))
     }
     return rows
   },
