@@ -806,7 +806,7 @@ CREATE OR REPLACE FUNCTION wm.event_priority(kind text)
  IMMUTABLE PARALLEL SAFE
 AS $function$
   select (case
-    when kind in ('order.approved', 'order.rejected', 'order.apply_failed', 'order.applied', 'order.cancelled', 'effect.unknown', 'pause.set', 'pause.lifted', 'key.created', 'key.rotated', 'key.revoked', 'tenant.tier_set', 'publisher.cursor_moved', 'publisher.messages_retried', 'publisher.message_discarded') then 0
+    when kind in ('order.approved', 'order.rejected', 'order.apply_failed', 'order.applied', 'order.cancelled', 'effect.unknown', 'pause.set', 'pause.lifted', 'key.created', 'key.rotated', 'key.revoked', 'key.invited', 'key.claimed', 'tenant.tier_set', 'publisher.cursor_moved', 'publisher.messages_retried', 'publisher.message_discarded') then 0
     when kind in ('order.proposed', 'order.submitted', 'order.auto_approval_failed', 'order.completed', 'order.failed', 'order.dead_lettered', 'effect.delivered', 'effect.failed', 'item.submitted', 'item.failed', 'item.dead_lettered') then 1
     when kind in ('order.in_progress', 'item.in_progress', 'item.heartbeat') then 3
     else 2 end)::smallint
@@ -1609,6 +1609,17 @@ begin
   done := cardinality(e_id);
 end $function$;
 
+CREATE OR REPLACE FUNCTION wm.one_hand(p_tenant uuid, p_principal text, p_key uuid, p_involved text[])
+ RETURNS TABLE(makers text[], made text[])
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select array(select m from wm.api_keys k, unnest(k.makers) m where k.tenant_id = p_tenant and k.id = p_key and m = any (p_involved)),
+         array(select distinct 'person:' || k.principal_id from wm.api_keys k
+                where k.tenant_id = p_tenant and k.makers <> '{}' and k.makers @> array[p_principal] and k.principal_kind = 'person'
+                  and 'person:' || k.principal_id = any (p_involved))
+$function$;
+
 CREATE OR REPLACE FUNCTION wm.order_content(p_tenant uuid, p_order uuid)
  RETURNS text
  LANGUAGE sql
@@ -1680,13 +1691,15 @@ AS $function$
     'created_at', wm.wire_time(o.created_at), 'updated_at', wm.wire_time(o.updated_at))
 $function$;
 
-CREATE OR REPLACE FUNCTION wm.order_to_judge(p_tenant uuid, p_order uuid, p_traces boolean)
- RETURNS TABLE(content text, submitted_by text[], held_by text[], handed_in text[])
+CREATE OR REPLACE FUNCTION wm.order_to_judge(p_tenant uuid, p_order uuid, p_traces boolean, p_principal text, p_key uuid)
+ RETURNS TABLE(content text, submitted_by text[], held_by text[], handed_in text[], makers text[], made text[])
  LANGUAGE plpgsql
 AS $function$
+declare
+  v_involved text[];
 begin
   perform set_config('wm.tenant_id', p_tenant::text, true);
-  return query
+  for content, submitted_by, held_by, handed_in in
     select wm.order_content(p_tenant, p_order),
            array(select s.submitted_by_principal from wm.submissions s where s.tenant_id = p_tenant and s.order_id = p_order
                  union select p.submitted_by_principal from wm.parts p join wm.items i on i.tenant_id = p.tenant_id and i.id = p.item_id
@@ -1698,7 +1711,13 @@ begin
              select s.traceparent from wm.submissions s
                join wm.items i on i.tenant_id = s.tenant_id and i.id = s.item_id and i.submission_number = s.number
               where s.tenant_id = p_tenant and s.order_id = p_order and s.traceparent is not null
-              order by s.decided_at desc limit 64) end;
+              order by s.decided_at desc limit 64) end
+  loop
+    select array[o.requested_by_principal] || submitted_by || held_by into v_involved
+      from wm.orders o where o.tenant_id = p_tenant and o.id = p_order;
+    select h.makers, h.made into makers, made from wm.one_hand(p_tenant, p_principal, p_key, v_involved) h;
+    return next;
+  end loop;
 end $function$;
 
 CREATE OR REPLACE FUNCTION wm.part_json(p wm.parts)

@@ -27,8 +27,8 @@ export interface Search {
 }
 
 export interface Case {
-  /** Who calls; a person unless it says otherwise. */
-  readonly by?: 'agent' | 'service'
+  /** Who calls; a person unless it says otherwise. `prepared`: whom `call` names with `callAs`. */
+  readonly by?: 'agent' | 'service' | 'prepared'
   /** Prepares what the call needs, the same way for any side, and returns the input. Needed where the input names an id. */
   readonly call?: (side: Side) => Promise<Input>
   /** The same for the references, where `call` is not good enough to be shown: a tenant of its own, so that samples do not meet. */
@@ -70,7 +70,13 @@ export async function openSide(server: TestServer, tenant: string, mark: string,
   return { mark, server, tenant, agent, person, service }
 }
 
-export const callerOf = (side: Side, { by }: Case): Caller => (by === undefined ? side.person : side[by])
+const preparedCallers = new WeakMap<Side, Caller>()
+
+/** Names the caller of a case whose `by` is `prepared`. */
+export const callAs = (side: Side, caller: Caller): void => void preparedCallers.set(side, caller)
+
+export const callerOf = (side: Side, { by }: Case): Caller =>
+  by === undefined ? side.person : by === 'prepared' ? preparedCallers.get(side)! : side[by]
 
 export interface Request {
   readonly method: 'GET' | 'POST'

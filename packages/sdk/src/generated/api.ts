@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'key_revoked'
   | 'scope_missing'
   | 'agents_cannot_decide'
+  | 'not_an_invitation'
   | 'host_refused'
   | 'origin_refused'
   | 'not_found'
@@ -1889,7 +1890,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description Such as item.submitted. */
-                readonly kind?: "order.proposed" | "order.planned" | "order.checked_out" | "order.in_progress" | "order.requeued" | "order.submitted" | "order.approved" | "order.rejected" | "order.auto_approval_failed" | "order.apply_failed" | "order.applied" | "order.completed" | "order.failed" | "order.dead_lettered" | "order.cancelled" | "order.stale" | "effect.delivered" | "effect.failed" | "effect.unknown" | "generator.failed" | "item.leased" | "item.in_progress" | "item.heartbeat" | "item.part_submitted" | "item.part_refused" | "item.submission_refused" | "item.submitted" | "item.released" | "item.lease_expired" | "item.lease_revoked" | "item.lease_extended" | "item.failed" | "item.retried" | "item.accepted" | "item.completed" | "item.rejected" | "item.requeued" | "item.dead_lettered" | "item.cancelled" | "pause.set" | "pause.lifted" | "key.created" | "key.rotated" | "key.revoked" | "tenant.tier_set" | "publisher.cursor_moved" | "publisher.messages_retried" | "publisher.message_discarded" | "idempotency.purged";
+                readonly kind?: "order.proposed" | "order.planned" | "order.checked_out" | "order.in_progress" | "order.requeued" | "order.submitted" | "order.approved" | "order.rejected" | "order.auto_approval_failed" | "order.apply_failed" | "order.applied" | "order.completed" | "order.failed" | "order.dead_lettered" | "order.cancelled" | "order.stale" | "effect.delivered" | "effect.failed" | "effect.unknown" | "generator.failed" | "item.leased" | "item.in_progress" | "item.heartbeat" | "item.part_submitted" | "item.part_refused" | "item.submission_refused" | "item.submitted" | "item.released" | "item.lease_expired" | "item.lease_revoked" | "item.lease_extended" | "item.failed" | "item.retried" | "item.accepted" | "item.completed" | "item.rejected" | "item.requeued" | "item.dead_lettered" | "item.cancelled" | "pause.set" | "pause.lifted" | "key.created" | "key.rotated" | "key.revoked" | "key.invited" | "key.claimed" | "tenant.tier_set" | "publisher.cursor_moved" | "publisher.messages_retried" | "publisher.message_discarded" | "idempotency.purged";
                 /** @description The credential, such as agent:auditor-1. */
                 readonly principal?: string;
                 /** @description Agent id of the caller. */
@@ -2246,22 +2247,62 @@ export interface operations {
                     readonly kind: "agent" | "person" | "service";
                     /** @description Agent id, person or service name. */
                     readonly principal_id: string;
-                    readonly abilities: readonly ("work:*" | "admin:*" | "*" | "work:propose" | "work:view" | "work:approve" | "work:reject" | "work:cancel" | "work:requeue" | "work:checkout" | "work:heartbeat" | "work:submit" | "admin:leases" | "admin:pause" | "admin:keys" | "admin:publishers" | "admin:maintenance")[];
+                    readonly abilities: readonly ("work:*" | "admin:*" | "*" | "work:propose" | "work:view" | "work:approve" | "work:reject" | "work:cancel" | "work:requeue" | "work:checkout" | "work:heartbeat" | "work:submit" | "admin:leases" | "admin:pause" | "admin:keys" | "admin:claim" | "admin:publishers" | "admin:maintenance")[];
                     readonly expires_at?: null | string;
+                    /** @description How long the invitation of another person can be redeemed (default 72). */
+                    readonly claim_within_hours?: number;
                 };
             };
         };
         readonly responses: {
-            /** @description Make an API key bound to an agent id, a person or a service. */
+            /** @description Make an API key bound to an agent id, a person or a service; for another person, an invitation that only they redeem. */
             readonly 201: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
                 content: {
                     readonly "application/json": {
+                        /** @description Of the key, or of the invitation. */
                         readonly id: string;
-                        /** @description Shown once; only its hash is kept. */
-                        readonly key: string;
+                        /** @description Shown once; only its hash is kept. Null: it is another person’s. */
+                        readonly key: null | string;
+                        /** @description For that person, who redeems it once for the key that nobody else sees (POST /keys/claim, `work-manager keys claim`). */
+                        readonly invitation: null | string;
+                        /** @description Until when the invitation can be redeemed. */
+                        readonly claim_until: null | string;
+                    };
+                };
+            };
+        };
+    };
+    readonly claim_key: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": Record<string, never>;
+            };
+        };
+        readonly responses: {
+            /** @description Redeem an invitation, which is sent as the key, for the key of one’s own that it stands for. It works once. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        /** @description Of the key, or of the invitation. */
+                        readonly id: string;
+                        /** @description Shown once; only its hash is kept. Null: it is another person’s. */
+                        readonly key: null | string;
+                        /** @description For that person, who redeems it once for the key that nobody else sees (POST /keys/claim, `work-manager keys claim`). */
+                        readonly invitation: null | string;
+                        /** @description Until when the invitation can be redeemed. */
+                        readonly claim_until: null | string;
                     };
                 };
             };
@@ -2286,16 +2327,21 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description Replace a key by a new one with the same rights; the old one works for the overlap and then ends. */
+            /** @description Replace a key by a new one with the same rights (of another person, by an invitation); the old one works for the overlap and then ends. */
             readonly 201: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
                 content: {
                     readonly "application/json": {
+                        /** @description Of the key, or of the invitation. */
                         readonly id: string;
-                        /** @description Shown once; only its hash is kept. */
-                        readonly key: string;
+                        /** @description Shown once; only its hash is kept. Null: it is another person’s. */
+                        readonly key: null | string;
+                        /** @description For that person, who redeems it once for the key that nobody else sees (POST /keys/claim, `work-manager keys claim`). */
+                        readonly invitation: null | string;
+                        /** @description Until when the invitation can be redeemed. */
+                        readonly claim_until: null | string;
                     };
                 };
             };

@@ -116,6 +116,8 @@ export type CreateKeyInput = InputOf<'create_key'>
 export type CreateKeyOutput = OutputOf<'create_key'>
 export type ListKeysInput = InputOf<'list_keys'>
 export type ListKeysOutput = OutputOf<'list_keys'>
+export type ClaimKeyInput = InputOf<'claim_key'>
+export type ClaimKeyOutput = OutputOf<'claim_key'>
 export type RotateKeyInput = InputOf<'rotate_key'>
 export type RotateKeyOutput = OutputOf<'rotate_key'>
 export type RevokeKeyInput = InputOf<'revoke_key'>
@@ -257,13 +259,16 @@ export interface OperationMethods {
   /** Give a parked message up: its receiver never gets it. The event itself stays in the record. Needs the ability `admin:publishers`, and a key bound to a person. */
   discardParkedMessage(input: DiscardParkedMessageInput, options?: KeyedCallOptions): Promise<DiscardParkedMessageOutput>
 
-  /** Make an API key bound to an agent id, a person or a service. Needs the ability `admin:keys`. */
+  /** Make an API key bound to an agent id, a person or a service; for another person, an invitation that only they redeem. Needs the ability `admin:keys`. */
   createKey(input: CreateKeyInput, options?: CallOptions): Promise<CreateKeyOutput>
 
   /** List the keys of the tenant, without the keys themselves. Needs the ability `admin:keys`. */
   listKeys(input?: ListKeysInput, options?: CallOptions): Promise<ListKeysOutput>
 
-  /** Replace a key by a new one with the same rights; the old one works for the overlap and then ends. Needs the ability `admin:keys`. */
+  /** Redeem an invitation, which is sent as the key, for the key of one’s own that it stands for. It works once. Needs the ability `admin:claim`. */
+  claimKey(input?: ClaimKeyInput, options?: CallOptions): Promise<ClaimKeyOutput>
+
+  /** Replace a key by a new one with the same rights (of another person, by an invitation); the old one works for the overlap and then ends. Needs the ability `admin:keys`. */
   rotateKey(input: RotateKeyInput, options?: CallOptions): Promise<RotateKeyOutput>
 
   /** End a key now, and the leases of its holder unless another key of it works. Needs the ability `admin:keys`. */
@@ -328,6 +333,7 @@ export const routes: Readonly<Record<keyof OperationMethods, Route>> = {
   discardParkedMessage: { operation: 'discard_parked_message', method: 'POST', path: '/parked-messages/discard', takesKey: true, isRepeatable: true },
   createKey: { operation: 'create_key', method: 'POST', path: '/keys', takesKey: false, isRepeatable: false },
   listKeys: { operation: 'list_keys', method: 'GET', path: '/keys', takesKey: false, isRepeatable: true },
+  claimKey: { operation: 'claim_key', method: 'POST', path: '/keys/claim', takesKey: false, isRepeatable: false },
   rotateKey: { operation: 'rotate_key', method: 'POST', path: '/keys/{key}/rotate', takesKey: false, isRepeatable: false },
   revokeKey: { operation: 'revoke_key', method: 'POST', path: '/keys/{key}/revoke', takesKey: false, isRepeatable: true },
   purgeIdempotencyKeys: { operation: 'purge_idempotency_keys', method: 'POST', path: '/idempotency-keys/purge', takesKey: false, isRepeatable: true },

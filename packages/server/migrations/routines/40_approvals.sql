@@ -33,14 +33,29 @@ create or replace function wm.order_content(p_tenant uuid, p_order uuid) returns
     from wm.orders o where o.tenant_id = p_tenant and o.id = p_order
 $$;
 
+-- Who of p_involved is one hand with a principal that decides by a key: makers: whoever made that key; made: persons of whom the principal
+-- made a key, ever.
+create or replace function wm.one_hand(p_tenant uuid, p_principal text, p_key uuid, p_involved text[]) returns table (makers text[], made text[])
+  language sql stable
+  as $$
+  select array(select m from wm.api_keys k, unnest(k.makers) m where k.tenant_id = p_tenant and k.id = p_key and m = any (p_involved)),
+         array(select distinct 'person:' || k.principal_id from wm.api_keys k
+                where k.tenant_id = p_tenant and k.makers <> '{}' and k.makers @> array[p_principal] and k.principal_kind = 'person'
+                  and 'person:' || k.principal_id = any (p_involved))
+$$;
+
 -- The content, and the principals that handed in or held any of it in any revision. p_traces: also where it was handed in.
-create or replace function wm.order_to_judge(p_tenant uuid, p_order uuid, p_traces boolean)
-  returns table (content text, submitted_by text[], held_by text[], handed_in text[])
+-- Whose hands are in one: of all that took part, who made the key p_key, and of whom p_principal made a key.
+drop function if exists wm.order_to_judge(uuid, uuid, boolean);
+create or replace function wm.order_to_judge(p_tenant uuid, p_order uuid, p_traces boolean, p_principal text, p_key uuid)
+  returns table (content text, submitted_by text[], held_by text[], handed_in text[], makers text[], made text[])
   language plpgsql
   as $$
+declare
+  v_involved text[];
 begin
   perform set_config('wm.tenant_id', p_tenant::text, true);
-  return query
+  for content, submitted_by, held_by, handed_in in
     select wm.order_content(p_tenant, p_order),
            array(select s.submitted_by_principal from wm.submissions s where s.tenant_id = p_tenant and s.order_id = p_order
                  union select p.submitted_by_principal from wm.parts p join wm.items i on i.tenant_id = p.tenant_id and i.id = p.item_id
@@ -52,7 +67,13 @@ begin
              select s.traceparent from wm.submissions s
                join wm.items i on i.tenant_id = s.tenant_id and i.id = s.item_id and i.submission_number = s.number
               where s.tenant_id = p_tenant and s.order_id = p_order and s.traceparent is not null
-              order by s.decided_at desc limit 64) end;
+              order by s.decided_at desc limit 64) end
+  loop
+    select array[o.requested_by_principal] || submitted_by || held_by into v_involved
+      from wm.orders o where o.tenant_id = p_tenant and o.id = p_order;
+    select h.makers, h.made into makers, made from wm.one_hand(p_tenant, p_principal, p_key, v_involved) h;
+    return next;
+  end loop;
 end $$;
 
 -- Approves what was judged, if it is exactly that under the lock: p_seen is the SHA-256 of wm.order_content as it was read. The key is

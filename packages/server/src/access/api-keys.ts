@@ -1,10 +1,10 @@
 /**
- * API keys: `wm_<kind>_<prefix>_<secret>`. The prefix names a key in lists and logs; the secret is 32 random bytes, so the plain
+ * API keys: `wm_<kind>_<prefix>_<secret>`. An invitation is one as well, which can only be exchanged for the key that it stands for. The prefix names a key in lists and logs; the secret is 32 random bytes, so the plain
  * SHA-256 of the whole text is a safe thing to store and to look keys up by (nothing to guess, nothing to salt).
  */
 import { hash, randomBytes, randomInt } from 'node:crypto'
 
-export const keyLetters = { agent: 'a', person: 'p', service: 's' } as const
+export const keyLetters = { agent: 'a', person: 'p', service: 's', invitation: 'i' } as const
 export type KeyKind = keyof typeof keyLetters
 
 export interface GeneratedKey {
@@ -18,7 +18,7 @@ const prefixLength = 8
 // Without 0, 1, l and o: the prefix is read aloud and typed by people.
 const prefixAlphabet = '23456789abcdefghijkmnpqrstuvwxyz'
 
-export const keyPattern = /^wm_[aps]_[0-9a-z]{8}_[A-Za-z0-9_-]{43}$/
+export const keyPattern = /^wm_[apsi]_[0-9a-z]{8}_[A-Za-z0-9_-]{43}$/
 
 /** Makes a key from the system's random source. */
 export function generateKey(kind: KeyKind): GeneratedKey {

@@ -140,7 +140,16 @@ function principalOf(row: KeyRow): Principal {
 
 function admit({ row, principal }: KnownKey, now: number): Principal {
   if (row.revokedAt !== null && row.revokedAt.getTime() <= now) {
-    throw new WorkError('key_revoked', { detail: `The key was revoked at ${row.revokedAt.toISOString()}.` })
+    const isInvitation = row.abilities.length === 1 && row.abilities[0] === 'admin:claim'
+    throw new WorkError(
+      'key_revoked',
+      isInvitation
+        ? {
+            detail: `The invitation was redeemed or taken back at ${row.revokedAt.toISOString()}.`,
+            fix: 'If it was not you who redeemed it, say so to whoever invited you: they can revoke the key that was made of it.',
+          }
+        : { detail: `The key was revoked at ${row.revokedAt.toISOString()}.` },
+    )
   }
   if (row.expiresAt !== null && row.expiresAt.getTime() <= now) {
     throw new WorkError('key_expired', { detail: `The key expired at ${row.expiresAt.toISOString()}.` })

@@ -1,4 +1,5 @@
-import { defineCases, done, type Side } from '../../testing/cases.ts'
+import { callAs, defineCases, done, type Side } from '../../testing/cases.ts'
+import { createCaller } from '../../testing/test-server.ts'
 
 const shown = {
   kind: 'agent',
@@ -11,6 +12,15 @@ async function makeKey({ person, mark }: Side): Promise<{ key: string }> {
 }
 
 export const cases = defineCases({
+  claim_key: {
+    by: 'prepared',
+    async call(side) {
+      const wanted = { kind: 'person', principal_id: 'ines', name: side.mark, abilities: ['work:view', 'work:approve'] }
+      const { body } = done(await side.person.post('/keys', wanted))
+      callAs(side, createCaller(side.server.url, body.invitation, 'ines'))
+      return {}
+    },
+  },
   create_key: { sample: async () => shown },
   list_keys: { call: async () => ({}) },
   rotate_key: { call: makeKey },

@@ -2,13 +2,13 @@ import { grants, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { actorOf } from '../kernel/operations/actor.ts'
 import { defineOperation } from '../kernel/operations/operation.ts'
-import { issueKey } from './issue-key.ts'
+import { defaultClaimHours, issueKey } from './issue-key.ts'
 import { madeKey } from './key-shapes.ts'
 import { assertMayGrant } from './may-grant.ts'
 
 export const createKey = defineOperation({
   name: 'create_key',
-  summary: 'Make an API key bound to an agent id, a person or a service.',
+  summary: 'Make an API key bound to an agent id, a person or a service; for another person, an invitation that only they redeem.',
   http: { method: 'POST', path: '/keys', success: 201 },
   ability: 'admin:keys',
   idempotency: 'none',
@@ -28,6 +28,13 @@ export const createKey = defineOperation({
     }),
     abilities: Type.Array(Type.Enum([...grants]), { minItems: 1, maxItems: 20 }),
     expires_at: Type.Optional(Type.Union([Type.Null(), Type.String({ format: 'date-time' })])),
+    claim_within_hours: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 720,
+        description: `How long the invitation of another person can be redeemed (default ${defaultClaimHours}).`,
+      }),
+    ),
   }),
   output: madeKey,
   async handler(context, input) {
@@ -41,7 +48,10 @@ export const createKey = defineOperation({
           errors: [{ field: 'expires_at', code: 'time_invalid', message: 'expires_at lies in the past.' }],
         })
       const { kind, name, abilities: granted, principal_id: principalId, expires_at: expiresAt = null } = input
-      const issued = await issueKey(tx, { kind, name, abilities: granted, principalId, expiresAt }, actorOf(context), at)
+      const by = { actor: actorOf(context), keyId: principal.keyId }
+      const issued = await issueKey(tx, { kind, name, abilities: granted, principalId, expiresAt }, by, at, {
+        claimHours: input.claim_within_hours,
+      })
       return { status: 201, body: issued }
     })
   },

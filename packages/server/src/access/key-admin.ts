@@ -1,13 +1,15 @@
 /** Keys and tenants from inside the process: for the command line and for the first start, before anybody holds a key. */
 import { nearestName, type Tier, WorkError } from '@work-manager/contract'
 import { uuidv7 } from 'uuidv7'
-import { ensureTenant, renderApiKeys } from './store.ts'
+import { hashKey } from './api-keys.ts'
+import { ensureTenant, findInvitation, renderApiKeys } from './store.ts'
 import { systemActor } from '../kernel/store/events.ts'
 import type { KernelTools } from '../kernel/tools.ts'
 import { describeTenants, type TenantRow, updateTier } from '../kernel/store/tenants.ts'
-import { defaultOverlapSeconds, endKey, issueKey, replaceKey } from './issue-key.ts'
+import { defaultOverlapSeconds, endKey, type IssuedKey, issueKey, redeemInvitation, replaceKey } from './issue-key.ts'
 
 const actor = systemActor('cli')
+const by = { actor, keyId: null }
 
 export interface KeyRequest {
   readonly tenant: string
@@ -17,6 +19,7 @@ export interface KeyRequest {
   readonly abilities: readonly string[]
   readonly expiresAt?: string
 }
+export type PlainKey = IssuedKey & { readonly key: string }
 export interface ListedKey {
   readonly id: string
   readonly prefix: string
@@ -26,11 +29,18 @@ export interface ListedKey {
   readonly abilities: readonly string[]
   readonly expires_at: string | null
   readonly revoked_at: string | null
+  /** It stands for a key of that person, who has not taken it yet. */
+  readonly invitation: boolean
 }
 export interface KeyAdmin {
-  create(request: KeyRequest): Promise<{ key: string; id: string }>
+  /** The key itself, a person's too: whoever can do this owns the database, and whatever is in it. */
+  create(request: KeyRequest): Promise<PlainKey>
+  /** An invitation for a person, who redeems it for the key that nobody else sees. */
+  invite(request: KeyRequest): Promise<IssuedKey>
+  /** Redeems an invitation. Refuses with: not_an_invitation, key_revoked, key_expired. */
+  claim(invitation: string): Promise<IssuedKey>
   list(tenant: string): Promise<ListedKey[]>
-  rotate(tenant: string, id: string): Promise<{ key: string; id: string }>
+  rotate(tenant: string, id: string): Promise<IssuedKey>
   revoke(tenant: string, id: string): Promise<void>
   /** Makes sure that the tenant exists; the tier is that of a new one. */
   tenant(slug: string, name: string, tier?: Tier): Promise<{ id: string }>
@@ -58,7 +68,21 @@ export function createKeyAdmin({ db, system, keyEnded }: Pick<KernelTools, 'db' 
     },
     async create({ tenant: slug, ...wanted }) {
       const { id } = await tenant(slug, slug)
-      return db.transaction(id, async (tx) => issueKey(tx, { ...wanted, expiresAt: wanted.expiresAt ?? null }, actor, await tx.clock()))
+      const made = await db.transaction(id, async (tx) =>
+        issueKey(tx, { ...wanted, expiresAt: wanted.expiresAt ?? null }, by, await tx.clock()),
+      )
+      return made as PlainKey
+    },
+    async invite({ tenant: slug, ...wanted }) {
+      const { id } = await tenant(slug, slug)
+      return db.transaction(id, async (tx) =>
+        issueKey(tx, { ...wanted, expiresAt: wanted.expiresAt ?? null }, by, await tx.clock(), { invite: true }),
+      )
+    },
+    async claim(invitation) {
+      const found = await findInvitation(system, hashKey(invitation))
+      if (!found) throw new WorkError('not_an_invitation')
+      return db.transaction(found.tenant_id, (tx) => redeemInvitation(tx, found.id, actor))
     },
     async list(slug) {
       const { id } = await tenant(slug, slug)
@@ -66,7 +90,7 @@ export function createKeyAdmin({ db, system, keyEnded }: Pick<KernelTools, 'db' 
     },
     async rotate(slug, id) {
       const { id: tenantId } = await tenant(slug, slug)
-      return db.transaction(tenantId, (tx) => replaceKey(tx, id, defaultOverlapSeconds, actor))
+      return db.transaction(tenantId, (tx) => replaceKey(tx, id, defaultOverlapSeconds, by))
     },
     async revoke(slug, id) {
       const { id: tenantId } = await tenant(slug, slug)

@@ -129,10 +129,11 @@ describe('a key grants no more than its holder has', () => {
 
   it('nor by rotating a mightier one', async () => {
     const clerk = await story.server.caller('person', 'clerk-2', { abilities: ['admin:keys', 'work:view'] })
-    const mighty = (await create({ kind: 'person', principal_id: 'boss', abilities: ['work:*'] })).body
-    const answer = await clerk.post(`/keys/${mighty.id}/rotate`)
+    const mighty = await story.server.caller('person', 'boss', { abilities: ['work:*'] })
+    const { id } = (await admin.get('/keys')).body.keys.find((key: any) => key.principal_id === 'boss')
+    const answer = await clerk.post(`/keys/${id}/rotate`)
     expect([answer.status, answer.body.code], answer.text).toEqual([403, 'scope_missing'])
-    expect((await use(mighty.key).get('/orders')).status).toBe(200)
+    expect((await mighty.get('/orders')).status).toBe(200)
   })
 
   it('nor does an agent or a service become a person: only a person makes or rotates a key of a person', async () => {
@@ -145,5 +146,74 @@ describe('a key grants no more than its holder has', () => {
       expect((await robot.post(`/keys/${mine.id}/rotate`)).body.code).toBe('agents_cannot_decide')
       expect((await create({ principal_id: 'worker-9' }, robot)).status).toBe(201)
     }
+  })
+})
+
+describe('the key of a person', () => {
+  const wanted = { kind: 'person', principal_id: 'ida', name: 'Ida', abilities: ['work:view', 'work:approve'] }
+
+  it('is seen by nobody else: whoever makes or rotates it gets an invitation, which can do nothing but be redeemed, once', async () => {
+    const { body } = await create(wanted)
+    expect(body).toMatchObject({ key: null, invitation: expect.stringMatching(/^wm_i_/), claim_until: expect.any(String) })
+    const invited = use(body.invitation)
+    for (const answer of [await invited.get('/orders'), await invited.post('/checkout'), await invited.get('/keys')])
+      expect([answer.status, answer.body.code]).toEqual([403, 'scope_missing'])
+    const listed = () => admin.get('/keys').then((answer) => answer.body.keys.find((key: any) => key.id === body.id))
+    expect(await listed()).toMatchObject({ invitation: true, abilities: wanted.abilities, makers: ['person:adam'], revoked_at: null })
+    const claims = await Promise.all(Array.from({ length: 4 }, () => invited.post('/keys/claim')))
+    expect(claims.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 401, 401, 401])
+    const { key, id } = claims.find(({ status }) => status === 201)!.body
+    expect((await use(key).get('/orders')).status).toBe(200)
+    expect(await listed()).toMatchObject({ replaced_by: id })
+    expect((await keyEvents()).slice(-3).map(({ kind }) => kind)).toEqual(['key.invited', 'key.claimed', 'key.created'])
+    const rotated = await admin.post(`/keys/${id}/rotate`)
+    expect(rotated.body).toMatchObject({ key: null, invitation: expect.stringMatching(/^wm_i_/) })
+    expect((await use(rotated.body.invitation).post('/keys/claim')).body.key).toMatch(/^wm_p_/)
+  })
+
+  it('is shown to themselves: made and rotated', async () => {
+    const made = await create({ ...wanted, principal_id: 'adam' })
+    expect(made.body).toMatchObject({ key: expect.stringMatching(/^wm_p_/), invitation: null })
+    expect((await admin.post(`/keys/${made.body.id}/rotate`)).body.key).toMatch(/^wm_p_/)
+  })
+
+  it('is bound to what it was made for: its abilities and its end', async () => {
+    const until = new Date(Date.now() + 3_600_000).toISOString()
+    const { body } = await create({ ...wanted, abilities: ['work:view'], expires_at: until, claim_within_hours: 1 })
+    const { id, key } = (await use(body.invitation).post('/keys/claim')).body
+    expect((await use(key).get('/keys')).body.code).toBe('scope_missing')
+    const row = (await admin.get('/keys')).body.keys.find((one: any) => one.id === id)
+    expect(Date.parse(row.expires_at)).toBe(Date.parse(until))
+    expect(row).toMatchObject({ principal_id: 'ida', created_by: 'person:ida', makers: ['person:adam'] })
+  })
+
+  it('that was revoked before it was taken cannot be taken', async () => {
+    const { body } = await create(wanted)
+    await admin.post(`/keys/${body.id}/revoke`)
+    expect((await use(body.invitation).post('/keys/claim')).body.code).toBe('key_revoked')
+  })
+
+  it('in the process: whoever owns the database makes keys, or invites', async () => {
+    const { keys } = story.server.manager
+    const request = { tenant: 'acme', kind: 'person' as const, principalId: 'ida', name: 'Ida', abilities: ['work:view'] }
+    expect((await keys.create(request)).key).toMatch(/^wm_p_/)
+    const { invitation } = await keys.invite(request)
+    expect((await keys.claim(invitation!)).key).toMatch(/^wm_p_/)
+    await expect(keys.claim(invitation!)).rejects.toMatchObject({ code: 'key_revoked' })
+    await expect(keys.claim((await keys.create(request)).key)).rejects.toMatchObject({ code: 'not_an_invitation' })
+  })
+})
+
+describe('agents and services with admin:keys', () => {
+  it.each(['agent', 'service'] as const)('end no key with more rights than their own, and none of a person (%s)', async (kind) => {
+    const robot = await story.server.caller(kind, `janitor-${kind}`, { abilities: ['admin:keys', 'work:view'] })
+    const weak = (await create({ abilities: ['work:view'] })).body
+    const strong = (await create({ abilities: ['work:view', 'work:checkout'] })).body
+    expect((await robot.post(`/keys/${strong.id}/revoke`)).body.code).toBe('scope_missing')
+    expect((await use(strong.key).get('/orders')).status).toBe(200)
+    expect((await robot.post(`/keys/${weak.id}/revoke`)).status).toBe(200)
+    const invitation = (await create({ kind: 'person', principal_id: 'pia', abilities: ['work:view'] })).body
+    expect((await robot.post(`/keys/${invitation.id}/revoke`)).body.code).toBe('agents_cannot_decide')
+    expect((await robot.post(`/keys/${invitation.id}/rotate`)).body.code).toBe('agents_cannot_decide')
   })
 })

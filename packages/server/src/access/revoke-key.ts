@@ -3,6 +3,8 @@ import { actorOf } from '../kernel/operations/actor.ts'
 import { defineOperation } from '../kernel/operations/operation.ts'
 import { endKey } from './issue-key.ts'
 import { keyId } from './key-shapes.ts'
+import { assertMayEnd } from './may-grant.ts'
+import { rightsOf } from './store.ts'
 
 /** Revoking twice is the same as once. */
 export const revokeKey = defineOperation({
@@ -11,7 +13,8 @@ export const revokeKey = defineOperation({
   http: { method: 'POST', path: '/keys/:key/revoke', success: 200 },
   ability: 'admin:keys',
   idempotency: 'none',
-  refuses: ['not_found'],
+  // scope_missing, agents_cannot_decide: an agent or a service, and a key with more rights than its own, or a person's.
+  refuses: ['not_found', 'scope_missing', 'agents_cannot_decide'],
   command: { words: 'keys revoke', byHand: true },
   tool: 'administration is not an agent’s work',
   input: Type.Object({ key: keyId }),
@@ -19,7 +22,9 @@ export const revokeKey = defineOperation({
   async handler(context, input) {
     let keyless: string | null = null
     const reply = await context.write(async (tx) => {
-      keyless = await endKey(tx, input.key, actorOf(context))
+      keyless = await endKey(tx, input.key, actorOf(context), (key) =>
+        assertMayEnd(context.principal, { kind: key.principal_kind, abilities: rightsOf(key) }),
+      )
       return { status: 200, body: { revoked: true } }
     })
     if (keyless !== null) await context.tools.keyEnded(context.principal.tenantId, keyless, actorOf(context))

@@ -4,10 +4,12 @@ import { defineOperation } from '../kernel/operations/operation.ts'
 import { defaultOverlapSeconds, replaceKey } from './issue-key.ts'
 import { keyId, madeKey } from './key-shapes.ts'
 import { assertMayGrant } from './may-grant.ts'
+import { rightsOf } from './store.ts'
 
 export const rotateKey = defineOperation({
   name: 'rotate_key',
-  summary: 'Replace a key by a new one with the same rights; the old one works for the overlap and then ends.',
+  summary:
+    'Replace a key by a new one with the same rights (of another person, by an invitation); the old one works for the overlap and then ends.',
   http: { method: 'POST', path: '/keys/:key/rotate', success: 201 },
   ability: 'admin:keys',
   idempotency: 'none',
@@ -23,8 +25,9 @@ export const rotateKey = defineOperation({
   output: madeKey,
   handler: (context, input) =>
     context.write(async (tx) => {
-      const issued = await replaceKey(tx, input.key, input.overlap_seconds ?? defaultOverlapSeconds, actorOf(context), (old) =>
-        assertMayGrant(context.principal, { kind: old.principal_kind, abilities: old.abilities }),
+      const by = { actor: actorOf(context), keyId: context.principal.keyId }
+      const issued = await replaceKey(tx, input.key, input.overlap_seconds ?? defaultOverlapSeconds, by, (old) =>
+        assertMayGrant(context.principal, { kind: old.principal_kind, abilities: rightsOf(old) }),
       )
       return { status: 201, body: issued }
     }),

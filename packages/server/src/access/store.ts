@@ -67,14 +67,20 @@ export interface NewApiKey {
   readonly createdBy: string
   /** RFC 3339, or null for a key without an end. */
   readonly expiresAt: string | null
+  /** Principals other than its own whose hands are in a person's key. */
+  readonly makers?: readonly string[]
+  /** For an invitation: what the key that it stands for will hold, and when that one ends. */
+  readonly grants?: { readonly abilities: readonly string[]; readonly until: string | null } | null
 }
 
 export async function insertApiKey(q: Queryable, tenantId: string, key: NewApiKey): Promise<void> {
   await q.query(
     sql`
-    insert into wm.api_keys (tenant_id, id, prefix, key_hash, name, principal_kind, principal_id, abilities, created_by, expires_at)
+    insert into wm.api_keys (tenant_id, id, prefix, key_hash, name, principal_kind, principal_id, abilities, created_by, expires_at,
+      makers, grants, grants_until)
     values (${tenantId}, ${key.id}, ${key.prefix}, ${key.hash}, ${key.name}, ${key.principalKind}, ${key.principalId}, ${key.abilities as string[]},
-      ${key.createdBy}, ${key.expiresAt}::timestamptz)`,
+      ${key.createdBy}, ${key.expiresAt}::timestamptz, ${(key.makers ?? []) as string[]}, ${(key.grants?.abilities ?? null) as string[] | null}::text[],
+      ${key.grants?.until ?? null}::timestamptz)`,
     'insert_api_key',
   )
 }
@@ -87,10 +93,17 @@ export interface StoredKey {
   readonly abilities: string[]
   readonly revoked_at: Instant | null
   readonly expires_at: Instant | null
+  readonly makers: string[]
+  /** Of an invitation only. */
+  readonly grants: string[] | null
+  readonly grants_until: Instant | null
 }
+/** What holding the key comes to: for an invitation, what it can be exchanged for. */
+export const rightsOf = (key: StoredKey): readonly string[] => key.grants ?? key.abilities
+
 export async function lockApiKey(q: Queryable, tenantId: string, id: string): Promise<StoredKey | undefined> {
   const [row] = await q.query<StoredKey>(
-    sql`select id, name, principal_kind, principal_id, abilities, revoked_at, expires_at from wm.api_keys
+    sql`select id, name, principal_kind, principal_id, abilities, revoked_at, expires_at, makers, grants, grants_until from wm.api_keys
          where tenant_id = ${tenantId} and id = ${id} for no key update`,
     'lock_api_key',
   )
@@ -113,12 +126,46 @@ export async function revokeApiKey(
   return rows.length === 1
 }
 
+/** The makers of a key; none where there is no such key. */
+export async function findMakers(q: Queryable, keyId: string | null): Promise<readonly string[]> {
+  if (keyId === null) return []
+  const [row] = await q.query<{ makers: string[] }>(
+    sql`select makers from wm.api_keys where tenant_id = wm.current_tenant() and id = ${keyId}`,
+    'find_makers',
+  )
+  return row?.makers ?? []
+}
+
+/** The hash of an invitation's text → where it is; across tenants, so on the system pool. */
+export async function findInvitation(system: SystemDb, hash: Buffer): Promise<{ tenant_id: string; id: string } | undefined> {
+  const [row] = await system.query<{ tenant_id: string; id: string }>(
+    sql`select tenant_id, id from wm.api_keys where key_hash = ${hash} and grants is not null`,
+    'find_invitation',
+  )
+  return row
+}
+
+/**
+ * Those of `involved` who are the same as whoever decides with this key: who made the key, and persons a key of whom the decider made.
+ */
+export async function findOneHand(
+  q: Queryable,
+  decider: { readonly principal: string; readonly keyId: string | null },
+  involved: readonly string[],
+): Promise<{ makers: readonly string[]; made: readonly string[] }> {
+  const [row] = await q.query<{ makers: string[]; made: string[] }>(
+    sql`select * from wm.one_hand(wm.current_tenant(), ${decider.principal}, ${decider.keyId}::uuid, ${involved}::text[])`,
+    'find_one_hand',
+  )
+  return row!
+}
+
 /** Key JSON, newest first. The key itself is never shown again. */
 export async function renderApiKeys(q: Queryable): Promise<string[]> {
   const rows = await q.query<{ json: string }>(
     sql`
     select json_build_object('id', k.id, 'prefix', k.prefix, 'name', k.name, 'kind', k.principal_kind, 'principal_id', k.principal_id,
-             'abilities', to_json(k.abilities), 'created_at', wm.wire_time(k.created_at), 'created_by', k.created_by,
+             'abilities', to_json(coalesce(k.grants, k.abilities)), 'invitation', k.grants is not null, 'makers', to_json(k.makers), 'created_at', wm.wire_time(k.created_at), 'created_by', k.created_by,
              'expires_at', wm.wire_time(k.expires_at), 'revoked_at', wm.wire_time(k.revoked_at), 'replaced_by', k.replaced_by)::text as json
       from wm.api_keys k where k.tenant_id = wm.current_tenant() order by k.created_at desc, k.id desc limit 1000`,
     'render_api_keys',

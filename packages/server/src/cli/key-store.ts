@@ -3,6 +3,7 @@
  * An embedded database belongs to the process that serves it, so there the server is asked as long as it runs.
  */
 import type { CreateKeyInput } from '@work-manager/sdk'
+import type { IssuedKey } from '../access/issue-key.ts'
 import type { KeyRequest, ListedKey } from '../access/key-admin.ts'
 import type { Context } from './context.ts'
 import { usageError } from './cli-error.ts'
@@ -12,9 +13,10 @@ import { opensDatabase, withManager } from './opened-manager.ts'
 export type NewKey = Omit<KeyRequest, 'tenant'>
 
 export interface KeyStore {
-  create(key: NewKey): Promise<{ key: string; id: string }>
+  /** `invite`: also where the key itself could be shown. */
+  create(key: NewKey, how?: { readonly invite?: boolean }): Promise<IssuedKey>
   list(): Promise<readonly ListedKey[]>
-  rotate(id: string): Promise<{ key: string; id: string }>
+  rotate(id: string): Promise<IssuedKey>
   revoke(id: string): Promise<void>
 }
 
@@ -35,7 +37,7 @@ function inDatabase<T>(context: Context, tenant: string, use: (keys: KeyStore) =
     // On a database of one's own, too, it is made as the first start makes it.
     if (tenant === localTenant.slug) await keys.tenant(localTenant.slug, localTenant.name, localTenant.tier)
     return use({
-      create: (key) => keys.create({ ...key, tenant }),
+      create: (key, { invite = false } = {}) => (invite ? keys.invite({ ...key, tenant }) : keys.create({ ...key, tenant })),
       list: () => keys.list(tenant),
       rotate: (id) => keys.rotate(tenant, id),
       revoke: (id) => keys.revoke(tenant, id),
@@ -60,4 +62,10 @@ async function overHttp(context: Context): Promise<KeyStore> {
     rotate: async (id) => (await client.call('rotate_key', { key: id })).body,
     revoke: async (id) => void (await client.call('revoke_key', { key: id })),
   }
+}
+
+/** Redeems an invitation: at the server, which knows its tenant; or in the database, where that is what we open. */
+export async function claimKey(context: Context, invitation: { text: string; from: string }): Promise<IssuedKey> {
+  if (await opensDatabase(context)) return withManager(context, ({ keys }) => keys.claim(invitation.text))
+  return (await (await context.client(invitation)).call('claim_key', {})).body
 }

@@ -167,6 +167,18 @@ test('an id that does not exist ends with 5, a foreign key with 4', async () => 
   expect(foreign.stderr).toContain('key from --key')
 })
 
+test('another person gets an invitation, and takes the key by it once', async () => {
+  const made = await json<{ key: null; invitation: string }>('keys', 'create', '--kind', 'person', '--principal', 'colleague')
+  expect(made).toMatchObject({ key: null, invitation: expect.stringMatching(/^wm_i_/) })
+  expect((await run('keys', 'list')).stdout).toContain('"invitation": true')
+  const taken = await runCli(['keys', 'claim', made.invitation, '--json'], { cwd })
+  expect(taken.code, taken.stderr).toBe(0)
+  expect((await runCli(['orders', 'list', '--key', (JSON.parse(taken.stdout) as { key: string }).key], { cwd })).code).toBe(0)
+  const late = await runCli(['keys', 'claim'], { cwd, env: { WORK_MANAGER_KEY: made.invitation } })
+  expect(late.code).not.toBe(0)
+  expect(late.stderr).toContain('redeemed')
+})
+
 test('keys are listed without secrets, rotated and revoked', async () => {
   const made = await json<{ id: string; key: string }>(
     'keys',

@@ -42,13 +42,13 @@ it('an order is approved under the duties that hold at every door, and followed 
   const order = await story.propose()
   await story.fill(order.id)
   const { digest } = await story.order(order.id)
-  const decision = { orderId: order.id, actor, decider: { principal: 'person:rita', kind: 'person' as const } }
+  const decision = { orderId: order.id, actor, decider: { principal: 'person:rita', kind: 'person' as const, keyId: null } }
   const early = await story.propose()
   await expect(approveOrder(tools(), tenantId, { ...decision, orderId: early.id, digest })).rejects.toMatchObject({
     code: 'not_ready_for_approval',
   })
   await expect(
-    approveOrder(tools(), tenantId, { ...decision, digest, decider: { principal: 'agent:agent-1', kind: 'agent' } }),
+    approveOrder(tools(), tenantId, { ...decision, digest, decider: { principal: 'agent:agent-1', kind: 'agent', keyId: null } }),
   ).rejects.toMatchObject({ code: 'agents_cannot_decide' })
   await expect(approveOrder(tools(), tenantId, { ...decision, digest: 'sha256:other' })).rejects.toMatchObject({ code: 'content_changed' })
   await approveOrder(tools(), tenantId, { ...decision, digest })

@@ -5,8 +5,7 @@
 import { orderIs, type OrderState, WorkError } from '@work-manager/contract'
 import type { Actor } from '../kernel/store/events.ts'
 import type { Queryable, Tx } from '../kernel/store/tx.ts'
-import { decideApproval } from './approvals/approving.ts'
-import type { Decider } from './approvals/decide.ts'
+import { decideApproval, type DecidingKey } from './approvals/approving.ts'
 import { loadDecisionContent, readinessFindings } from './approvals/decision-content.ts'
 import { assertPayload, getType, planOrder } from './orders/planning.ts'
 import { newOrderId, type Proposal, writeProposal } from './orders/proposing.ts'
@@ -58,7 +57,7 @@ export async function findOrder(q: Queryable, id: string): Promise<OrderSeen | u
 export interface OrderDecision {
   readonly orderId: string
   readonly actor: Actor
-  readonly decider: Decider
+  readonly decider: DecidingKey
   /** What the decider looked at. */
   readonly digest: string
 }

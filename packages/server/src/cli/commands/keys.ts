@@ -1,11 +1,12 @@
-/** `keys create|list|rotate|revoke`. A key is shown once, when it is made. */
+/** `keys create|claim|list|rotate|revoke`. A key is shown once, when it is made, and to nobody but its owner. */
 import { Option, type Command } from 'commander'
 import type { ListedKey } from '../../access/key-admin.ts'
 import { nearestName } from '@work-manager/contract/names'
 import { several } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { usageError } from '../cli-error.ts'
-import { withKeyStore } from '../key-store.ts'
+import { claimKey, withKeyStore } from '../key-store.ts'
+import type { IssuedKey } from '../../access/issue-key.ts'
 import type { Column } from '../table.ts'
 import { usualAbilities } from '../usual-abilities.ts'
 
@@ -17,7 +18,19 @@ const columns: Column<ListedKey>[] = [
   { title: 'FOR', value: (key) => `${key.kind} ${key.principal_id}`, elastic: true },
   { title: 'NAME', value: (key) => key.name, elastic: true },
   { title: 'ABILITIES', value: (key) => key.abilities.join(' '), elastic: true },
-  { title: 'STATE', value: (key) => (key.revoked_at !== null ? 'revoked' : key.expires_at === null ? 'valid' : `until ${key.expires_at}`) },
+  {
+    title: 'STATE',
+    value: (key) =>
+      key.revoked_at !== null
+        ? key.invitation
+          ? 'redeemed'
+          : 'revoked'
+        : key.invitation
+          ? 'invited'
+          : key.expires_at === null
+            ? 'valid'
+            : `until ${key.expires_at}`,
+  },
 ]
 
 interface CreateOptions {
@@ -26,16 +39,19 @@ interface CreateOptions {
   readonly name?: string
   readonly ability?: readonly string[]
   readonly expires?: string
+  readonly invite?: boolean
   readonly tenant?: string
 }
 
 export function addKeys(program: Command, context: Context): void {
   const keys = program
     .command('keys')
-    .summary('make, list, rotate and revoke API keys')
-    .description('API keys: make, list, rotate, revoke.')
+    .summary('make, claim, list, rotate and revoke API keys')
+    .description('API keys: make, claim, list, rotate, revoke.')
   tenanted(keys.command('create').summary('make a key'))
-    .description('Make a key. It is shown once and stored only as a hash.')
+    .description(
+      'Make a key. It is shown once and stored only as a hash. For another person it is an invitation, which that person redeems for the key with `keys claim`.',
+    )
     .addOption(new Option('--kind <kind>', 'whom the key stands for').choices(['agent', 'person', 'service']).makeOptionMandatory())
     .requiredOption('--principal <id>', 'id of that agent, person or service; it appears on the record')
     .option('--name <text>', 'what people call this key (default: the principal)')
@@ -45,6 +61,7 @@ export function addKeys(program: Command, context: Context): void {
       several,
     )
     .option('--expires <time>', 'when it stops working: a date or time such as 2027-01-31, or days such as 90d')
+    .option('--invite', 'an invitation also where the database is opened directly and the key of a person would be shown')
     .addHelpText('after', '\nExample:\n  work-manager keys create --kind agent --principal crawler-1\n')
     .action(async (options: CreateOptions) => {
       const key = {
@@ -54,8 +71,22 @@ export function addKeys(program: Command, context: Context): void {
         abilities: await checkedAbilities(options.ability ?? usualAbilities[options.kind]),
         expiresAt: expiry(options.expires),
       }
-      const made = await withKeyStore(context, options.tenant, (store) => store.create(key))
+      const made = await withKeyStore(context, options.tenant, (store) =>
+        store.create(key, { invite: options.invite === true && options.kind === 'person' }),
+      )
       showSecret(context, made)
+    })
+  keys
+    .command('claim')
+    .argument('[invitation]', 'the invitation (default: --key, --key-file or WORK_MANAGER_KEY)')
+    .summary('take the key that you were invited to')
+    .description('Redeem an invitation for your own key. It works once; the key is shown to you and to nobody else.')
+    .addHelpText('after', '\nExample:\n  work-manager keys claim wm_i_…\n')
+    .action(async (invitation: string | undefined) => {
+      const named = invitation === undefined ? await context.namedKey() : { text: invitation.trim(), from: 'the argument' }
+      if (named === undefined)
+        throw usageError('There is no invitation.', 'Give it as the argument, or as the key (--key-file, WORK_MANAGER_KEY).')
+      showSecret(context, await claimKey(context, named))
     })
   tenanted(keys.command('list').summary('list keys'))
     .description('List keys, without their secrets.')
@@ -80,10 +111,15 @@ function tenanted(command: Command): Command {
   return command.option('--tenant <slug>', 'tenant (only where the database is opened directly; default: default)')
 }
 
-function showSecret(context: Context, made: { key: string; id: string }): void {
-  context.out.answer({ id: made.id, key: made.key }, () => {
-    context.out.line(made.key)
-    context.out.note('Keep it now: it is not shown again.')
+function showSecret(context: Context, made: IssuedKey): void {
+  const { id, key, invitation, claim_until: until } = made
+  context.out.answer(invitation === null ? { id, key } : { id, key, invitation, claim_until: until }, () => {
+    context.out.line((key ?? invitation)!)
+    context.out.note(
+      key === null
+        ? `This is an invitation, not the key: give it to that person, who runs \`npx work-manager keys claim <it>\` once, until ${until}.`
+        : 'Keep it now: it is not shown again.',
+    )
   })
 }
 

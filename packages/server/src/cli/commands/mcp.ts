@@ -131,7 +131,8 @@ async function makeAgentKey(context: Context, { client, agent = client }: Instal
       abilities: usualAbilities.agent,
     }),
   )
-  return { text: made.key, id: made.id }
+  // An agent's: those are shown.
+  return { text: made.key!, id: made.id }
 }
 
 function show(context: Context, options: InstallOptions, change: Change): void {

@@ -19,6 +19,7 @@ export const guides = [
   'config.md',
   'errors.md',
   'governance.md',
+  'security.md',
   'http-api.md',
   'lifecycle.md',
   'metrics.md',

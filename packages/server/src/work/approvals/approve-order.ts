@@ -50,7 +50,10 @@ async function awaitApplied(context: WorkContext, id: string, until: number): Pr
 
 async function readJudged(context: WorkContext, id: string) {
   const { tools, principal } = context
-  const { content: text, ...involved } = await readOrderToJudge(tools.db, principal.tenantId, id, context.trace !== null)
+  const { content: text, ...involved } = await readOrderToJudge(tools.db, principal.tenantId, id, context.trace !== null, {
+    principal: principal.name,
+    keyId: principal.keyId,
+  })
   if (text === null) throw new WorkError('not_found')
   return { ...readDecisionContent(principal.tenantId, text), ...involved, seen: hash('sha256', text, 'buffer') }
 }
@@ -121,7 +124,7 @@ export const approveOrder = defineOperation({
     const approval = {
       orderId: input.order,
       actor: actorOf(context),
-      decider: { principal: principal.name, kind: principal.kind },
+      decider: { principal: principal.name, kind: principal.kind, keyId: principal.keyId },
       digest: input.digest ?? null,
       traceparent: traceparentOf(context),
     }

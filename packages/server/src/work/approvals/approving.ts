@@ -5,16 +5,22 @@ import { assertMayApprove, assertReadyForApproval, type Decider } from './decide
 import type { OrderType } from '../order-types/define-order-type.ts'
 import { appendDecision, approveAsSeen, type OrderToJudge } from './store.ts'
 import { type Actor, appendEvents, ofOrder, secondsBetween } from '../../kernel/store/events.ts'
+import { findOneHand } from '../../access/api.ts'
 import { findWorkers } from '../items/store.ts'
 import { lockOrder, moveOrder, type OrderRow } from '../orders/store.ts'
 import type { HeldKey } from '../../kernel/operations/operation.ts'
 import type { Db, Tx } from '../../kernel/store/tx.ts'
 import { type DecisionContent, loadDecisionContent, openItemsOf } from './decision-content.ts'
 
+export interface DecidingKey extends Decider {
+  /** The key that decides; null: inside the process. */
+  readonly keyId: string | null
+}
+
 export interface Approval {
   readonly orderId: string
   readonly actor: Actor
-  readonly decider: Decider
+  readonly decider: DecidingKey
   /** What the approver looked at; null when the approver did not say (then: what is there now). */
   readonly digest: string | null
   readonly policy?: unknown
@@ -42,9 +48,15 @@ export async function decideApproval(
       detail: 'The order holds something else than what was looked at.',
       extra: { digest: content.digest },
     })
+  const workers = await findWorkers(tx, row.id)
+  const hands =
+    approval.decider.kind === 'person'
+      ? await findOneHand(tx, approval.decider, [row.requested_by_principal, ...workers.submittedBy, ...workers.heldBy])
+      : null
   assertMayApprove(approval.decider, {
     proposedBy: row.requested_by_principal,
-    ...(await findWorkers(tx, row.id)),
+    ...workers,
+    ...(hands && { makersOfKey: hands.makers, madeByDecider: hands.made }),
     selfApproval: type.duties.selfApproval,
   })
   const at = await tx.clock()
@@ -80,7 +92,7 @@ export async function decideApproval(
 }
 
 /** What was read before any lock (`readOrderToJudge`); `seen` is the SHA-256 of its text. */
-export interface Judged extends Pick<OrderToJudge, 'submitted_by' | 'held_by'> {
+export interface Judged extends Pick<OrderToJudge, 'submitted_by' | 'held_by' | 'makers' | 'made'> {
   readonly row: OrderRow
   readonly content: DecisionContent
   readonly findings: Parameters<typeof assertReadyForApproval>[2]
@@ -96,12 +108,19 @@ export async function decideAsSeen(
   tenantId: string,
   type: OrderType,
   { orderId, actor, decider, digest: asked, traceparent }: Omit<Approval, 'policy'>,
-  { row, content, findings, seen, submitted_by: submittedBy, held_by: heldBy }: Judged,
+  { row, content, findings, seen, submitted_by: submittedBy, held_by: heldBy, makers, made }: Judged,
   key: HeldKey,
 ): Promise<boolean> {
   if (asked !== null && asked !== content.digest) return false
   assertReadyForApproval(row.state, openItemsOf(content), findings)
-  assertMayApprove(decider, { proposedBy: row.requested_by_principal, submittedBy, heldBy, selfApproval: type.duties.selfApproval })
+  assertMayApprove(decider, {
+    proposedBy: row.requested_by_principal,
+    submittedBy,
+    heldBy,
+    makersOfKey: makers,
+    madeByDecider: made,
+    selfApproval: type.duties.selfApproval,
+  })
   const id = uuidv7()
   const { digest } = content
   const payload = { approval_id: id, digest, revision: row.revision }

@@ -66,7 +66,14 @@ export function autoApprover(tools: WorkTools): ServiceDefinition {
         await decideApproval(
           tx,
           type,
-          { orderId, actor, decider: { principal: actor.principal, kind: 'system' }, digest: null, policy, traceparent: span.traceparent },
+          {
+            orderId,
+            actor,
+            decider: { principal: actor.principal, kind: 'system', keyId: null },
+            digest: null,
+            policy,
+            traceparent: span.traceparent,
+          },
           { content, findings },
         )
         await markAutoApprovalTried(tx, orderId, row.revision)

@@ -14,6 +14,10 @@ export interface Involvement {
   readonly submittedBy: readonly string[]
   /** Principals that ever held a lease on an item of it. */
   readonly heldBy?: readonly string[]
+  /** Those of them whose hands are in the key that decides. */
+  readonly makersOfKey?: readonly string[]
+  /** Persons among them, a key of whom whoever decides made or rotated. */
+  readonly madeByDecider?: readonly string[]
   readonly selfApproval: 'refuse' | 'allow'
 }
 
@@ -33,6 +37,15 @@ export function assertMayApprove(decider: Decider, involvement: Involvement): vo
         ? ['held an item of it']
         : []),
   ]
+  const oneHand = [
+    ...(involvement.makersOfKey ?? []).map((maker) => `your key was made or rotated by ${maker}, who took part in the order`),
+    ...(involvement.madeByDecider ?? []).map((person) => `you made or rotated a key of ${person}, who took part in the order`),
+  ]
+  if (acts.length === 0 && oneHand.length > 0)
+    throw new WorkError('separation_of_duties', {
+      detail: `Somebody else must approve it: ${oneHand.join(', and ')}.`,
+      extra: { conflicts: oneHand },
+    })
   if (acts.length > 0)
     throw new WorkError('separation_of_duties', {
       detail: `You ${acts.join(' and ')}, so another person must approve it.`,

@@ -38,13 +38,22 @@ export interface OrderToJudge {
   readonly submitted_by: string[]
   readonly held_by: string[]
   readonly handed_in: string[] | null
+  /** Of all that took part: who made the key that decides, and of whom the decider made a key. */
+  readonly makers: string[]
+  readonly made: string[]
 }
 
 /** What a decision is about and who was involved with it, in one round trip. `traces`: also where it was handed in. */
-export async function readOrderToJudge(db: Db, tenantId: string, orderId: string, traces: boolean): Promise<OrderToJudge> {
+export async function readOrderToJudge(
+  db: Db,
+  tenantId: string,
+  orderId: string,
+  traces: boolean,
+  decider: { readonly principal: string; readonly keyId: string | null },
+): Promise<OrderToJudge> {
   const [row] = await db.call<OrderToJudge>(
     tenantId,
-    sql`select * from wm.order_to_judge(${tenantId}::uuid, ${orderId}::uuid, ${traces})`,
+    sql`select * from wm.order_to_judge(${tenantId}::uuid, ${orderId}::uuid, ${traces}, ${decider.principal}, ${decider.keyId}::uuid)`,
     'order_to_judge',
   )
   return row!

@@ -3,4 +3,4 @@ import { LRUCache } from 'lru-cache'
 
 export type Allowances = LRUCache<string, { left: number }>
 
-export const createAllowances = (): Allowances => new LRUCache({ max: 10_000, ttl: 60_000 })
+export const createAllowances = (): Allowances => new LRUCache({ max: 10_000 })

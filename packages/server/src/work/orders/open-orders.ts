@@ -5,16 +5,17 @@ import type { WorkContext } from '../tools.ts'
 import { countOpenOrders } from './store.ts'
 
 /**
- * Counting is a walk over what is open, so it is done each time that a tenth of the room may be gone: by this process. The cap holds to
- * within that. Refuses with: too_many_open_orders.
+ * Counting is a walk over what is open, so it is done each time that a tenth of the room may be gone, by this process; and not for the first
+ * hundredth, which is all that most ever propose. The cap holds to within that. Refuses with: too_many_open_orders.
  */
 export async function assertRoomForOrder(q: Queryable, context: WorkContext): Promise<void> {
   const { principal, tools } = context
   if (principal.kind === 'system') return
   const { maxOpenOrders: most } = tools.settings
   const key = `${principal.tenantId} ${principal.name}`
-  const known = tools.allowances.get(key)
-  if (known && known.left > 0) {
+  const known = tools.allowances.get(key) ?? { left: Math.floor(most / 100) }
+  if (known.left > 0) {
+    tools.allowances.set(key, known)
     known.left--
     return
   }

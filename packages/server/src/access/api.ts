@@ -1,0 +1,2 @@
+/** What other systems may ask about keys. */
+export { findOneHand } from './store.ts'
