@@ -68,6 +68,13 @@ const wanted: readonly Wanted[] = [
     theirs: 'http pg-boss',
     targets: { 32: [2.5, 4], 128: [3.5, 4] },
   },
+  { what: 'proposals per second over HTTP ÷ jobs that pg-boss is sent', ours: 'propose', theirs: 'send pg-boss', targets: { 32: [2, 4] } },
+  {
+    what: 'processor time of a proposal over HTTP ÷ that of a job that pg-boss is sent',
+    ours: 'propose',
+    theirs: 'send pg-boss',
+    of: 'processor time',
+  },
   {
     what: 'lease cycle: 64 tenants × 2 clients ÷ one tenant × 128',
     ours: 'tenants many',

@@ -28,6 +28,7 @@ export async function openBullMq(url: string): Promise<Peer> {
       for (let from = 0; from < count; from += 1000)
         await queue.addBulk(Array.from({ length: Math.min(1000, count - from) }, (_, n) => ({ name, data: jobData(from + n) })))
     },
+    send: async (data) => (await queue.add(name, data as { number: number })).id!,
     async claim() {
       const job = await worker.getNextJob(token, { block: false })
       if (!job?.id) return null

@@ -14,6 +14,7 @@ const peer = await openPeer(name as PeerName, url!)
 
 async function answer(path: string, body: string): Promise<object | null> {
   if (path === '/claim') return peer.claim()
+  if (path === '/send') return { id: await peer.send((JSON.parse(body) as { data: object }).data) }
   const [, , id, verb] = path.split('/')
   if (verb === 'touch') await peer.touch(id!)
   else await peer.complete(id!, (JSON.parse(body) as { result: object }).result)

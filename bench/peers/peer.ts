@@ -7,6 +7,8 @@ export interface Job {
 export interface Peer {
   /** Puts that many jobs into an empty queue. */
   fill(count: number): Promise<void>
+  /** Puts one job into the queue, and resolves when it is kept. */
+  send(data: object): Promise<string>
   claim(): Promise<Job | null>
   /** Extends the hold on a claimed job; null where there is no such thing. */
   touch(id: string): Promise<void>

@@ -18,6 +18,7 @@ export async function openPgBoss(connectionString: string): Promise<Peer> {
           Array.from({ length: Math.min(1000, count - from) }, (_, n) => ({ data: jobData(from + n) })),
         )
     },
+    send: async (data) => (await boss.send(queue, data))!,
     async claim() {
       const [job] = await boss.fetch<{ number: number }>(queue)
       return job ?? null

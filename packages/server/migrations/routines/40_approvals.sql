@@ -2,17 +2,6 @@
 -- the clean cases; whatever is not clean gets no verdict here, and the ordinary path (work/approvals, work/applying) says why.
 -- Each function that is a transaction of its own sets the tenant itself, so that row security holds.
 
--- The answer that is kept for a key.
-create or replace function wm.kept_answer(p_tenant uuid, p_principal text, p_operation text, p_key bytea)
-  returns table (fingerprint bytea, status integer, body text, expires_at timestamptz)
-  language plpgsql
-  as $$
-begin
-  perform set_config('wm.tenant_id', p_tenant::text, true);
-  return query select k.fingerprint, k.status, k.body, k.expires_at from wm.idempotency k
-    where k.tenant_id = p_tenant and k.principal = p_principal and k.operation = p_operation and k.key_hash = p_key;
-end $$;
-
 -- What a decision is about, as one text: the order, its items with their latest submissions, and when it moved last. Two equal texts are
 -- the same content of the same stay in the same state; whoever was involved with it has not changed either.
 create or replace function wm.order_content(p_tenant uuid, p_order uuid) returns text

@@ -8,6 +8,7 @@ import { createApplies } from '../work/applying/applies.ts'
 import { createHotPath } from '../work/hot-path/hot-path.ts'
 import { createItemBriefs } from '../work/items/item-briefs.ts'
 import { createAllowances } from '../work/orders/allowances.ts'
+import { createProposals } from '../work/orders/proposals.store.ts'
 import type { LeaseHints } from '../work/lease-hints/lease-hints.ts'
 import { createRedisLeaseHints } from '../work/lease-hints/redis-lease-hints.ts'
 import type { MetricsDriver } from '../metrics/metrics.ts'
@@ -94,6 +95,7 @@ export async function createTools(
     epoch,
     briefs: createItemBriefs(),
     allowances: createAllowances(),
+    proposals: createProposals(database.app),
     // An apply holds a connection for as long as the type's code takes: most of them stay free for requests.
     applies: createApplies(Math.max(1, Math.min(6, Math.floor(config.database.max_connections / 4)))),
     isDraining,

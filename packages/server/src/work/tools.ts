@@ -9,6 +9,7 @@ import type { ItemBriefs } from './items/item-briefs.ts'
 import type { LeaseLimits } from './leases/decide-limits.ts'
 import type { OrderTypeRegistry } from './order-types/registry.ts'
 import type { Allowances } from './orders/allowances.ts'
+import type { Proposals } from './orders/proposals.store.ts'
 
 export interface WorkSettings extends KernelSettings {
   readonly leaseTtlSeconds: number
@@ -44,6 +45,7 @@ export interface WorkTools extends KernelTools {
   readonly hotPath: HotPath
   readonly briefs: ItemBriefs
   readonly allowances: Allowances
+  readonly proposals: Proposals
   /** Where orders are applied, as soon as they are approved. */
   readonly applies: Applies
   /** Cluster epoch: part of every lease token; a restore raises it, which kills all older tokens. */

@@ -9,7 +9,8 @@ import type { Principal, Provenance } from '../principal.ts'
 import type { Admission } from '../../rate-limits/admission.ts'
 import { keyEndRefusal } from '../key-end.ts'
 import { topics } from '../signals/work-signal.ts'
-import { askAnswer, completeAnswer, findAnswer, type KeptAnswer, keepAnswer, type KeyScope, reserveKey } from '../store/idempotency.ts'
+import { completeAnswer, findAnswer, type KeptAnswer, keepAnswer, type KeyScope, reserveKey } from '../store/idempotency.ts'
+import type { FindKept } from './kept-answers.ts'
 import { findNewestIntake } from '../store/event-count.ts'
 import type { Queryable, Tx } from '../store/tx.ts'
 import type { ToolCall } from '../../tracing/attributes.ts'
@@ -79,6 +80,7 @@ export interface OperationCallParts {
   readonly key: IdempotencyKey | null
   /** How long an answer is kept. */
   readonly ttlSeconds: number
+  readonly findKept: FindKept
 }
 
 export class OperationCall implements OperationContext {
@@ -89,6 +91,7 @@ export class OperationCall implements OperationContext {
   private readonly operation: Operation
   private readonly request: OperationRequest
   private readonly ttlSeconds: number
+  private readonly findKept: FindKept
   private correlation: string | undefined
   private answerLater = false
   /** The key was good when the call began. */
@@ -103,6 +106,7 @@ export class OperationCall implements OperationContext {
     this.operation = parts.operation
     this.request = parts.request
     this.ttlSeconds = parts.ttlSeconds
+    this.findKept = parts.findKept
   }
 
   get principal(): Principal {
@@ -123,6 +127,9 @@ export class OperationCall implements OperationContext {
   }
   get sessionKey(): string | null {
     return this.request.sessionKey ?? null
+  }
+  get bodyBytes(): number | undefined {
+    return this.request.bodyBytes
   }
   get signal(): AbortSignal {
     return this.request.signal
@@ -241,7 +248,7 @@ export class OperationCall implements OperationContext {
   }
 
   private keptAnswer(key: IdempotencyKey): Promise<KeptAnswer | undefined> {
-    return askAnswer(this.tools.db, this.principal.tenantId, this.scopeOf(key))
+    return this.findKept({ tenantId: this.principal.tenantId, scope: this.scopeOf(key) })
   }
 
   private async finish(reply: Reply): Promise<OperationAnswer> {

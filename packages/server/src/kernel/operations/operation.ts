@@ -65,6 +65,8 @@ export interface OperationContext<T extends KernelTools = KernelTools> {
   absolute(link: string): string
   /** Present when the caller sent a key. Only operations that reserve it inside their own statement read it. */
   readonly idempotency: IdempotencyKey | null
+  /** How much the request brought, where its door says so. */
+  readonly bodyBytes: number | undefined
   /** Aborted when the caller went away (long polls stop). */
   readonly signal: AbortSignal
   /**
@@ -85,8 +87,8 @@ export interface OperationContext<T extends KernelTools = KernelTools> {
    */
   write(work: (tx: Tx) => Promise<Reply | Refused>, options?: { answerLater?: boolean }): Promise<Reply>
   /**
-   * The same as `write` with `answerLater`, for a function of the database that reserves the key and commits the effect in one round trip.
-   * False when it did nothing: then `write` says why.
+   * The same as `write` with `answerLater`, for a function of the database that reserves the key and commits the effect in one round trip
+   * (and may keep the answer, see `isKept`). False when it did nothing: then `write` says why.
    */
   writeAtOnce(work: (key: HeldKey) => Promise<boolean>): Promise<boolean>
   /** The key of the call as a function of the database takes it. Throws when the caller sent none. */

@@ -12,6 +12,7 @@ import { checkedKey } from './idempotency-key.ts'
 import { pageBytes } from '../store/page-budget.ts'
 import { AnswerMemory } from './answer-memory.ts'
 import { readInput } from './input.ts'
+import { createKeptAnswers } from './kept-answers.ts'
 import type { IdempotencyKey, Operation } from './operation.ts'
 import { type OperationAnswer, OperationCall, type OperationRequest } from './operation-call.ts'
 import type { KernelTools } from '../tools.ts'
@@ -69,6 +70,7 @@ export function createOperationRunner(
   /** Combinations whose row this process has seen committed; the row is written once, not per call. */
   const knownProvenance = new LRUCache<string, true>({ max: 20_000 })
   const ttlSeconds = tools.settings.idempotencyTtlSeconds
+  const findKept = createKeptAnswers(tools.db)
 
   async function rememberProvenance({ principal, provenance }: OperationRequest): Promise<void> {
     const key = `${principal.tenantId} ${provenance.id}`
@@ -116,7 +118,7 @@ export function createOperationRunner(
     const input = await readInput(operation, given)
     const key = readKey(operation, request, options.idempotencyHeader)
     if (operation.http.method !== 'GET') await rememberProvenance(request)
-    const call = new OperationCall({ tools, operation, request, trace, key, ttlSeconds })
+    const call = new OperationCall({ tools, operation, request, trace, key, ttlSeconds, findKept })
     return call.run(input)
   }
 

@@ -34,14 +34,16 @@ export async function findAnswer(q: Queryable, scope: KeyScope): Promise<KeptAns
   return row
 }
 
-/** As findAnswer, in one round trip. */
-export async function askAnswer(db: Db, tenantId: string, scope: KeyScope): Promise<KeptAnswer | undefined> {
-  const [row] = await db.call<KeptAnswer>(
+/** As findAnswer, for several keys of a tenant in one round trip. */
+export async function findAnswers(db: Db, tenantId: string, scopes: readonly KeyScope[]): Promise<Array<KeptAnswer | undefined>> {
+  const rows = await db.call<KeptAnswer & { n: number }>(
     tenantId,
-    sql`select * from wm.kept_answer(${tenantId}::uuid, ${scope.principal}, ${scope.operation}, ${scope.keyHash})`,
-    'kept_answer',
+    sql`select * from wm.kept_answers(${tenantId}::uuid, ${scopes.map(({ principal }) => principal)}::text[],
+      ${scopes.map(({ operation }) => operation)}::text[], ${scopes.map(({ keyHash }) => keyHash)}::bytea[])`,
+    'kept_answers',
   )
-  return row
+  const found = new Map(rows.map(({ n, ...answer }) => [n, answer]))
+  return scopes.map((_, place) => found.get(place + 1))
 }
 
 export async function keepAnswer(

@@ -1,7 +1,7 @@
 /** Approving where the applier runs: applied at once in few round trips, answered from memory, the tenants in turn; the sweep takes the rest. */
-import pg from 'pg'
 import Type from 'typebox'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { listenToRoundTrips } from '../../../testing/round-trips.ts'
 import { startTestServer, type TestServer, until } from '../../../testing/test-server.ts'
 import { startStory, type Story } from '../../../testing/story.ts'
 import { defineOrderType } from '../order-types/define-order-type.ts'
@@ -17,6 +17,9 @@ const slow = defineOrderType({
     return diff({}, { note: 'applied' })
   },
 })
+
+const trips = listenToRoundTrips()
+afterAll(() => trips.stop())
 
 let story: Story
 /** A second process on the same database, whose applier does not run. */
@@ -46,34 +49,18 @@ const full = async () => {
 }
 const kinds = async (id: string) => (await story.kinds(id)).filter((kind) => kind.startsWith('order.')).slice(-3)
 
-/** What the servers of this file say to the database for requests, while somebody listens: each is one round trip. */
-let said: string[] | null = null
-const { query } = pg.Client.prototype
-const listening = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...given: unknown[]) {
-  const { application_name: name } = (this as unknown as { connectionParameters: { application_name?: string } }).connectionParameters
-  const [asked] = given as [string | { text: string; name?: string }]
-  if (name === 'work-manager wm_app') said?.push(typeof asked === 'string' ? asked.split(';')[0]! : (asked.name ?? asked.text))
-  return Reflect.apply(query, this, given)
-} as never)
-afterAll(() => listening.mockRestore())
-async function roundTrips(work: () => Promise<unknown>): Promise<readonly string[]> {
-  const heard: string[] = (said = [])
-  await work().finally(() => (said = null))
-  return heard
-}
-
 describe('an approval where the applier runs', () => {
   it('is decided and applied in eight round trips at most, the type’s own aside, and its answer is kept with the change', async () => {
     // The first call of a server makes what later ones find.
     await story.reviewer.post(`/orders/${await full()}/approve`)
     const id = await full()
     let answer: Awaited<ReturnType<typeof story.reviewer.post>> | undefined
-    const trips = await roundTrips(async () => {
+    const heard = await trips.during(async () => {
       answer = await story.reviewer.post(`/orders/${id}/approve`, {}, { key: `kept-${id}` })
     })
     expect(answer!.status, answer!.text).toBe(200)
     expect(answer!.body).toMatchObject({ order: { state: 'completed' }, diff: { after: { note: 'applied' } } })
-    expect(trips).toEqual(['kept_answer', 'order_to_judge', 'approve_order', 'begin read write', 'begin_apply', 'finish_apply', 'commit'])
+    expect(heard).toEqual(['kept_answers', 'order_to_judge', 'approve_order', 'begin read write', 'begin_apply', 'finish_apply', 'commit'])
     const again = await story.reviewer.post(`/orders/${id}/approve`, {}, { key: `kept-${id}` })
     expect([again.status, again.text]).toEqual([200, answer!.text])
     expect(JSON.parse(again.text)).toMatchObject({ order: await story.order(id).then(({ state, applied_at }) => ({ state, applied_at })) })

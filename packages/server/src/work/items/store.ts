@@ -48,32 +48,22 @@ export interface NewItem {
   readonly partsRequired: readonly string[] | null
 }
 
-/** `ageingSeconds`: how much earlier one point of priority makes an item due; waiting makes up for it, so nothing waits for ever. */
+/** Items of an order that has none yet. `due_early`: how many seconds its priority makes them due before their time. */
 export async function insertItems(
   tx: Tx,
   order: {
-    id: string
-    type: string
-    priority: number
-    traceparent: string | null
-    correlation_id: string | null
-    session_key: string | null
+    readonly id: string
+    readonly type: string
+    readonly priority: number
+    readonly due_early: number
+    readonly traceparent: string | null
+    readonly correlation_id: string | null
+    readonly session_key: string | null
+    readonly items: readonly NewItem[]
   },
-  items: readonly NewItem[],
   at: Instant,
-  ageingSeconds: number,
 ): Promise<void> {
-  const rows = items.map((item) => ({ ...item, input: item.input, parts_required: item.partsRequired }))
-  await tx.query(
-    sql`
-    insert into wm.items (tenant_id, id, order_id, ordinal, type, order_type, priority, state, max_attempts, lease_ttl_seconds,
-      max_lease_seconds, require_token, record_heartbeats, input, parts_required, traceparent, correlation_id, session_key, due_at, created_at, updated_at)
-    select ${tx.tenantId}, r.id, ${order.id}, r.ordinal, r.type, ${order.type}, ${order.priority}, 'queued', r."maxAttempts", r."leaseTtlSeconds",
-      r."maxLeaseSeconds", r."requireToken", r."recordHeartbeats", r.input, r.parts_required, ${order.traceparent}, ${order.correlation_id}, ${order.session_key}, ${at}::timestamptz - make_interval(secs => ${order.priority * ageingSeconds}::double precision), ${at}, ${at}
-      from json_to_recordset(${JSON.stringify(rows)}::json) as r(id uuid, ordinal integer, type text, "maxAttempts" integer,
-        "leaseTtlSeconds" integer, "maxLeaseSeconds" integer, "requireToken" boolean, "recordHeartbeats" boolean, input json, parts_required text[])`,
-    'insert_items',
-  )
+  await tx.query(sql`select wm.write_items(${tx.tenantId}::uuid, ${at}::timestamptz, ${JSON.stringify([order])}::json)`, 'write_items')
 }
 
 export async function findItem(q: Queryable, id: string): Promise<ItemRow | undefined> {

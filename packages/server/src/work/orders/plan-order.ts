@@ -2,6 +2,7 @@ import { OrderShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { appendEvents, ofOrder } from '../../kernel/store/events.ts'
 import { insertItems } from '../items/store.ts'
+import { dueEarly } from './proposing.ts'
 import { findOrder, lockOrder, renderOrder, setItemsTotal } from './store.ts'
 import { topics } from '../topics.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
@@ -40,7 +41,9 @@ export const planOrder = defineOperation({
         })
       const at = await tx.clock()
       await setItemsTotal(tx, order.id, items.length, at)
-      await insertItems(tx, order, items, at, context.tools.settings.ageingSeconds)
+      const { id, type: name, priority, traceparent, correlation_id, session_key } = order
+      const due_early = dueEarly(tools, priority)
+      await insertItems(tx, { id, type: name, priority, due_early, traceparent, correlation_id, session_key, items }, at)
       await appendEvents(tx, actorOf(context), at, [{ kind: 'order.planned', ...ofOrder(order), payload: { item_count: items.length } }])
       return { status: 200, json: `{"order":${await renderOrder(tx, order.id)},"items_count":${items.length}}` }
     })

@@ -1,17 +1,38 @@
 import { OrderShape } from '@work-manager/contract'
 import Type from 'typebox'
 import { pausedRefusal } from '../pauses/decide.ts'
-import { newOrderId, writeProposal } from './proposing.ts'
-import { assertRoomForOrder } from './open-orders.ts'
+import { newOrderId, newOrderOf, payloadShapeOf, type Proposal, writeProposal } from './proposing.ts'
+import { assertRoomForOrder, takeKnownRoom } from './open-orders.ts'
 import { renderOrder } from './store.ts'
 import { shareAgentPause } from '../pauses/store.ts'
 import { topics } from '../topics.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
 import { document } from '../inputs.ts'
-import { defineOperation } from '../tools.ts'
+import type { Reply } from '../../kernel/operations/operation.ts'
+import type { Actor } from '../../kernel/store/events.ts'
+import { defineOperation, type WorkContext } from '../tools.ts'
 import { traceparentOf } from '../../kernel/operations/traces.ts'
 import { assertPayload, getType, planOrder } from './planning.ts'
 import { orderShown } from '../shown.ts'
+
+/** Larger ones go by themselves: a statement with many of them would take too long. */
+const mostBytesTogether = 65_536
+
+/** With the other proposals of the tenant that come in now, the clean cases only; null: nothing happened, and the ordinary way says why. */
+async function proposeTogether(context: WorkContext, actor: Actor, proposal: Proposal & { readonly id: string }): Promise<Reply | null> {
+  const { tools, principal, provenance } = context
+  const order = newOrderOf(tools, actor, proposal)
+  if ((context.bodyBytes ?? Infinity) > mostBytesTogether || order.items_total > 100 || !takeKnownRoom(context)) return null
+  let json: string | null = null
+  const isDone = await context.writeAtOnce(async (key) => {
+    const { tenantId } = principal
+    json = await tools.proposals({ tenantId, agentId: provenance.agentId, order, shape: payloadShapeOf(proposal.type), key })
+    return json !== null
+  })
+  if (!isDone) return null
+  tools.signal.wake(topics.ready(principal.tenantId))
+  return { status: 201, json: json!, isKept: true }
+}
 
 export const proposeOrder = defineOperation({
   name: 'propose_order',
@@ -52,11 +73,14 @@ export const proposeOrder = defineOperation({
       items,
       traceparent: traceparentOf(context),
     }
+    const actor = actorOf(context)
+    const quick = await proposeTogether(context, actor, proposal)
+    if (quick) return quick
     const reply = await context.write(async (tx) => {
       const pause = await shareAgentPause(tx, context.provenance.agentId, principal.name)
       if (pause) throw pausedRefusal(pause)
       await assertRoomForOrder(tx, context)
-      await writeProposal(tx, tools, actorOf(context), proposal)
+      await writeProposal(tx, tools, actor, proposal)
       return { status: 201, json: `{"order":${await renderOrder(tx, id)},"items_count":${items.length}}` }
     })
     tools.signal.wake(topics.ready(principal.tenantId))

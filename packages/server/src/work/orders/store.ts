@@ -3,6 +3,7 @@ import { type Next, orderMachine, type OrderState, statesTagged } from '@work-ma
 import sql, { join, type Sql } from 'sql-template-tag'
 import { inFairOrder } from '../../kernel/store/fair-order.ts'
 import { MoveMissed } from '../../kernel/store/guarded-moves.ts'
+import type { NewItem } from '../items/store.ts'
 import { notPaused } from '../pauses/store.ts'
 import type { Instant, Queryable, Tx } from '../../kernel/store/tx.ts'
 
@@ -30,35 +31,39 @@ export interface OrderRow {
 const columns = sql`o.id, o.type, o.type_version, o.state, o.priority, o.revision, o.requested_by_principal, o.payload, o.meta, o.on_item_failure,
   o.items_total, o.items_submitted, o.items_dead, o.approval_id, o.apply_attempts, o.traceparent, o.correlation_id, o.session_key, o.created_at`
 
+/** An order as the functions that write it take it (migrations/routines/45_proposals.sql). */
 export interface NewOrder {
   readonly id: string
   readonly type: string
-  readonly typeVersion: number
+  readonly type_version: number
   readonly priority: number
-  readonly requestedByType: string | null
-  readonly requestedById: string | null
-  readonly principal: string
   readonly payload: unknown
-  readonly meta: unknown
-  readonly acceptanceConfig: unknown
-  readonly onItemFailure: 'fail_order' | 'proceed'
-  readonly itemsTotal: number
+  readonly meta: Readonly<Record<string, unknown>> | null
+  readonly on_item_failure: 'fail_order' | 'proceed'
+  readonly items_total: number
+  readonly items: readonly NewItem[]
+  /** How many seconds earlier its priority makes its items due. */
+  readonly due_early: number
   /** Where its trace begins; null when nobody traces. */
   readonly traceparent: string | null
-  readonly correlationId: string | null
-  readonly sessionKey: string | null
+  readonly correlation_id: string
+  readonly session_key: string | null
+  readonly actor_type: string
+  readonly actor_id: string | null
+  readonly principal: string
+  readonly request_id: string | null
+  readonly trace_id: string | null
+  readonly provenance_id: string | null
+  readonly message?: string | undefined
 }
+/** What a payload must look like, by type. */
+export type PayloadShapes = Readonly<Record<string, unknown>>
 
-export async function insertOrder(tx: Tx, order: NewOrder, at: Instant): Promise<void> {
+/** Writes orders with their items and events. */
+export async function insertOrders(tx: Tx, orders: readonly NewOrder[], shapes: PayloadShapes, at: Instant): Promise<void> {
   await tx.query(
-    sql`
-    insert into wm.orders (tenant_id, id, type, type_version, state, priority, requested_by_type, requested_by_id, requested_by_principal,
-      payload, meta, acceptance_config, on_item_failure, items_total, traceparent, correlation_id, session_key, last_transitioned_at, created_at, updated_at)
-    values (${tx.tenantId}, ${order.id}, ${order.type}, ${order.typeVersion}, 'queued', ${order.priority}, ${order.requestedByType},
-      ${order.requestedById}, ${order.principal}, ${JSON.stringify(order.payload)}::json,
-      ${order.meta === undefined || order.meta === null ? null : JSON.stringify(order.meta)}::jsonb,
-      ${JSON.stringify(order.acceptanceConfig)}::json, ${order.onItemFailure}, ${order.itemsTotal}, ${order.traceparent}, ${order.correlationId}, ${order.sessionKey}, ${at}, ${at}, ${at})`,
-    'insert_order',
+    sql`select wm.write_orders(${tx.tenantId}::uuid, ${at}::timestamptz, ${JSON.stringify(shapes)}::json, ${JSON.stringify(orders)}::json)`,
+    'write_orders',
   )
 }
 
