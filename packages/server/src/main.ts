@@ -132,6 +132,7 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
     const run = measured(metrics, runner, options.onUnlistedRefusal ?? unlisted)
     const app = createDoors(config, {
       run,
+      rateLimits: tools.rateLimits,
       authenticator,
       system: database.system,
       redis,

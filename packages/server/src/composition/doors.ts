@@ -10,6 +10,7 @@ import { mountMcp } from '../doors/mcp/mount.ts'
 import type { MetricsDriver } from '../metrics/metrics.ts'
 import { operations } from '../systems.ts'
 import type { OperationRunner } from '../kernel/operations/run-operation.ts'
+import type { RateLimits } from '../rate-limits/rate-limits.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import { redisState } from '../redis/finding.ts'
 import { askDatabase } from '../kernel/store/cluster.ts'
@@ -22,6 +23,7 @@ import { version } from './version.ts'
 
 export interface DoorParts {
   readonly run: OperationRunner
+  readonly rateLimits: RateLimits
   readonly authenticator: Authenticator
   readonly system: SystemDb
   readonly redis: RedisConnection | null
@@ -78,6 +80,8 @@ export function createDoors(config: Config, parts: DoorParts): FastifyInstance {
     metrics: { token: config.metrics.token, expose: metrics.expose ?? null },
   })
   mountMcp(app, {
+    // What a client says about what it took is shed last.
+    count: (principal, isNote) => parts.rateLimits.admit(principal, isNote ? 'shed_last' : undefined, { input: {} }),
     ...shared,
     parseBody: parseJsonObject,
     signal: parts.signal,

@@ -48,7 +48,8 @@ export async function callTool(
     }
     return await shownAnswer(caller, tool, call, signal)
   } catch (error) {
-    const problem = caller.problem(call ? inOurNames(error, call) : error, tool.name)
+    const limited = await caller.countRefused().catch((refusal: unknown) => refusal)
+    const problem = caller.problem(limited ?? (call ? inOurNames(error, call) : error), tool.name)
     const { value, shortened } = fitted(problem, answerTokens)
     const told = (shortened.length === 0 ? problem : value) as Problem
     return { isError: true, content: [{ type: 'text', text: asText(told) }], structuredContent: told }

@@ -38,6 +38,8 @@ export interface CallerParts {
   readonly untilSent: (gone: () => void) => void
   /** What becomes of this very call; undefined for messages that take nothing. */
   readonly followed: Followed | undefined
+  /** Counts a call that never came to an operation. Refuses with: rate_limited. */
+  readonly count: () => unknown
   readonly runOperation: OperationRunner
   /** The HTTP door's strict reader of bodies, for objects that come as text. */
   readonly parseBody: (bytes: Buffer) => Record<string, unknown>
@@ -57,6 +59,7 @@ export class Caller {
   readonly principal: Principal
   readonly oddArguments: unknown
   private readonly parts: CallerParts
+  private hasRun = false
 
   constructor(parts: CallerParts) {
     this.parts = parts
@@ -86,6 +89,7 @@ export class Caller {
         ? headers
         : { ...headers, 'x-agent-id': headerValue(call.claimedAgentId) }
     const { followed } = this.parts
+    this.hasRun = true
     const answer = await runOperation(operation, {
       principal,
       provenance: readProvenance(claims, principal, ip, { anonymizeIp }),
@@ -106,6 +110,11 @@ export class Caller {
     })
     if (answer.takeBack) followed?.happened(answer.takeBack)
     return answer
+  }
+
+  /** A call that was refused before it came to an operation costs as much as one. Refuses with: rate_limited. */
+  async countRefused(): Promise<void> {
+    if (!this.hasRun) await this.parts.count()
   }
 
   /** Any JSON value from its text, read as strictly as a body. Refuses with: json_syntax and its like. */

@@ -30,6 +30,8 @@ import { problemInWords, type Words } from './words.ts'
 export interface McpMountOptions {
   readonly operations: readonly Operation[]
   readonly runOperation: OperationRunner
+  /** Counts a message against the limits of its principal. Refuses with: rate_limited. */
+  readonly count: (principal: Principal, isNote: boolean) => unknown
   readonly authenticate: (authorizationHeader: string | undefined, address: string | undefined) => Promise<Principal>
   /** The HTTP door's strict reader of bodies, so that JSON means the same at both doors. */
   readonly parseBody: (bytes: Buffer) => Record<string, unknown>
@@ -103,6 +105,7 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
         return
       }
     }
+    if (!runsOperation(message, door)) await options.count(principal, message?.id === undefined)
     const oddArguments = oddArgumentsOf(message)
     if (message && oddArguments !== undefined) message = { ...message, params: { ...message.params, arguments: {} } }
     const meta = message?.params?._meta
@@ -129,6 +132,7 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
       bodyBytes: bytes?.length ?? 0,
       followed,
       untilSent: (gone) => void (reply.raw.destroyed ? gone() : reply.raw.once('close', gone)),
+      count: () => options.count(principal, false),
       runOperation: options.runOperation,
       parseBody: options.parseBody,
       words: door.words,
@@ -152,6 +156,12 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
     cancellations.close()
     return handler.close()
   })
+}
+
+/** Operations are counted where they run. All other messages cost something, too: what they answer is made anew each time. */
+function runsOperation(message: Message | undefined, door: McpDoor): boolean {
+  if (message?.method === 'resources/read') return true
+  return message?.method === 'tools/call' && typeof message.params?.name === 'string' && door.hasTool(ourToolName(message.params.name))
 }
 
 function oddArgumentsOf(message: Message | undefined): unknown {

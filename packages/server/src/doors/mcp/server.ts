@@ -35,6 +35,10 @@ export class McpDoor {
     this.words = toolWords(operations)
   }
 
+  hasTool(name: string): boolean {
+    return this.tools.some((tool) => tool.name === name)
+  }
+
   /** What `tools/list` shows to a credential, always in the order of the table. */
   listTools(caller: Caller): ListToolsResult {
     return { tools: this.tools.flatMap((tool) => (mayCall(caller.principal, tool) ? [tool.listed] : [])) }
