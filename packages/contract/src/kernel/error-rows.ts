@@ -48,6 +48,7 @@ export const requestErrors = {
     not_found: { status: 404, retry: 'never', title: 'There is nothing with this id.', fix: 'Check the id; list orders with GET /orders.' },
     id_malformed: { status: 404, retry: 'never', title: 'This is not an id.', fix: 'Ids are UUIDs such as 01890a5d-ac96-774b-bcce-b302099a8057; take them from an earlier answer.' },
     invalid_filter: { status: 400, retry: 'never', title: 'A filter, sort, include, field or page parameter is not accepted.', fix: 'Use the names that `detail` lists.' },
+    cursor_expired: { status: 400, retry: 'never', title: 'The cursor has ended.', fix: 'Start again without a cursor; one lasts for a day.' },
     cursor_invalid: { status: 400, retry: 'never', title: 'The cursor is not valid here.', fix: 'Start again without a cursor.' },
   }),
   ...defineErrors('Content', {

@@ -32,6 +32,7 @@ export type ErrorCode =
   | 'not_found'
   | 'id_malformed'
   | 'invalid_filter'
+  | 'cursor_expired'
   | 'cursor_invalid'
   | 'validation_failed'
   | 'idempotency_key_required'
@@ -817,7 +818,7 @@ export interface operations {
             readonly query?: {
                 /** @description Rows per page (default 50). */
                 readonly limit?: number;
-                /** @description next_cursor of the page before. */
+                /** @description next_cursor of the page before; good for a day. */
                 readonly cursor?: string;
             };
             readonly header?: never;
@@ -1306,7 +1307,7 @@ export interface operations {
                 readonly agent?: string;
                 /** @description Rows per page (default 50). */
                 readonly limit?: number;
-                /** @description next_cursor of the page before. */
+                /** @description next_cursor of the page before; good for a day. */
                 readonly cursor?: string;
             };
             readonly header?: never;
@@ -1362,7 +1363,7 @@ export interface operations {
             readonly query?: {
                 /** @description Rows per page (default 50). */
                 readonly limit?: number;
-                /** @description next_cursor of the page before. */
+                /** @description next_cursor of the page before; good for a day. */
                 readonly cursor?: string;
             };
             readonly header?: never;
@@ -1747,7 +1748,7 @@ export interface operations {
             readonly query?: {
                 /** @description Rows per page (default 50). */
                 readonly limit?: number;
-                /** @description next_cursor of the page before. */
+                /** @description next_cursor of the page before; good for a day. */
                 readonly cursor?: string;
             };
             readonly header?: never;
@@ -1905,7 +1906,7 @@ export interface operations {
                 readonly correlation_id?: string;
                 /** @description Rows per page (default 50). */
                 readonly limit?: number;
-                /** @description next_cursor of the page before. */
+                /** @description next_cursor of the page before; good for a day. */
                 readonly cursor?: string;
             };
             readonly header?: never;
@@ -2116,7 +2117,7 @@ export interface operations {
                 readonly publisher?: string;
                 /** @description Rows per page (default 50). */
                 readonly limit?: number;
-                /** @description next_cursor of the page before. */
+                /** @description next_cursor of the page before; good for a day. */
                 readonly cursor?: string;
             };
             readonly header?: never;

@@ -22,7 +22,7 @@ import { tellReady } from '../work/lease-hints/tell-ready.ts'
 import type { WorkSignal } from '../kernel/signals/work-signal.ts'
 import { createSequencer } from '../ledger/sequencer.ts'
 import { topics } from '../ledger/topics.ts'
-import { readCluster } from '../kernel/store/cluster.ts'
+import { readCluster, readSecret } from '../kernel/store/cluster.ts'
 import type { Database } from '../kernel/store/database.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 import { createKeyEnds, createKeyLookUp } from './find-key.ts'
@@ -83,6 +83,7 @@ export async function createTools(
     metrics,
     tracing,
     rateLimits,
+    cursorSecret: await readSecret(database.system),
     cache: openCache({
       driver: config.cache.driver,
       maxBytes: config.cache.max_megabytes * 1024 * 1024,

@@ -36,6 +36,8 @@ export interface KernelTools {
   readonly tracing: Tracing
   readonly rateLimits: RateLimits
   readonly cache: TenantCache
+  /** What cursors are signed with (kernel/operations/cursor.ts). */
+  readonly cursorSecret: Buffer
   /** What is remembered of keys may be out of date: ask the database again. */
   forgetKeys(): void
   /** Why the key no longer works, asked of the database; null while it does. */

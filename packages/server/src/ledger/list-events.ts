@@ -1,6 +1,6 @@
 import { eventSpecs } from '@work-manager/contract'
 import Type from 'typebox'
-import { decodeCursor, positionPattern } from '../kernel/operations/cursor.ts'
+import { decodeCursor, sealOf, positionPattern } from '../kernel/operations/cursor.ts'
 import { cursor, limit } from '../kernel/operations/inputs.ts'
 import { listEvents as findEvents } from '../kernel/store/events.ts'
 import { eventPage, eventsOutput } from './event-page.ts'
@@ -13,7 +13,7 @@ export const listEvents = defineOperation({
   http: { method: 'GET', path: '/events', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: ['cursor_invalid', 'record_behind'],
+  refuses: ['cursor_invalid', 'cursor_expired', 'record_behind'],
   command: { words: 'events' },
   tool: 'for auditors and programs; agents read work_logs',
   input: Type.Object({
@@ -29,9 +29,9 @@ export const listEvents = defineOperation({
   }),
   output: eventsOutput,
   handler(context, input) {
-    const { tenantId } = context.principal
+    const seal = sealOf(context)
     const size = input.limit ?? 50
-    const before = input.cursor ? decodeCursor(tenantId, 'record', input.cursor, [positionPattern])[0] : undefined
+    const before = input.cursor ? decodeCursor(seal, 'record', input.cursor, [positionPattern])[0] : undefined
     const filter = {
       ...(input.kind && { kind: input.kind }),
       ...(input.principal && { principal: input.principal }),
@@ -41,8 +41,6 @@ export const listEvents = defineOperation({
       ...(input.request_id && { requestId: input.request_id }),
       ...(input.correlation_id && { correlationId: input.correlation_id }),
     }
-    return context.readRecord((q) =>
-      eventPage(q, { tenantId, list: 'record', size }, (within) => findEvents(within, filter, size + 1, before)),
-    )
+    return context.readRecord((q) => eventPage(q, { seal, list: 'record', size }, (within) => findEvents(within, filter, size + 1, before)))
   },
 })

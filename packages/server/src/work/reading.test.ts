@@ -1,3 +1,4 @@
+import { cursorSeal, encodeCursor } from '../kernel/operations/cursor.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startStory, type Story } from '../../testing/story.ts'
 
@@ -120,9 +121,10 @@ describe('events and provenance', () => {
   })
 
   it('refuse a cursor whose position no database holds', async () => {
-    const { next_cursor: cursor } = (await story.reviewer.get('/events?limit=1')).body
-    const [bound] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [string]
-    const forged = Buffer.from(JSON.stringify([bound, '9999999999999999999'])).toString('base64url')
+    const { tools, tenants } = story.server.manager
+    const forged = encodeCursor(cursorSeal(tools.cursorSecret, (await tenants.ensure('acme', 'acme')).id), 'record', [
+      '9999999999999999999',
+    ])
     expect((await story.reviewer.get(`/events?cursor=${forged}`)).body.code).toBe('cursor_invalid')
   })
 

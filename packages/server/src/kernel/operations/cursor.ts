@@ -1,31 +1,62 @@
-/** Cursors: where a page ended. Bound to the tenant and the list; they hold positions only, never a condition. */
-import { createHash } from 'node:crypto'
+/**
+ * Cursors: where a page ended. They hold positions of the caller's own tenant and nothing else, are signed with a key of that tenant, for one
+ * list, and end: nobody makes one up, takes one elsewhere, or keeps one for ever.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { WorkError } from '@work-manager/contract'
+import { LRUCache } from 'lru-cache'
+import type { KernelTools } from '../tools.ts'
 import { isCalendarTime } from './calendar-time.ts'
 
-const boundTo = (tenantId: string, list: string): string =>
-  createHash('sha256').update(`${tenantId} ${list}`).digest('base64url').slice(0, 12)
-
-export function encodeCursor(tenantId: string, list: string, position: readonly (string | number)[]): string {
-  return Buffer.from(JSON.stringify([boundTo(tenantId, list), ...position])).toString('base64url')
+/** What the cursors of one tenant are signed with. */
+export interface CursorSeal {
+  readonly key: Buffer
 }
 
-/** Refuses with: cursor_invalid (edited, of another list or another tenant). */
+const lifeSeconds = 24 * 3600
+const macBytes = 16
+const seals = new LRUCache<string, CursorSeal>({ max: 5_000 })
+
+/** `secret`: of the database, so that every process knows it and no caller does. */
+export function cursorSeal(secret: Buffer, tenantId: string): CursorSeal {
+  const name = `${secret.toString('latin1')} ${tenantId}`
+  let seal = seals.get(name)
+  if (!seal) seals.set(name, (seal = { key: createHmac('sha256', secret).update(`cursors of ${tenantId}`).digest() }))
+  return seal
+}
+
+export const sealOf = (context: {
+  readonly tools: Pick<KernelTools, 'cursorSecret'>
+  readonly principal: { readonly tenantId: string }
+}): CursorSeal => cursorSeal(context.tools.cursorSecret, context.principal.tenantId)
+
+const macOf = ({ key }: CursorSeal, list: string, body: string): Buffer =>
+  createHmac('sha256', key).update(`${list}\n${body}`).digest().subarray(0, macBytes)
+
+export function encodeCursor(seal: CursorSeal, list: string, position: readonly (string | number)[], now = Date.now()): string {
+  const ends = Math.floor(now / 1000) + lifeSeconds
+  const body = Buffer.from(JSON.stringify([ends, ...position])).toString('base64url')
+  return `${body}.${macOf(seal, list, body).toString('base64url')}`
+}
+
+/** Refuses with: cursor_invalid (edited, made up, of another list or another tenant), cursor_expired. */
 export function decodeCursor(
-  tenantId: string,
+  seal: CursorSeal,
   list: string,
   cursor: string,
   patterns: ReadonlyArray<{ test(text: string): boolean }>,
+  now = Date.now(),
 ): string[] {
-  try {
-    const [bound, ...position] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as unknown[]
-    const texts = position.map(String)
-    if (bound === boundTo(tenantId, list) && texts.length === patterns.length && texts.every((text, n) => patterns[n]!.test(text)))
-      return texts
-  } catch {
-    // Falls through to the one refusal: why it cannot be read tells nobody anything.
-  }
-  throw new WorkError('cursor_invalid')
+  const [body = '', mac = ''] = cursor.split('.')
+  const given = Buffer.from(mac, 'base64url')
+  // One refusal for all of it: why it cannot be read tells nobody anything.
+  if (given.length !== macBytes || !timingSafeEqual(given, macOf(seal, list, body))) throw new WorkError('cursor_invalid')
+  const [ends, ...position] = JSON.parse(Buffer.from(body, 'base64url').toString('utf8')) as unknown[]
+  if (Number(ends) * 1000 < now)
+    throw new WorkError('cursor_expired', { detail: `The cursor ended at ${new Date(Number(ends) * 1000).toISOString()}.` })
+  const texts = position.map(String)
+  if (texts.length !== patterns.length || !texts.every((text, n) => patterns[n]!.test(text))) throw new WorkError('cursor_invalid')
+  return texts
 }
 
 /** Eighteen digits: more may not fit the database's bigint. */

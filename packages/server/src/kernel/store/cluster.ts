@@ -13,6 +13,12 @@ export async function readCluster(system: Queryable): Promise<Cluster> {
   return row!
 }
 
+/** Made with the database; only the system role may read it. */
+export async function readSecret(system: Queryable): Promise<Buffer> {
+  const [row] = await system.query<{ secret: Buffer }>(sql`select secret from wm.cluster`, 'read_secret')
+  return row!.secret
+}
+
 /** Resolves when the database answers; throws as any query does when it does not. */
 export async function askDatabase(q: Queryable): Promise<void> {
   await q.query(sql`select 1`, 'ask_database')

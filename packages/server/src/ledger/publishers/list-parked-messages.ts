@@ -1,5 +1,5 @@
 import Type from 'typebox'
-import { decodeCursor, encodeCursor, positionPattern } from '../../kernel/operations/cursor.ts'
+import { decodeCursor, encodeCursor, sealOf, positionPattern } from '../../kernel/operations/cursor.ts'
 import { cursor, limit } from '../../kernel/operations/inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { listParkedMessages as list } from './admin.store.ts'
@@ -13,7 +13,7 @@ export const listParkedMessages = defineOperation({
   http: { method: 'GET', path: '/parked-messages', success: 200 },
   ability: 'admin:publishers',
   idempotency: 'none',
-  refuses: ['cursor_invalid'],
+  refuses: ['cursor_invalid', 'cursor_expired'],
   command: { words: 'publishers parked' },
   tool: 'for operators',
   input: Type.Object({ publisher: Type.Optional(publisherName), limit, cursor }),
@@ -41,16 +41,16 @@ export const listParkedMessages = defineOperation({
     next_cursor: Type.Union([Type.Null(), Type.String()]),
   }),
   async handler(context, input) {
-    const { tenantId } = context.principal
+    const seal = sealOf(context)
     const size = input.limit ?? 50
-    const [name, position] = input.cursor ? decodeCursor(tenantId, 'parked', input.cursor, [new RegExp(namePattern), positionPattern]) : []
+    const [name, position] = input.cursor ? decodeCursor(seal, 'parked', input.cursor, [new RegExp(namePattern), positionPattern]) : []
     const after = name !== undefined && position !== undefined ? { publisher: name, seq: position } : null
     const rows = await context.read((q) => list(q, input.publisher ?? null, after, size + 1))
     const messages = rows.slice(0, size)
     const last = messages.at(-1)
     return {
       status: 200,
-      body: { messages, next_cursor: rows.length > size && last ? encodeCursor(tenantId, 'parked', [last.publisher, last.seq]) : null },
+      body: { messages, next_cursor: rows.length > size && last ? encodeCursor(seal, 'parked', [last.publisher, last.seq]) : null },
     }
   },
 })

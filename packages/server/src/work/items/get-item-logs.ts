@@ -1,6 +1,6 @@
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
-import { decodeCursor, positionPattern } from '../../kernel/operations/cursor.ts'
+import { decodeCursor, sealOf, positionPattern } from '../../kernel/operations/cursor.ts'
 import { cursor, limit } from '../../kernel/operations/inputs.ts'
 import type { McpTool } from '../../kernel/operations/operation.ts'
 import { listItemTimeline } from '../../kernel/store/events.ts'
@@ -26,20 +26,20 @@ export const getItemLogs = defineOperation({
   http: { method: 'GET', path: '/items/:item/logs', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: ['not_found', 'cursor_invalid', 'record_behind'],
+  refuses: ['not_found', 'cursor_invalid', 'cursor_expired', 'record_behind'],
   command: { words: 'items logs' },
   tool: logsTool,
   input: Type.Object({ item: itemId, limit, cursor }),
   output: eventsOutput,
   handler(context, input) {
-    const { tenantId } = context.principal
+    const seal = sealOf(context)
     const list = `record of ${input.item}`
     const size = input.limit ?? 100
-    const before = input.cursor ? decodeCursor(tenantId, list, input.cursor, [positionPattern])[0] : undefined
+    const before = input.cursor ? decodeCursor(seal, list, input.cursor, [positionPattern])[0] : undefined
     return context.readRecord(async (q) => {
       const item = await findItemBrief(q, input.item)
       if (!item) throw new WorkError('not_found')
-      return eventPage(q, { tenantId, list, size }, (within) => listItemTimeline(within, item.order_id, item.id, size + 1, before))
+      return eventPage(q, { seal, list, size }, (within) => listItemTimeline(within, item.order_id, item.id, size + 1, before))
     })
   },
 })

@@ -1,6 +1,6 @@
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
-import { decodeCursor, positionPattern } from '../../kernel/operations/cursor.ts'
+import { decodeCursor, sealOf, positionPattern } from '../../kernel/operations/cursor.ts'
 import { cursor, limit } from '../../kernel/operations/inputs.ts'
 import { listEvents } from '../../kernel/store/events.ts'
 import { eventPage, eventsOutput } from '../../ledger/event-page.ts'
@@ -15,19 +15,19 @@ export const getOrderLogs = defineOperation({
   http: { method: 'GET', path: '/orders/:order/logs', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: ['not_found', 'cursor_invalid', 'record_behind'],
+  refuses: ['not_found', 'cursor_invalid', 'cursor_expired', 'record_behind'],
   command: { words: 'orders logs' },
   tool: logsTool,
   input: Type.Object({ order: orderId, limit, cursor }),
   output: eventsOutput,
   handler(context, input) {
-    const { tenantId } = context.principal
+    const seal = sealOf(context)
     const list = `record of ${input.order}`
     const size = input.limit ?? 100
-    const before = input.cursor ? decodeCursor(tenantId, list, input.cursor, [positionPattern])[0] : undefined
+    const before = input.cursor ? decodeCursor(seal, list, input.cursor, [positionPattern])[0] : undefined
     return context.readRecord(async (q) => {
       if (!(await findOrder(q, input.order))) throw new WorkError('not_found')
-      return eventPage(q, { tenantId, list, size }, (within) => listEvents(within, { rootId: input.order }, size + 1, before))
+      return eventPage(q, { seal, list, size }, (within) => listEvents(within, { rootId: input.order }, size + 1, before))
     })
   },
 })

@@ -13,7 +13,7 @@ export const getOrderTimeline = defineOperation({
   http: { method: 'GET', path: '/orders/:order/timeline', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: ['not_found', 'cursor_invalid', 'record_behind'],
+  refuses: ['not_found', 'cursor_invalid', 'cursor_expired', 'record_behind'],
   command: { words: 'orders timeline' },
   tool: 'the resource work://orders/{order_id}/timeline',
   input: Type.Object({

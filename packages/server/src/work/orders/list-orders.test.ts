@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cursorSeal, encodeCursor } from '../../kernel/operations/cursor.ts'
 import { startStory, type Story } from '../../../testing/story.ts'
 
 let story: Story
@@ -180,13 +181,18 @@ describe('cursor paging', () => {
 
   it('refuses an edited cursor, one of another list, one with an impossible moment, and a sort beside it', async () => {
     const { next_cursor: cursor } = (await story.reviewer.get('/orders?cursor=start&limit=1')).body
-    const parts = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[]
-    const forged = (change: (parts: unknown[]) => unknown[]) => Buffer.from(JSON.stringify(change([...parts]))).toString('base64url')
+    const { tools, tenants } = story.server.manager
+    const seal = cursorSeal(tools.cursorSecret, (await tenants.ensure('acme', 'acme')).id)
+    const [body, mac] = (cursor as string).split('.')
+    const parts = (JSON.parse(Buffer.from(body!, 'base64url').toString()) as (string | number)[]).slice(1)
+    // Even one that is signed as ours.
+    const forged = (change: (parts: (string | number)[]) => (string | number)[]) => encodeCursor(seal, 'orders', change([...parts]))
     for (const bad of [
       `${cursor}x`,
       'nonsense',
+      `${Buffer.from(JSON.stringify([9_999_999_999, ...parts])).toString('base64url')}.${mac}`,
       forged((p) => ['x', ...p.slice(1)]),
-      forged((p) => [p[0], p[1], '2026-13-45T99:99:99.000000Z', p[3]]),
+      forged((p) => [p[0]!, '2026-13-45T99:99:99.000000Z', p[2]!]),
       forged((p) => p.slice(0, 2)),
     ]) {
       const answer = await story.reviewer.get(`/orders?cursor=${bad}`)

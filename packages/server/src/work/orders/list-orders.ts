@@ -7,7 +7,7 @@ import { renderItemsOfOrders } from '../items/store.ts'
 import { countOrders, largeMembers, type ListedOrder, type OrderPage, pageOrders } from './list-orders.store.ts'
 import type { Queryable } from '../../kernel/store/tx.ts'
 import { readCounted } from '../../kernel/operations/counted.ts'
-import { decodeCursor, encodeCursor, instantPattern } from '../../kernel/operations/cursor.ts'
+import { decodeCursor, encodeCursor, sealOf, instantPattern } from '../../kernel/operations/cursor.ts'
 import { defineOperation, type WorkContext } from '../tools.ts'
 import { pageBytes, PageBudget } from '../../kernel/store/page-budget.ts'
 import { filterNames, type Include, pick, plainFilters, readFields, readFilters, readIncludes, readSort } from './order-query.ts'
@@ -194,7 +194,7 @@ export const listOrders = defineOperation({
   http: { method: 'GET', path: '/orders', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: ['invalid_filter', 'cursor_invalid', 'record_behind'],
+  refuses: ['invalid_filter', 'cursor_invalid', 'cursor_expired', 'record_behind'],
   command: { words: 'orders list', byHand: true },
   tool: {
     name: 'work_list',
@@ -242,18 +242,18 @@ export const listOrders = defineOperation({
       if (given.sort !== undefined)
         throw new WorkError('invalid_filter', { detail: 'cursor works in the default order only; leave sort away.' })
       if (given.cursor !== 'start' && given.cursor !== '') {
-        const [priority, at, id] = decodeCursor(principal.tenantId, 'orders', given.cursor, [
-          /^-?\d{1,6}$/,
-          instantPattern,
-          uuidPattern,
-        ]) as [string, string, string]
+        const [priority, at, id] = decodeCursor(sealOf(context), 'orders', given.cursor, [/^-?\d{1,6}$/, instantPattern, uuidPattern]) as [
+          string,
+          string,
+          string,
+        ]
         conditions.push({ on: 'position', priority: Number(priority), createdAt: at, id })
       }
       return read(async (q) => {
         const query = { ...asked, limit: size + 1, offset: 0 }
         const { rows, more } = await new PageBudget(orderBytes).page(q, size, (within) => pageOrders(within, principal.tenantId, query))
         const last = more ? rows.at(-1) : undefined
-        const next = last ? encodeCursor(principal.tenantId, 'orders', [last.priority, last.created_at, last.id]) : null
+        const next = last ? encodeCursor(sealOf(context), 'orders', [last.priority, last.created_at, last.id]) : null
         return { status: 200, body: { data: await dress(q, rows, includes, fields), per_page: size, next_cursor: next } }
       })
     }
