@@ -143,8 +143,9 @@ function machineLoad({ rows, machine }: Result): string {
   const loads = rows.map(({ processor }) => processor.loadAverage)
   const foreign = rows.flatMap(({ processor }) => processor.foreignCores ?? []).toSorted((a, b) => a - b)
   if (foreign.length === 0) return ''
-  return `While it ran the load average was ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}, and processes that are not of the
-benchmark used ${foreign[Math.floor(foreign.length / 2)]!.toFixed(2)} of the ${machine.cores} cores in the middle row and ${foreign.at(-1)!.toFixed(2)} in the worst.`
+  const loaded = `The load average was ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}`
+  const [middle, worst] = [foreign[Math.floor(foreign.length / 2)]!, foreign.at(-1)!].map((used) => used.toFixed(2))
+  return `${loaded}; of the ${machine.cores} cores, processes that are not of the benchmark used ${middle} (the middle row) to ${worst} (the worst).\n`
 }
 
 /** Said beside the ratios: the same three requests are not the same work. */
@@ -170,7 +171,8 @@ ${date.slice(0, 10)}, ${machine.cores} cores (${machine.processor}), ${machine.m
     .map(([name, version]) => `${name} ${version}`)
     .join(', ')}. The run took ${Math.round(seconds / 60)} minutes.
 
-${machineLoad(result)} Absolute figures move with the machine and with whatever else runs on it: server, database and load generator share
+${machineLoad(result)}
+Absolute figures move with the machine and with whatever else runs on it: server, database and load generator share
 these cores. **Compare the ratios of one run**, and processor time before rates. How it is measured, and what was learned from it:
 [bench/README.md](../bench/README.md).
 

@@ -145,8 +145,8 @@ export function comparisons(rows: readonly Row[]): Comparison[] {
   const directTargets: Targets = { 32: [0.6], 128: [0.8] }
   const direct = counts.flatMap((clients) => {
     const cycle = rowOf(rows, 'cycle database', clients)
-    if (cycle === undefined) return []
     const limit = directLimit(rows, clients)
+    if (cycle === undefined || (limit === undefined && directTargets[clients] === undefined)) return []
     const names = { what: 'lease cycle over HTTP ÷ direct SQL, one item at a time', clients, better: 'more' } as const
     return [judged(names, limit === undefined ? null : cycle.perSecond / limit, directTargets[clients])]
   })

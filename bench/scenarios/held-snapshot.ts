@@ -50,7 +50,7 @@ async function measureAll(bench: Bench, server: ServerHandle, when: When): Promi
           Array.from({ length: n }, () => openReader(server, () => '/api/work/events?limit=50')),
         ),
         steady('list', 'query', 'queued orders', (n) =>
-          Array.from({ length: n }, () => openReader(server, () => '/api/work/orders?filter[state]=queued&page[size]=25')),
+          Array.from({ length: n }, () => openReader(server, () => '/api/work/orders?filter[state]=queued&page[size]=25&include=')),
         ),
       ],
       pages!,
