@@ -143,11 +143,11 @@ export async function startTestServer(
 
 /** Polls until the value is there; races are decided by gates elsewhere, this only waits for background work to become visible. */
 export async function until<T>(look: () => Promise<T | undefined | null | false>, what: string, ms = 10_000): Promise<T> {
-  const end = Date.now() + ms
+  const end = performance.now() + ms
   for (;;) {
     const seen = await look()
     if (seen) return seen
-    if (Date.now() > end) throw new Error(`did not happen within ${ms} ms: ${what}`)
+    if (performance.now() > end) throw new Error(`did not happen within ${ms} ms: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

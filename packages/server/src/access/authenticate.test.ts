@@ -19,8 +19,8 @@ function row(changes: Partial<KeyRow> = {}): KeyRow {
     principalKind: 'agent',
     principalId: 'research-agent-1',
     abilities: ['work:*'],
-    expiresAt: null,
-    revokedAt: null,
+    expires: null,
+    revoked: null,
     tenantSuspended: false,
     tier: 'default',
     ...changes,
@@ -34,6 +34,7 @@ async function lookUp(hash: Buffer): Promise<KeyRow | null> {
   return rows.get(hash.toString('hex')) ?? null
 }
 
+const at = (ms: number) => ({ at: new Date(ms), monotonicMs: ms })
 const start = (cacheSeconds?: number) => createAuthenticator({ lookUp, cacheSeconds, now: () => now })
 const bearer = `Bearer ${key.plain}`
 
@@ -91,7 +92,7 @@ describe('who is calling', () => {
     gate = promise
     const early = authenticate(bearer)
     forgetAll()
-    rows.set(key.hash.toString('hex'), row({ revokedAt: new Date(startOfTest) }))
+    rows.set(key.hash.toString('hex'), row({ revoked: at(startOfTest) }))
     open()
     await early.catch(() => {})
     expect((await refusal(authenticate(bearer))).code).toBe('key_revoked')
@@ -113,7 +114,7 @@ describe('who is calling', () => {
 
 describe('a key that does not work any more', () => {
   test('expires while it is cached', async () => {
-    rows.set(key.hash.toString('hex'), row({ expiresAt: new Date(startOfTest + 1000) }))
+    rows.set(key.hash.toString('hex'), row({ expires: at(startOfTest + 1000) }))
     const { authenticate } = start()
     await authenticate(bearer)
     now += 1000
@@ -124,7 +125,7 @@ describe('a key that does not work any more', () => {
   })
 
   test('keeps working until the revocation that was announced', async () => {
-    rows.set(key.hash.toString('hex'), row({ revokedAt: new Date(startOfTest + 1000) }))
+    rows.set(key.hash.toString('hex'), row({ revoked: at(startOfTest + 1000) }))
     const { authenticate } = start()
     await authenticate(bearer)
     now += 1000

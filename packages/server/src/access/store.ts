@@ -12,6 +12,9 @@ export interface ApiKeyRow {
   readonly principal_id: string
   readonly abilities: string[]
   readonly expires_at: Instant | null
+  /** By the database's clock; negative when it is over. */
+  readonly expires_in_ms: number | null
+  readonly revoked_in_ms: number | null
   readonly revoked_at: Instant | null
   readonly tenant_suspended: boolean
   readonly tier: Tier
@@ -27,7 +30,9 @@ export async function findApiKeysByHash(
 ): Promise<Array<ApiKeyRow & { readonly key_hash: Buffer }>> {
   return system.query(
     sql`
-    select k.key_hash, k.tenant_id, t.slug as tenant_slug, k.id, k.principal_kind, k.principal_id, k.abilities, k.expires_at, k.revoked_at,
+    select k.key_hash, k.tenant_id, t.slug as tenant_slug, k.id, k.principal_kind, k.principal_id, k.abilities, k.expires_at,
+           extract(epoch from k.expires_at - clock_timestamp())::float8 * 1000 as expires_in_ms, k.revoked_at,
+           extract(epoch from k.revoked_at - clock_timestamp())::float8 * 1000 as revoked_in_ms,
            t.suspended_at is not null as tenant_suspended, t.tier
       from wm.api_keys k join wm.tenants t on t.id = k.tenant_id where k.key_hash = any (${hashes as Buffer[]}::bytea[])`,
     'find_api_keys_by_hash',

@@ -1,11 +1,12 @@
 /** Keys by their hash, for the authenticator. */
-import type { KeyRow } from '../access/authenticate.ts'
+import type { KeyRow, Moment } from '../access/authenticate.ts'
 import { createBatcher } from '../kernel/batching/batcher.ts'
 import { type ApiKeyRow, findApiKeysByHash, findKeyEnds } from '../access/store.ts'
 import type { KeyEnd } from '../kernel/key-end.ts'
 import type { Db, SystemDb } from '../kernel/store/tx.ts'
 
-const asDate = (text: string | null): Date | null => (text === null ? null : new Date(text))
+const asMoment = (text: string | null, inMs: number | null): Moment | null =>
+  text === null || inMs === null ? null : { at: new Date(text), monotonicMs: performance.now() + inMs }
 const asKey = (row: ApiKeyRow): KeyRow => ({
   tenantId: row.tenant_id,
   tenantSlug: row.tenant_slug,
@@ -13,8 +14,8 @@ const asKey = (row: ApiKeyRow): KeyRow => ({
   principalKind: row.principal_kind,
   principalId: row.principal_id,
   abilities: row.abilities,
-  expiresAt: asDate(row.expires_at),
-  revokedAt: asDate(row.revoked_at),
+  expires: asMoment(row.expires_at, row.expires_in_ms),
+  revoked: asMoment(row.revoked_at, row.revoked_in_ms),
   tenantSuspended: row.tenant_suspended,
   tier: row.tier,
 })

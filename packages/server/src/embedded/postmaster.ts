@@ -75,8 +75,8 @@ export class Postmaster {
   }
 
   async #ready(): Promise<'ready' | 'timeout' | 'gone'> {
-    const deadline = Date.now() + READY_MS
-    while (Date.now() < deadline) {
+    const deadline = performance.now() + READY_MS
+    while (performance.now() < deadline) {
       const file = await readPidFile(this.#dataDir)
       if (file?.pid === this.pid && file.ready) return 'ready'
       if (this.#hasEnded()) return await new Promise(() => {}) // `exited` tells how

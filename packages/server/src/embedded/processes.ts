@@ -38,8 +38,8 @@ async function stopProcesses(dataDir: string): Promise<void> {
     const living = await postgresProcesses(dataDir)
     const pids = new Set(living.map((p) => p.pid))
     for (const process_ of living) if (whom === 'all' || !pids.has(process_.parent)) sendSignal(process_.pid, signal)
-    const deadline = Date.now() + patience
-    while (Date.now() < deadline) {
+    const deadline = performance.now() + patience
+    while (performance.now() < deadline) {
       if ((await postgresProcesses(dataDir)).length === 0) return
       await sleep(25)
     }

@@ -127,7 +127,7 @@ export class Supervisor {
         this.#phase = 'waiting_for_space'
         return
       }
-      this.#crashes = [...this.#crashes.filter((at) => at > Date.now() - CRASH_WINDOW_MS), Date.now()]
+      this.#crashes = [...this.#crashes.filter((at) => at > performance.now() - CRASH_WINDOW_MS), performance.now()]
       if (this.#crashes.length >= MOST_CRASHES)
         return await this.#fail(`${reason}. It ended ${MOST_CRASHES} times within ${CRASH_WINDOW_MS / 1000} s, so it is not started again.`)
       this.#parts.log(`${reason}; starting it again`)

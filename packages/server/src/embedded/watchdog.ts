@@ -45,8 +45,8 @@ async function end(pid: number, born: string | undefined): Promise<void> {
   for (const [signal, patience] of STEPS) {
     if (!isStillIt()) return
     process.kill(pid, signal)
-    const deadline = Date.now() + patience
-    while (isStillIt() && Date.now() < deadline) await sleep(50)
+    const deadline = performance.now() + patience
+    while (isStillIt() && performance.now() < deadline) await sleep(50)
   }
 }
 

@@ -2,6 +2,7 @@
  * What other systems may use of the work-order system, and all that they see of it (.dependency-cruiser.mjs): propose an order in
  * their own transaction, find one, decide one, follow one to its end.
  */
+import { countdown } from '../kernel/countdown.ts'
 import { orderIs, type OrderState, WorkError } from '@work-manager/contract'
 import type { Actor } from '../kernel/store/events.ts'
 import type { Queryable, Tx } from '../kernel/store/tx.ts'
@@ -88,10 +89,10 @@ export async function followOrder(
   ms: number,
   signal?: AbortSignal,
 ): Promise<OrderSeen | undefined> {
-  const until = Date.now() + ms
+  const leftMs = countdown(ms)
   for (;;) {
     const order = await tools.db.read(tenantId, (q) => findOrder(q, id))
-    const left = until - Date.now()
+    const left = leftMs()
     if (!order || orderIs.settled(order.state) || left <= 0 || signal?.aborted) return order
     await tools.signal.wait(topics.settled(id), Math.min(left, 500), signal)
   }

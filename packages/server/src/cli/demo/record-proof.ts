@@ -1,4 +1,5 @@
 /** Reads the record back: how many events an order left, and whether the ledger numbers around them are without a gap. */
+import { countdown } from '../../kernel/countdown.ts'
 import type { WorkApi } from './client.ts'
 import { pause } from './pause.ts'
 
@@ -33,7 +34,7 @@ export async function proveRecord(orderId: string, api: WorkApi, signal: AbortSi
 /** The numbers of the order's events, once the last of them (its completion) has one. */
 async function untilSequenced(orderId: string, api: WorkApi, signal: AbortSignal): Promise<number[] | null> {
   const seqs: number[] = []
-  const until = Date.now() + longestWaitMs
+  const leftMs = countdown(longestWaitMs)
   for (let after = 0, isComplete = false; ;) {
     const { events, last_seq } = await api.timeline(orderId, after)
     for (const event of events) {
@@ -43,7 +44,7 @@ async function untilSequenced(orderId: string, api: WorkApi, signal: AbortSignal
     after = last_seq ?? after
     if (events.length > 0) continue
     if (isComplete) return seqs
-    if (Date.now() > until) return null
+    if (leftMs() < 0) return null
     await pause(50, signal)
     signal.throwIfAborted()
   }

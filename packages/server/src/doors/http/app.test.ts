@@ -67,8 +67,8 @@ const { authenticate } = createAuthenticator({
           principalKind: 'agent',
           principalId: 'agent-1',
           abilities: ['work:*'],
-          expiresAt: null,
-          revokedAt: null,
+          expires: null,
+          revoked: null,
           tenantSuspended: false,
           tier: 'default',
         }

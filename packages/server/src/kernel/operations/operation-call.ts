@@ -12,7 +12,7 @@ import { topics } from '../signals/work-signal.ts'
 import { completeAnswer, findAnswer, type KeptAnswer, keepAnswer, type KeyScope, reserveKey } from '../store/idempotency.ts'
 import type { FindKept } from './kept-answers.ts'
 import { findNewestIntake } from '../store/event-count.ts'
-import type { Queryable, Tx } from '../store/tx.ts'
+import type { Instant, Queryable, Tx } from '../store/tx.ts'
 import type { ToolCall } from '../../tracing/attributes.ts'
 import type { OperationTrace } from '../../tracing/operation-trace.ts'
 import { type HeldKey, type IdempotencyKey, type Operation, type OperationContext, Refused, type Reply } from './operation.ts'
@@ -97,6 +97,8 @@ export class OperationCall implements OperationContext {
   /** The key was good when the call began. */
   private keyAskedAt = performance.now()
   private committed = false
+  /** As the database that keeps it says. */
+  private keptUntil: Instant | undefined
 
   constructor(parts: OperationCallParts) {
     this.tools = parts.tools
@@ -215,7 +217,7 @@ export class OperationCall implements OperationContext {
       }
       const done = await work(tx)
       if (key && !(done instanceof Refused))
-        await keepAnswer(tx, this.scopeOf(key), {
+        this.keptUntil = await keepAnswer(tx, this.scopeOf(key), {
           fingerprint: key.fingerprint,
           ttlSeconds,
           status: answerLater ? null : done.status,
@@ -264,7 +266,8 @@ export class OperationCall implements OperationContext {
       if (kept && kept.status !== null && kept.body !== null)
         return { status: kept.status, bytes: kept.body, replayed: false, idempotencyExpires: kept.expires_at }
     }
-    return { status: reply.status, bytes, replayed, idempotencyExpires: new Date(Date.now() + ttlSeconds * 1000).toISOString() }
+    const keptUntil = this.keptUntil ?? ('keptUntil' in reply ? reply.keptUntil : undefined)
+    return { status: reply.status, bytes, replayed, ...(keptUntil !== undefined && { idempotencyExpires: keptUntil }) }
   }
 
   private async replay(kept: KeptAnswer, input: Input): Promise<OperationAnswer> {

@@ -8,7 +8,7 @@ import type { Static, TObject, TSchema } from 'typebox'
 import type { Principal, Provenance } from '../principal.ts'
 import type { RateRule } from '../../rate-limits/rate-limits.ts'
 import type { KeyScope } from '../store/idempotency.ts'
-import type { Queryable, Tx } from '../store/tx.ts'
+import type { Instant, Queryable, Tx } from '../store/tx.ts'
 import type { OperationTrace } from '../../tracing/operation-trace.ts'
 import type { KernelTools } from '../tools.ts'
 
@@ -26,6 +26,8 @@ export type Reply =
       readonly replayed?: boolean
       /** The key's answer was kept with the change itself. */
       readonly isKept?: boolean
+      /** Until when, as the database says. */
+      readonly keptUntil?: Instant
     }
 
 /** Returned by `write` work to commit the events it recorded and then refuse (a failed verification is worth remembering). */

@@ -46,19 +46,21 @@ export async function findAnswers(db: Db, tenantId: string, scopes: readonly Key
   return scopes.map((_, place) => found.get(place + 1))
 }
 
+/** Until when it is kept. */
 export async function keepAnswer(
   tx: Tx,
   scope: KeyScope,
   answer: { fingerprint: Buffer; status: number | null; body: string | null; ttlSeconds: number },
-): Promise<void> {
-  await tx.query(
+): Promise<Instant | undefined> {
+  const [row] = await tx.query<{ expires_at: Instant }>(
     sql`
     insert into wm.idempotency (tenant_id, principal, operation, key_hash, fingerprint, status, body, created_at, expires_at)
     values (${tx.tenantId}, ${scope.principal}, ${scope.operation}, ${scope.keyHash}, ${answer.fingerprint}, ${answer.status}, ${answer.body},
       clock_timestamp(), clock_timestamp() + make_interval(secs => ${answer.ttlSeconds}))
-    on conflict (tenant_id, principal, operation, key_hash) do nothing`,
+    on conflict (tenant_id, principal, operation, key_hash) do nothing returning expires_at`,
     'keep_answer',
   )
+  return row?.expires_at
 }
 
 /** Fills in the bytes of an answer that was made after its effect was committed. The first one to fill it in wins: returns what is kept. */

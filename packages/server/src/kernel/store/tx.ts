@@ -10,6 +10,9 @@ import type { Sql } from 'sql-template-tag'
  */
 export type Instant = string
 
+export const secondsAfter = (instant: Instant, seconds: number): Instant =>
+  `${new Date(Date.parse(`${instant.slice(0, 19)}Z`) + seconds * 1000).toISOString().slice(0, 19)}${instant.slice(19)}`
+
 export interface Queryable {
   /** Runs one statement and returns its rows. Give hot statements a stable `name`; they are prepared once per connection. */
   query<Row>(statement: Sql, name?: string): Promise<Row[]>

@@ -3,6 +3,8 @@
  * applying/applier.ts, and this verb waits a moment for it.
  */
 import { hash } from 'node:crypto'
+import { type Instant, secondsAfter } from '../../kernel/store/tx.ts'
+import { countdown } from '../../kernel/countdown.ts'
 import { DiffShape, OrderShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { assertReadyForApproval } from './decide.ts'
@@ -22,9 +24,9 @@ import { getType } from '../orders/planning.ts'
 import { orderShown } from '../shown.ts'
 
 /** The apply is a job of its own. Waits for it, and answers with the diff, or with 202 and where to look. Refuses with: apply_failed. */
-async function awaitApplied(context: WorkContext, id: string, until: number): Promise<Reply> {
+async function awaitApplied(context: WorkContext, id: string, leftMs: () => number): Promise<Reply> {
   for (;;) {
-    const settled = context.wait(topics.settled(id), Math.min(250, Math.max(1, until - Date.now())))
+    const settled = context.wait(topics.settled(id), Math.min(250, Math.max(1, leftMs())))
     // Nobody looks at it any more when the answer came first.
     settled.catch(() => {})
     const seen = await context.read(async (q) => ({
@@ -42,7 +44,7 @@ async function awaitApplied(context: WorkContext, id: string, until: number): Pr
         extra: { order_state: seen.row.state, apply_error: cause },
       })
     }
-    if (Date.now() >= until || context.signal.aborted)
+    if (leftMs() <= 0 || context.signal.aborted)
       return { status: 202, json: `{"order":${seen.json},"diff":null,"message":"Approved; still being applied. Read the order again."}` }
     await settled
   }
@@ -59,7 +61,7 @@ async function readJudged(context: WorkContext, id: string) {
 }
 
 /** Applied by this process, with the answer in hand; null when it has to be looked up, or takes too long. */
-async function appliedHere(context: WorkContext, id: string, until: number): Promise<Reply | null> {
+async function appliedHere(context: WorkContext, id: string, leftMs: () => number): Promise<Reply | null> {
   const { tools } = context
   const applying = tools.applies.atOnce(context.principal.tenantId, id, context.heldKey())
   const look = () => {
@@ -67,8 +69,12 @@ async function appliedHere(context: WorkContext, id: string, until: number): Pro
     return null
   }
   if (applying === null) return look()
-  const answer = await Promise.race([applying.then(({ answer: made }) => made, look), context.wait(topics.settled(id), until - Date.now())])
-  return answer ? { ...answer, isKept: true } : null
+  const answer = await Promise.race([applying.then(({ answer: made }) => made, look), context.wait(topics.settled(id), leftMs())])
+  if (!answer) return null
+  // Kept in the moment of the apply.
+  const { order } = JSON.parse(answer.json) as { order: { completed_at: Instant | null } }
+  const at = order.completed_at
+  return { ...answer, isKept: true, ...(at !== null && { keptUntil: secondsAfter(at, tools.settings.idempotencyTtlSeconds) }) }
 }
 
 export const approveOrder = defineOperation({
@@ -136,8 +142,8 @@ export const approveOrder = defineOperation({
         },
         { answerLater: true },
       )
-    const until = Date.now() + tools.settings.approveWaitMs
-    return (await appliedHere(context, input.order, until)) ?? awaitApplied(context, input.order, until)
+    const leftMs = countdown(tools.settings.approveWaitMs)
+    return (await appliedHere(context, input.order, leftMs)) ?? awaitApplied(context, input.order, leftMs)
   },
-  resume: (context, input) => awaitApplied(context, input.order, Date.now() + context.tools.settings.approveWaitMs),
+  resume: (context, input) => awaitApplied(context, input.order, countdown(context.tools.settings.approveWaitMs)),
 })

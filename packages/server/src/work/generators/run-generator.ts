@@ -120,9 +120,13 @@ export async function runWhenDue(
   tenant: { id: string; slug: string },
   options: { evenIfNotDue?: boolean } = {},
 ): Promise<GeneratorOutcome | null> {
-  const now = new Date()
-  const claim = { tenantId: tenant.id, generator: generator.name, now, next: generator.nextRun(now) ?? never }
-  if (!options.evenIfNotDue && !(await tools.db.transaction(tenant.id, (tx) => claimGeneratorRun(tx, claim)))) return null
+  const isDue = await tools.db.transaction(tenant.id, async (tx) => {
+    // The database's clock, as for every due time: that of a process may be hours off, or differ from its neighbour's.
+    const now = new Date(await tx.clock())
+    const claim = { tenantId: tenant.id, generator: generator.name, now, next: generator.nextRun(now) ?? never }
+    return options.evenIfNotDue === true || (await claimGeneratorRun(tx, claim))
+  })
+  if (!isDue) return null
   const outcome = await runGenerator(tools, generator, tenant)
   const { proposed, error } = outcome
   await tools.db.transaction(tenant.id, (tx) => noteGeneratorRun(tx, { tenantId: tenant.id, generator: generator.name, proposed, error }))

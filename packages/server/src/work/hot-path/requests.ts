@@ -60,7 +60,13 @@ export interface SubmitRequest extends LeaseVerb {
   readonly idempotency: { readonly keyHash: Buffer; readonly fingerprint: Buffer } | null
 }
 export type SubmitAnswer =
-  | { readonly kind: 'done'; readonly body: string; readonly orderId: string; readonly orderSubmitted: boolean }
+  | {
+      readonly kind: 'done'
+      readonly body: string
+      readonly orderId: string
+      readonly orderSubmitted: boolean
+      readonly decidedAt: Instant
+    }
   | { readonly kind: 'replay'; readonly status: number; readonly body: string }
   | { readonly kind: 'mismatch' | 'in_flight' | 'absent' }
   | { readonly kind: 'refused'; readonly seen: LeaseSeen }

@@ -15,7 +15,7 @@ function answerOf(row: Row | undefined): SubmitAnswer {
     case undefined:
       return { kind: 'absent' }
     case 'done':
-      return { kind: 'done', body: row.body, orderId: row.order_id, orderSubmitted: row.order_submitted }
+      return { kind: 'done', body: row.body, orderId: row.order_id, orderSubmitted: row.order_submitted, decidedAt: row.decided_at }
     case 'replay':
       return { kind: 'replay', status: row.status, body: row.body }
     case 'mismatch':

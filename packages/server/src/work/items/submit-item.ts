@@ -2,6 +2,7 @@
  * Handing in a result. The type's checks run here, before anything is locked; the move itself (leased or in progress → submitted, the
  * submission, the kept answer, the events) is `wm.submit_items` in migrations/routines/20_leases.sql, reached by hot-path/submit-batch.ts.
  */
+import { secondsAfter } from '../../kernel/store/tx.ts'
 import { ItemShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { submissionDigest } from '../approvals/digest.ts'
@@ -28,9 +29,9 @@ async function replyOf(context: WorkContext, answer: SubmitAnswer, item: string,
     case 'done':
       signal.wake(topics.events)
       if (answer.orderSubmitted) signal.wake(topics.submitted)
-      return { status: 202, json: answer.body }
+      return { status: 202, json: answer.body, keptUntil: secondsAfter(answer.decidedAt, context.tools.settings.idempotencyTtlSeconds) }
     case 'replay':
-      return { status: answer.status, json: answer.body, replayed: true }
+      return (await keptAnswer(context)) ?? { status: answer.status, json: answer.body, replayed: true }
     case 'mismatch':
       throw new WorkError('idempotency_mismatch')
     case 'in_flight':
@@ -50,7 +51,7 @@ async function keptAnswer(context: WorkContext): Promise<Reply | null> {
     findAnswer(q, { principal: context.principal.name, operation: 'submit_item', keyHash: key.keyHash }),
   )
   if (!kept?.fingerprint.equals(key.fingerprint) || kept.status === null || kept.body === null) return null
-  return { status: kept.status, json: kept.body, replayed: true }
+  return { status: kept.status, json: kept.body, replayed: true, keptUntil: kept.expires_at }
 }
 
 /** null: the caller holds the item. Otherwise the answer that was given before, or the lease refusals. */

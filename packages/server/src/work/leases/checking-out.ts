@@ -1,4 +1,5 @@
 /** Asking for an item: what the two checkout verbs share. The grant itself is `wm.lease_items`, by way of hot-path/. */
+import { countdown } from '../../kernel/countdown.ts'
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { limitRefusal } from './decide-limits.ts'
@@ -63,7 +64,7 @@ function refusalOf(answer: Exclude<CheckoutAnswer, { kind: 'leased' }>, agentId:
 export async function checkout(context: WorkContext, wanted: Wanted, waitSeconds: number, none: string): Promise<Reply> {
   const { tools, principal } = context
   const request = { ...askerOf(context, context.traceparent), keyId: principal.keyId, ...wanted }
-  const until = Date.now() + Math.min(waitSeconds, tools.settings.maxWaitSeconds) * 1000
+  const leftMs = countdown(Math.min(waitSeconds, tools.settings.maxWaitSeconds) * 1000)
   for (;;) {
     const answer = await tools.hotPath.checkout(request)
     if (answer.kind === 'leased') {
@@ -77,7 +78,7 @@ export async function checkout(context: WorkContext, wanted: Wanted, waitSeconds
     }
     const refusal = refusalOf(answer, request.agentId, none)
     if (answer.kind === 'key_ended') throw refusal
-    const left = until - Date.now()
+    const left = leftMs()
     const over = () => context.signal.aborted || tools.isDraining()
     if (left <= 0 || over()) throw refusal
     // A lease that ends frees an item and room under a limit alike; a lifted pause wakes as well.

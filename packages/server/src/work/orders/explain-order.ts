@@ -1,3 +1,4 @@
+import { countdown } from '../../kernel/countdown.ts'
 import { orderIs, orderStates, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { fullLimit } from '../leases/decide-limits.ts'
@@ -95,10 +96,10 @@ export const explainOrder = defineOperation({
   output,
   async handler(context, input) {
     const { tools } = context
-    const until = Date.now() + Math.min(input.wait ?? 0, tools.settings.maxWaitSeconds) * 1000
+    const leftMs = countdown(Math.min(input.wait ?? 0, tools.settings.maxWaitSeconds) * 1000)
     for (;;) {
       const body = await context.read((q) => explain({ tools, absolute: (link) => context.absolute(link) }, q, input.order))
-      const left = until - Date.now()
+      const left = leftMs()
       if (body.settled || left <= 0 || context.signal.aborted || tools.isDraining()) return { status: 200, body }
       // A wake-up only comes for what this process applied; the rest is seen half a second later.
       await context.wait(topics.settled(body.order_id), Math.min(left, 500))

@@ -1,4 +1,5 @@
 /** What a pause does after it is set: leases of its scope end, and what is already on its way to the outside is waited for. */
+import { countdown } from '../../kernel/countdown.ts'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Actor, systemActor } from '../../kernel/store/events.ts'
 import type { LeaseFilter } from '../leases/store.ts'
@@ -27,10 +28,10 @@ export async function enforcePause(
   const leasesEnded = await endAllLeases(tools, tenantId, leasesOf(target), actor, reason)
   if (target.scope === 'agent') return { leasesEnded, effectsRunning: 0 }
   const type = target.scope === 'type' ? target.subject : undefined
-  const until = Date.now() + longestWaitMs
+  const leftMs = countdown(longestWaitMs)
   for (;;) {
     const effectsRunning = await tools.db.read(tenantId, (q) => countRunningEffects(q, type))
-    if (effectsRunning === 0 || Date.now() >= until) return { leasesEnded, effectsRunning }
+    if (effectsRunning === 0 || leftMs() <= 0) return { leasesEnded, effectsRunning }
     await pause(lookEveryMs)
   }
 }

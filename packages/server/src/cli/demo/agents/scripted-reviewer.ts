@@ -1,4 +1,5 @@
 /** The reviewer, as a script: reads the order, approves exactly the digest it has read, and makes sure that it was applied once. */
+import { countdown } from '../../../kernel/countdown.ts'
 import { isWorkError } from '@work-manager/sdk'
 import { randomUUID } from 'node:crypto'
 import type { Effect, Order, WorkApi } from '../client.ts'
@@ -48,7 +49,7 @@ function answersOf(order: Order): PackageAnswer[] {
 
 /** Approve answers before the apply is through when that takes long; then the order tells when it is. */
 async function untilApplied(orderId: string, api: WorkApi, signal: AbortSignal): Promise<Order> {
-  const until = Date.now() + longestWaitMs
+  const leftMs = countdown(longestWaitMs)
   for (;;) {
     const order = await api.getOrder(orderId)
     if (order.state === 'completed') return order
@@ -58,7 +59,7 @@ async function untilApplied(orderId: string, api: WorkApi, signal: AbortSignal):
         `Applying failed, the order is ${order.state}: ${JSON.stringify(order.last_apply_error)}`,
         `Look at it: npx work-manager orders show ${orderId}`,
       )
-    if (Date.now() > until)
+    if (leftMs() < 0)
       throw new DemoError(
         'not_applied',
         `The order is approved, but was not applied within ${longestWaitMs / 1000} s.`,
@@ -84,10 +85,10 @@ async function approvingAgainChangesNothing(orderId: string, digest: string, key
 
 /** The file is written after the commit, by a job of its own that leaves a receipt. */
 async function untilDelivered(order: Order, api: WorkApi, signal: AbortSignal): Promise<Effect | null> {
-  const until = Date.now() + longestWaitMs
+  const leftMs = countdown(longestWaitMs)
   for (let seen = order; ; seen = await api.getOrder(order.id)) {
     const effect = seen.effects?.find((one) => one.name === 'write_notices')
-    if (!effect || effect.state === 'delivered' || Date.now() > until) return effect?.state === 'delivered' ? effect : null
+    if (!effect || effect.state === 'delivered' || leftMs() < 0) return effect?.state === 'delivered' ? effect : null
     await pause(100, signal)
     signal.throwIfAborted()
   }
