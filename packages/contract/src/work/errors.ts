@@ -43,6 +43,12 @@ export const workErrors = {
     not_ready_for_approval: { status: 409, retry: 'after_refresh', title: 'Order is not ready for approval.', fix: 'See `errors` for what is missing.' },
     content_changed: { status: 412, retry: 'after_refresh', title: 'The order is not what you looked at any more.', fix: 'Read the order again, look at what changed, and approve its present digest.' },
     digest_required: { status: 422, retry: 'never', title: 'This server asks reviewers to name the digest they approve.', fix: 'Send {"digest":"…"} as GET /orders/{order} shows it.' },
+    order_type_broke: {
+      status: 503,
+      retry: 'later',
+      title: 'The code of the order type broke or took too long; nothing was changed.',
+      fix: 'Tell whoever maintains the type: the log of the server has the cause. Give the item back if it stays so.',
+    },
     apply_failed: { status: 422, retry: 'after_refresh', title: 'Applying the order failed; nothing was changed.', fix: 'See last_apply_error on the order; correct the cause and approve again, or reject.' },
   }),
   ...defineErrors('Parts', {

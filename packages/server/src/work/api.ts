@@ -2,6 +2,7 @@
  * What other systems may use of the work-order system, and all that they see of it (.dependency-cruiser.mjs): propose an order in
  * their own transaction, find one, decide one, follow one to its end.
  */
+import { brokeType, TypeCrashed } from './order-types/type-crashed.ts'
 import { countdown } from '../kernel/countdown.ts'
 import { orderIs, type OrderState, WorkError } from '@work-manager/contract'
 import type { Actor } from '../kernel/store/events.ts'
@@ -65,7 +66,8 @@ export interface OrderDecision {
 
 /**
  * Approves exactly what the digest names, under the same duties as `approve_order`; the applier takes it from there.
- * Refuses with: not_found, content_changed, not_ready_for_approval, illegal_state_transition, agents_cannot_decide, separation_of_duties.
+ * Refuses with: not_found, content_changed, not_ready_for_approval, illegal_state_transition, agents_cannot_decide, separation_of_duties,
+ * order_type_broke.
  */
 export async function approveOrder(tools: WorkTools, tenantId: string, decision: OrderDecision): Promise<void> {
   const { row, content } = await tools.db.read(tenantId, async (q) => {
@@ -74,7 +76,12 @@ export async function approveOrder(tools: WorkTools, tenantId: string, decision:
     return { row: found, content: await loadDecisionContent(q, tenantId, found) }
   })
   const type = getType(tools, row.type)
-  const findings = row.state === 'submitted' ? readinessFindings(type, content) : []
+  let findings: ReturnType<typeof readinessFindings> = []
+  try {
+    if (row.state === 'submitted') findings = readinessFindings(type, content)
+  } catch (error) {
+    throw error instanceof TypeCrashed ? brokeType(error, 'nothing was decided') : error
+  }
   await tools.db.transaction(tenantId, (tx) =>
     decideApproval(tx, type, { ...decision, traceparent: row.traceparent }, { content, findings }),
   )

@@ -8,7 +8,7 @@ import { countdown } from '../../kernel/countdown.ts'
 import { DiffShape, OrderShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { assertReadyForApproval } from './decide.ts'
-import { TypeCrashed } from '../order-types/type-crashed.ts'
+import { brokeType, TypeCrashed } from '../order-types/type-crashed.ts'
 import { topics } from '../topics.ts'
 import { findDiff } from '../../kernel/store/events.ts'
 import { findOrder, renderOrder } from '../orders/store.ts'
@@ -92,6 +92,7 @@ export const approveOrder = defineOperation({
     'content_changed',
     'digest_required',
     'separation_of_duties',
+    'order_type_broke',
     'apply_failed',
   ],
   command: { words: 'orders approve', byHand: true },
@@ -124,7 +125,7 @@ export const approveOrder = defineOperation({
         findings = readinessFindings(type, judged.content)
       } catch (error) {
         if (!(error instanceof TypeCrashed)) throw error
-        throw new WorkError('internal', { detail: 'The readiness check of the order type broke; nothing was decided.' }, { cause: error })
+        throw brokeType(error, 'nothing was decided')
       }
     }
     const approval = {

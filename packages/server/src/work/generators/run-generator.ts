@@ -64,13 +64,33 @@ async function propose(tools: WorkTools, tenantId: string, generator: string, fo
 }
 
 /** What the generator finds for the tenant now. Refuses with: TookTooLong, and whatever the generator throws; ends when `abort` does. */
-export const findOrders = (generator: Generator, tenantSlug: string, abort?: AbortSignal): Promise<readonly ProposedOrder[]> =>
-  within(
+export async function findOrders(
+  generator: Generator,
+  tenantSlug: string,
+  abort?: AbortSignal,
+  limitMs = timeoutMs,
+): Promise<readonly ProposedOrder[]> {
+  const found: unknown = await within(
     `the generator '${generator.name}'`,
-    timeoutMs,
+    limitMs,
     (signal) => generator.generate({ tenant: tenantSlug, now: new Date(), signal }),
     abort,
   )
+  const told = `the generator '${generator.name}' must return a list of { type, payload, key, priority, meta }`
+  if (!Array.isArray(found)) throw new TypeError(`${told}; it returned ${found === null ? 'null' : typeof found}`)
+  // What cannot be sent or stored is refused here, and not by whoever shows or keeps it.
+  return found.map((one: unknown, i): ProposedOrder => {
+    let plain: unknown
+    try {
+      plain = JSON.parse(JSON.stringify(one) ?? 'null')
+    } catch (cause) {
+      throw new TypeError(`${told}; number ${i} is no JSON: ${(cause as Error).message}`, { cause })
+    }
+    if (typeof plain !== 'object' || plain === null || typeof (plain as ProposedOrder).type !== 'string')
+      throw new TypeError(`${told}; number ${i} has no type`)
+    return plain as ProposedOrder
+  })
+}
 
 /** Runs one generator for one tenant now. A broken find is an outcome and an event; the other finds are still proposed. */
 export async function runGenerator(

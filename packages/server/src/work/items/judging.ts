@@ -6,7 +6,7 @@ import { appendEvents, type NewEvent, ofItem } from '../../kernel/store/events.t
 import { attributesOf } from '../../tracing/attributes.ts'
 import { traced } from '../../tracing/tracing.ts'
 import type { OrderType } from '../order-types/define-order-type.ts'
-import { TypeCrashed } from '../order-types/type-crashed.ts'
+import { brokeType, TypeCrashed } from '../order-types/type-crashed.ts'
 import { checkSubmission } from '../order-types/verify-submission.ts'
 import { getType } from '../orders/planning.ts'
 import type { WorkContext } from '../tools.ts'
@@ -34,7 +34,7 @@ export async function judge(
     return await verified(context, () => checkSubmission(type, { input: brief.input, ...handedIn, signal: context.signal }))
   } catch (error) {
     if (!(error instanceof TypeCrashed)) throw error
-    throw new WorkError('internal', { detail: 'A check of the order type broke; nothing was handed in.' }, { cause: error })
+    throw brokeType(error, 'nothing was handed in')
   }
 }
 

@@ -74,7 +74,7 @@ export const submitItem = defineOperation({
   rate: 'shed_last',
   idempotency: 'required',
   keepsOwnKeys: true,
-  refuses: ['not_found', 'verification_failed', ...leaseRefusals, 'idempotency_mismatch', 'idempotency_in_progress'],
+  refuses: ['not_found', 'verification_failed', 'order_type_broke', ...leaseRefusals, 'idempotency_mismatch', 'idempotency_in_progress'],
   command: { words: 'items submit', example: '01890a5d-ac96-774b-bcce-b302099a8057 --lease-token wl.1.1.… --result @result.json' },
   tool: {
     name: 'work_submit',

@@ -3,9 +3,11 @@ import type { FieldError } from '@work-manager/contract'
 import type { OrderType } from './define-order-type.ts'
 import type { PlannedItem } from './order-type.ts'
 import { judged } from './judged.ts'
-import { guarded, TypeCrashed } from './type-crashed.ts'
+import { guarded, guardedWithin, TypeCrashed } from './type-crashed.ts'
 
 export const maxPlannedItems = 10_000
+/** Somebody waits for the answer to their proposal. */
+const planTimeoutMs = 10_000
 
 /** An item as it will be stored; `maxAttempts` null follows the type and then the server. */
 export interface CheckedItem {
@@ -35,13 +37,9 @@ export async function planItems(
   type: OrderType,
   order: { readonly payload: unknown; readonly meta: Readonly<Record<string, unknown>> | null },
   resolve: (type: string) => OrderType | undefined = (name) => (name === type.type ? type : undefined),
+  limitMs = planTimeoutMs,
 ): Promise<readonly CheckedItem[]> {
-  let planned: readonly PlannedItem<unknown>[]
-  try {
-    planned = await type.plan(order)
-  } catch (cause) {
-    throw new TypeCrashed(type.type, 'plan', `threw: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-  }
+  const planned: readonly PlannedItem<unknown>[] = await guardedWithin(type.type, 'plan', limitMs, undefined, async () => type.plan(order))
   if (!Array.isArray(planned)) throw new TypeCrashed(type.type, 'plan', 'must return a list of { input }')
   if (planned.length > maxPlannedItems)
     throw new TypeCrashed(

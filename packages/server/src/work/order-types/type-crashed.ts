@@ -1,4 +1,5 @@
 /** User code of an order type that threw, ran out of time, or answered with something that it must not. */
+import { WorkError } from '@work-manager/contract'
 
 /**
  * Not the caller's fault: operations log it with its cause and answer `internal` (or `plan_failed`, `apply_failed`). `member` is the
@@ -16,6 +17,17 @@ export class TypeCrashed extends Error {
     this.timedOut = options?.timedOut ?? false
   }
 }
+
+/** What callers hear of it where the caller's own input is not what broke it: which part of which type, and nothing of its text. */
+export const brokeType = (error: TypeCrashed, nothingDone: string): WorkError =>
+  new WorkError(
+    'order_type_broke',
+    {
+      detail: `${error.member} of the order type '${error.type}' ${error.timedOut ? 'took too long' : 'broke'}; ${nothingDone}.`,
+      retryAfterSeconds: 30,
+    },
+    { cause: error },
+  )
 
 const reason = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 

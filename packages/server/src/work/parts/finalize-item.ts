@@ -33,7 +33,7 @@ export const finalizeItem = defineOperation({
   rate: 'shed_last',
   idempotency: 'required',
   // busy: parts changed meanwhile.
-  refuses: ['not_found', 'parts_not_supported', 'parts_missing', 'verification_failed', 'busy', ...leaseRefusals],
+  refuses: ['not_found', 'parts_not_supported', 'parts_missing', 'verification_failed', 'order_type_broke', 'busy', ...leaseRefusals],
   command: { words: 'items finalize' },
   tool: { name: 'work_finalize', title: 'Assemble the parts' },
   input: Type.Object({

@@ -2,7 +2,7 @@ import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { uuidv7 } from 'uuidv7'
 import { digestOf } from '../approvals/digest.ts'
-import { TypeCrashed } from '../order-types/type-crashed.ts'
+import { brokeType, TypeCrashed } from '../order-types/type-crashed.ts'
 import { checkPart } from '../order-types/verify-submission.ts'
 import { appendEvents, type NewEvent, ofItem } from '../../kernel/store/events.ts'
 import { moveItems, noteOnLeasedItem } from '../items/store.ts'
@@ -27,7 +27,15 @@ export const submitPart = defineOperation({
   ability: 'work:submit',
   rate: 'shed_last',
   idempotency: 'required',
-  refuses: ['not_found', 'parts_not_supported', 'verification_failed', 'part_too_large', 'too_many_parts', ...leaseRefusals],
+  refuses: [
+    'not_found',
+    'parts_not_supported',
+    'verification_failed',
+    'part_too_large',
+    'too_many_parts',
+    'order_type_broke',
+    ...leaseRefusals,
+  ],
   command: {
     words: 'items part',
     arguments: ['part_key'],
@@ -67,9 +75,7 @@ export const submitPart = defineOperation({
     const seq = input.seq ?? null
     const handedIn = { partKey: input.part_key, seq, payload: input.payload, evidence: input.evidence ?? null }
     const findings = await verified(context, () => checkPart(type, { input: brief.input, ...handedIn })).catch((error: unknown) => {
-      throw error instanceof TypeCrashed
-        ? new WorkError('internal', { detail: 'A check of the order type broke; the part was not kept.' }, { cause: error })
-        : error
+      throw error instanceof TypeCrashed ? brokeType(error, 'the part was not kept') : error
     })
     const id = uuidv7()
 
