@@ -60,6 +60,7 @@ export type ErrorCode =
   | 'not_ready_for_approval'
   | 'content_changed'
   | 'digest_required'
+  | 'order_type_broke'
   | 'apply_failed'
   | 'parts_missing'
   | 'parts_not_supported'
