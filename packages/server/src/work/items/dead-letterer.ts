@@ -1,4 +1,4 @@
-/** Files what failed for good: the item with its case file, and with it the order, unless its type goes on without the item. */
+/** What failed for good: its order fails at once, unless its type goes on without the item; both are filed when they have rested. */
 import type { WorkTools } from '../tools.ts'
 import { fileDeadLetter } from './file-dead-letter.ts'
 import { topics } from '../topics.ts'
@@ -18,7 +18,7 @@ export function deadLetterer(tools: WorkTools, afterHours: number): ServiceDefin
     wakeOn: [topics.failed],
     async run(round) {
       const failures = await findFinalFailures(system, afterHours, batch)
-      const done = await sweep(failures, { log: tools.log, round }, (item) => fileDeadLetter(tools, item, actor))
+      const done = await sweep(failures, { log: tools.log, round }, (item) => fileDeadLetter(tools, item, actor, afterHours))
       if (done > 0) {
         signal.wake(topics.events)
         signal.wake(topics.submitted)

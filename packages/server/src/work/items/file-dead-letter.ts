@@ -3,14 +3,14 @@ import { itemIs, itemMachine, orderIs, type orderMachine, type StatesTagged, sta
 import { type Actor, appendEvents, type NewEvent, ofOrder, partOf, readCaseFile } from '../../kernel/store/events.ts'
 import { type ItemAddress, type ItemRow, lockItemsOfOrder, moveItems } from './store.ts'
 import { moveOrder, type OrderRow, setItemsDead, tryLockOrder } from '../orders/store.ts'
-import type { Instant, Tx } from '../../kernel/store/tx.ts'
+import { type Instant, secondsAfter, type Tx } from '../../kernel/store/tx.ts'
 import { traceIdOf } from '../../tracing/traceparent.ts'
 import type { WorkTools } from '../tools.ts'
 
 type OpenOrder = OrderRow & { readonly state: StatesTagged<typeof orderMachine, 'open'> }
 const isOpen = (order: OrderRow): order is OpenOrder => orderIs.open(order.state)
 
-/** The order fails, and with it whatever of it is still open: leases end, siblings are filed beside the item. */
+/** The order fails, and with it whatever of it is still open: leases end. */
 async function failOrder(tx: Tx, order: OpenOrder, items: readonly ItemRow[], at: Instant): Promise<NewEvent[]> {
   const events: NewEvent[] = []
   const error = { code: 'order_failed', message: 'Another item of the order failed for good.' }
@@ -22,7 +22,12 @@ async function failOrder(tx: Tx, order: OpenOrder, items: readonly ItemRow[], at
   }
   await moveOrder(tx, order.id, order.state, 'failed', at)
   events.push({ kind: 'order.failed', ...ofOrder(order), message: 'An item failed for good' })
-  const failed = items.filter((item) => item.state === 'failed' || itemIs.open(item.state)).map((item) => item.id)
+  return events
+}
+
+/** A failed order is set aside, its items with their case files. */
+async function fileOrder(tx: Tx, order: OrderRow, failed: readonly string[], at: Instant): Promise<NewEvent[]> {
+  const events: NewEvent[] = []
   await moveItems(tx, failed, 'failed', 'dead_lettered', at)
   for (const id of failed)
     events.push({
@@ -66,22 +71,29 @@ async function proceedWithout(tx: Tx, order: OpenOrder, item: ItemRow, at: Insta
   return events
 }
 
-/** Files one failed item; false when its order is in use or it is not failed any more. */
-export function fileDeadLetter(tools: WorkTools, failure: ItemAddress, by: Actor): Promise<boolean> {
+/**
+ * Deals with one item that failed for good: its order fails at once, unless its type goes on without the item, and what failed is filed
+ * when it has rested for `afterHours`. False when its order is in use, or nothing is to be done any more or yet.
+ */
+export function fileDeadLetter(tools: WorkTools, failure: ItemAddress, by: Actor, afterHours: number): Promise<boolean> {
   return tools.db.transaction(failure.tenant_id, async (tx) => {
     const order = await tryLockOrder(tx, failure.order_id)
     if (!order) return false
     const items = await lockItemsOfOrder(tx, failure.order_id)
     const item = items.find((one) => one.id === failure.id)
-    if (item?.state !== 'failed' || !isOpen(order)) return false
+    if (item?.state !== 'failed') return false
     const at = await tx.clock()
-    const actor = { ...by, traceId: by.traceId ?? traceIdOf(order.traceparent) }
-    await appendEvents(
-      tx,
-      actor,
-      at,
-      order.on_item_failure === 'proceed' ? await proceedWithout(tx, order, item, at) : await failOrder(tx, order, items, at),
-    )
-    return true
+    const hasRested = secondsAfter(item.updated_at, afterHours * 3600) <= at
+    const events: NewEvent[] = []
+    if (isOpen(order) && order.on_item_failure === 'proceed') {
+      if (hasRested) events.push(...(await proceedWithout(tx, order, item, at)))
+    } else {
+      if (isOpen(order)) events.push(...(await failOrder(tx, order, items, at)))
+      else if (order.state !== 'failed') return false
+      const failed = items.filter((one) => one.state === 'failed' || itemIs.open(one.state)).map((one) => one.id)
+      if (hasRested) events.push(...(await fileOrder(tx, order, failed, at)))
+    }
+    if (events.length > 0) await appendEvents(tx, { ...by, traceId: by.traceId ?? traceIdOf(order.traceparent) }, at, events)
+    return events.length > 0
   })
 }

@@ -219,19 +219,31 @@ describe('the dead-letterer', () => {
     expect((await story.approve(order.id)).status).toBe(200)
   })
 
-  it('waits as long as the settings say', async () => {
+  it('of an order fails it at once, and is filed with it when it has rested as long as the settings say', async () => {
     const patient = await startTestServer({
       background: false,
       database: story.server.database,
       config: { maintenance: { dead_letter_after_hours: 48 } },
     })
     try {
-      const order = await story.propose()
-      const item = await story.take(order.id)
+      const order = await story.propose({ messages: ['a', 'b', 'c'] })
+      const [item, second, third] = [await story.take(order.id), await story.take(order.id), await story.take(order.id)]
       await failForGood(item)
+      await failForGood(second)
+      expect(await patient.run('dead-letterer')).toBe(1)
+      expect((await story.order(order.id)).state).toBe('failed')
+      expect((await story.order(order.id)).items.map((one: { state: string }) => one.state)).toEqual(['failed', 'failed', 'failed'])
+      expect((await story.submit(third)).body.code).toBe('lease_lost')
       expect(await patient.run('dead-letterer')).toBe(0)
+      expect((await story.order(order.id)).state).toBe('failed')
       await sql(`update wm.items set updated_at = clock_timestamp() - interval '49 hours' where id = $1`, [item.id])
       expect(await patient.run('dead-letterer')).toBe(1)
+      expect((await story.order(order.id)).state).toBe('dead_lettered')
+      expect((await story.order(order.id)).items.map((one: { state: string }) => one.state)).toEqual(Array(3).fill('dead_lettered'))
+      expect((await story.kinds(order.id)).filter((kind) => /^order\.(failed|dead_lettered)$/.test(kind))).toEqual([
+        'order.failed',
+        'order.dead_lettered',
+      ])
     } finally {
       await patient.stop()
     }

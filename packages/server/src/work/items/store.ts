@@ -23,6 +23,7 @@ export interface ItemRow {
   readonly lease_expires_at: Instant | null
   /** When the latest lease began. */
   readonly leased_at: Instant | null
+  readonly updated_at: Instant
   readonly dropped_by: DroppedBy | null
   readonly submission_number: number
   readonly input: unknown
@@ -33,7 +34,7 @@ export interface ItemRow {
   readonly session_key: string | null
 }
 const columns = sql`i.id, i.order_id, i.ordinal, i.type, i.order_type, i.state, i.attempts, i.max_attempts, i.generation, i.lease_token, i.require_token,
-  i.leased_by_agent_id, i.leased_by_principal, i.lease_expires_at, i.leased_at, i.dropped_by, i.submission_number, i.input, i.error, i.traceparent, i.correlation_id, i.session_key`
+  i.leased_by_agent_id, i.leased_by_principal, i.lease_expires_at, i.leased_at, i.updated_at, i.dropped_by, i.submission_number, i.input, i.error, i.traceparent, i.correlation_id, i.session_key`
 
 export interface NewItem {
   readonly id: string
@@ -336,12 +337,17 @@ export function findDueRetries(q: Queryable, limit: number): Promise<ItemAddress
   })
 }
 
-/** Failed items of open orders that no retry will bring back, failed at least `afterHours` ago, tenant by tenant in turn. */
+/**
+ * Failed items that no retry will bring back, tenant by tenant in turn: those whose order fails with them, at once, and those that have
+ * rested for `afterHours`.
+ */
 export function findFinalFailures(q: Queryable, afterHours: number, limit: number): Promise<ItemAddress[]> {
   return inFairOrder(q, {
     ...failedOfOpenOrders,
+    join: sql`join wm.orders o on o.tenant_id = i.tenant_id and o.id = i.order_id and (wm.order_is_open(o.state) or o.state = 'failed')`,
     name: 'find_final_failures',
-    where: sql`i.available_at is null and i.updated_at <= clock_timestamp() - make_interval(secs => ${afterHours * 3600})`,
+    where: sql`i.available_at is null and (wm.order_is_open(o.state) and o.on_item_failure = 'fail_order'
+      or i.updated_at <= clock_timestamp() - make_interval(secs => ${afterHours * 3600}))`,
     by: sql`i.updated_at`,
     limit,
   })

@@ -67,7 +67,7 @@ export const runMaintenance = defineOperation({
           ? await sweep(
               context,
               (q) => findFinalFailures(q, deadLetterAfterHours, batch),
-              (failure) => fileDeadLetter(tools, failure, actor),
+              (failure) => fileDeadLetter(tools, failure, actor, deadLetterAfterHours),
             )
           : null,
       stale_reported:

@@ -97,7 +97,10 @@ describe.each([
 describe('code that never settles', () => {
   it('in plan ends', async () => {
     how = { plan: never }
-    await expect(planItems(odd, { payload: { go: true }, meta: null }, undefined, 50)).rejects.toMatchObject({ name: 'TypeCrashed', timedOut: true })
+    await expect(planItems(odd, { payload: { go: true }, meta: null }, undefined, 50)).rejects.toMatchObject({
+      name: 'TypeCrashed',
+      timedOut: true,
+    })
     how = {}
   })
   it('in gather ends', async () => {
