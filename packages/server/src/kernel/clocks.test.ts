@@ -18,6 +18,7 @@ const allowed: Readonly<Record<string, string>> = {
   'server/src/doors/mcp/call-tool.ts': 'ages, as they are shown to a model',
   'server/src/embedded/home.ts': 'when a directory was made, for people',
   'server/src/embedded/ownership.ts': 'when an owner began, for people',
+  'server/src/kernel/operations/cursor.ts': 'how many days a cursor is taken, by whichever process; it promises nothing else',
   'server/src/kernel/store/preflight.ts': 'how far the two clocks are apart is what it measures',
   'server/src/metrics/series.ts': 'the time of an exemplar, in the collector’s terms',
   'server/src/rate-limits/admission.ts': 'X-RateLimit-Reset is a time of day',
