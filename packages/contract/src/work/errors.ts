@@ -55,6 +55,7 @@ export const workErrors = {
     parts_missing: { status: 422, retry: 'never', title: 'Required parts are missing.', fix: 'Submit the parts that `errors` names, or finalize with mode best_effort.' },
     parts_not_supported: { status: 422, retry: 'never', title: 'This order type takes no parts.', fix: 'Hand the whole result in with submit.' },
     too_many_parts: { status: 422, retry: 'never', title: 'The item has as many part revisions as the server allows.', fix: 'Finalize, or send fewer, larger parts.' },
+    parts_too_large: { status: 413, retry: 'never', title: 'The parts of the item are too large together.', fix: 'Finalize what is there, hand in shorter parts, or ask for a larger partials.max_item_bytes.' },
     part_too_large: { status: 413, retry: 'never', title: 'The part is too large.', fix: 'Split it into several seq numbers of the same part_key.' },
   }),
 }

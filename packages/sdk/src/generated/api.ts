@@ -65,6 +65,7 @@ export type ErrorCode =
   | 'parts_missing'
   | 'parts_not_supported'
   | 'too_many_parts'
+  | 'parts_too_large'
   | 'part_too_large'
   | 'storage_low'
   | 'database_unavailable'
@@ -1539,7 +1540,10 @@ export interface operations {
                         readonly item: {
                             readonly id: string;
                             readonly state: string;
-                            readonly assembled_result: unknown;
+                            /** @description Up to 1 MiB; a larger result is read from the item. */
+                            readonly assembled_result?: unknown;
+                            /** @description Of a larger result, as JSON. */
+                            readonly assembled_bytes?: number;
                         };
                         readonly order_state: string;
                     };

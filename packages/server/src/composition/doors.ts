@@ -5,7 +5,7 @@ import type { Authenticator } from '../access/authenticate.ts'
 import type { Config } from '../config/index.ts'
 import { createHttpApp } from '../doors/http/app.ts'
 import { mustBeReadWhenWritten } from '../doors/http/connections.ts'
-import { parseJsonObject } from '../doors/http/strict-json.ts'
+import { parseJsonObject, parseLargeJsonObject } from '../doors/http/strict-json.ts'
 import { mountMcp } from '../doors/mcp/mount.ts'
 import type { MetricsDriver } from '../metrics/metrics.ts'
 import { operations } from '../systems.ts'
@@ -85,6 +85,7 @@ export function createDoors(config: Config, parts: DoorParts): FastifyInstance {
     ...shared,
     parseBody: parseJsonObject,
     signal: parts.signal,
+    parseLargeBody: parseLargeJsonObject,
     mustBeRead: mustBeReadWhenWritten,
     mounts,
     names: [config.server.public_url, config.server.host],

@@ -21,6 +21,7 @@ export const settingsOf = (config: Config, types: OrderTypeRegistry): Tools['set
   },
   maxPartsPerItem: config.partials.max_parts_per_item,
   maxPartBytes: config.partials.max_payload_bytes,
+  maxItemBytes: config.partials.max_item_bytes,
   defaultPageSize: config.query.default_page_size,
   maxPageSize: config.query.max_page_size,
   requireLeaseToken: config.lease.require_token,

@@ -28,6 +28,8 @@ export interface WorkSettings extends KernelSettings {
   readonly backoff: Backoff
   readonly maxPartsPerItem: number
   readonly maxPartBytes: number
+  /** Of all parts of one item together. */
+  readonly maxItemBytes: number
   readonly requireLeaseToken: boolean
   readonly requireDigest: boolean
   readonly approveWaitMs: number

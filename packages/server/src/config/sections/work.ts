@@ -175,6 +175,14 @@ export const partialsSection = Type.Object(
       env: ['WORK_MANAGER_MAX_PART_PAYLOAD_BYTES'],
       description: 'Largest payload of one part. The whole request must also fit into server.body_limit_bytes.',
     }),
+    max_item_bytes: Type.Integer({
+      default: 4 * mebibyte,
+      minimum: 1024,
+      maximum: 64 * mebibyte,
+      env: ['WORK_MANAGER_MAX_PARTS_BYTES_PER_ITEM'],
+      description:
+        'Largest sum of the parts of one item, and so of a result that finalize assembles: it is put together in memory, and other requests wait while a result of many megabytes is written.',
+    }),
   },
   { description: 'Results handed in piece by piece.' },
 )

@@ -22,7 +22,7 @@ import { asRefusal } from './door-errors.ts'
 import { defaultIdempotencyHeaders, readIdempotencyKey } from './idempotency-header.ts'
 import { HttpCall } from './operation-call.ts'
 import { parseQuery } from './query-string.ts'
-import { checkBodyType, readBody } from './request-body.ts'
+import { checkBodyType, readBody, readLargeBody } from './request-body.ts'
 import { requestIdOf } from './request-id.ts'
 import { correlationHeader, isCorrelationId, readStory, sessionHeader } from '../../kernel/operations/story.ts'
 import { routesOf, UnknownRoutes, type Route } from './route-table.ts'
@@ -204,8 +204,9 @@ class Door {
         requestId: request.id,
         correlationId: request.correlationId,
         sessionKey,
-        bodyBytes: bytes?.length ?? 0,
-        readInput: () => inputOf(route, request.query as string, bytes, params),
+        bodyBytes: route.writes ? (bytes?.length ?? 0) : 0,
+        readInput: () => inputOf(route, request.query as string, params, route.writes ? readBody(route, bytes) : undefined),
+        readLargeInput: async () => inputOf(route, request.query as string, params, await readLargeBody(bytes!)),
         idempotencyKey: route.operation.idempotency === 'none' ? undefined : readIdempotencyKey(headers, this.idempotencyHeaders),
         fingerprintSource: route.source(params),
         traceparent: readTraceparent(headers.traceparent),
@@ -233,9 +234,14 @@ class Door {
 }
 
 /** The path wins over the body, the body over the query. */
-function inputOf(route: Route, query: string, bytes: Buffer | undefined, params: Record<string, string>): Record<string, unknown> {
+function inputOf(
+  route: Route,
+  query: string,
+  params: Record<string, string>,
+  body: Record<string, unknown> | undefined,
+): Record<string, unknown> {
   const input = parseQuery(query, route.query)
-  if (route.writes) Object.assign(input, readBody(route, bytes))
+  if (body) Object.assign(input, body)
   for (const name of route.params) input[name] = params[name]
   return input
 }

@@ -44,6 +44,8 @@ const keysComparedOneByOne = 12
 export class JsonScanner {
   private readonly text: string
   private at = 0
+  private begun = false
+  rootIsObject = false
   private depth = 0
   private readonly levels: Level[] = []
   /** Whether the string scanned last holds an escape. */
@@ -58,14 +60,25 @@ export class JsonScanner {
    * Refuses with: json_syntax, json_too_deep, duplicate_key, forbidden_key, forbidden_character, number_precision.
    */
   scan(): boolean {
-    this.skipSpace()
-    const rootIsObject = this.text.charCodeAt(this.at) === openBrace
-    while (this.scanValue() || this.scanAfterValue()) {
-      // Each turn is one value; containers go on with their first or next member.
+    while (!this.scanSome(Number.POSITIVE_INFINITY)) {
+      // Never: all values were asked for.
     }
+    return this.rootIsObject
+  }
+
+  /** Scans at most so many values; true at the end of the text, when `rootIsObject` is known. Refuses like `scan`. */
+  scanSome(values: number): boolean {
     this.skipSpace()
-    if (this.at < this.text.length) throw syntaxError(this.text, this.at, 'the end of the body')
-    return rootIsObject
+    if (!this.begun) this.rootIsObject = this.text.charCodeAt(this.at) === openBrace
+    this.begun = true
+    for (let n = 0; n < values; n++) {
+      // Each turn is one value; containers go on with their first or next member.
+      if (this.scanValue() || this.scanAfterValue()) continue
+      this.skipSpace()
+      if (this.at < this.text.length) throw syntaxError(this.text, this.at, 'the end of the body')
+      return true
+    }
+    return false
   }
 
   /** Returns true when a container was opened that holds something, so that a value follows at once. */

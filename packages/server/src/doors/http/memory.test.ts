@@ -6,6 +6,7 @@ import Type from 'typebox'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { cleanEnvironment, cliProgram } from '../../../testing/run-cli.ts'
 import { type Caller, createCaller, startTestServer, type TestServer, until } from '../../../testing/test-server.ts'
+import { documentDigest } from '../../work/approvals/digest.ts'
 import { defineOrderType } from '../../work/order-types/define-order-type.ts'
 import { pageBytes } from '../../kernel/store/page-budget.ts'
 
@@ -15,6 +16,14 @@ const bulky = defineOrderType({
   input: Type.Object({ blob: Type.String() }),
   result: Type.Object({ blob: Type.String() }),
   plan: ({ payload }) => [{ input: payload }],
+  apply: async (context) => context.diff({}, {}, 'nothing'),
+})
+const many = defineOrderType({
+  type: 'test.many',
+  payload: Type.Object({ items: Type.Integer() }),
+  input: Type.Object({ n: Type.Integer() }),
+  result: Type.Object({ blob: Type.String() }),
+  plan: ({ payload }) => Array.from({ length: payload.items }, (_, n) => ({ input: { n } })),
   apply: async (context) => context.diff({}, {}, 'nothing'),
 })
 const blob = 'x'.repeat(800_000)
@@ -27,7 +36,7 @@ let bystander: Caller
 let said = ''
 
 beforeAll(async () => {
-  server = await startTestServer({ types: [bulky], background: false })
+  server = await startTestServer({ types: [bulky, many], background: false })
   attacker = await server.caller('agent', 'attacker')
   bystander = await server.caller('agent', 'bystander')
   for (let n = 0; n < 4; n++) expect((await attacker.post('/propose', { type: 'test.bulky', payload: { blob } })).status).toBe(201)
@@ -134,4 +143,62 @@ test('an agent keeps and hands in what it holds while somebody else takes up all
   } finally {
     for (const socket of sockets) socket.destroy()
   }
+})
+
+test('the attack of four large proposals and 40 connections: another agent takes, keeps and hands in work meanwhile, at the small server', async () => {
+  const other = createCaller(url, bystander.key, 'bystander')
+  const record = { data: { slug: 'a', name: 'A' } }
+  const proposed = await other.post('/propose', { type: 'database.record.insert', payload: { table: 'tags', records: [record] } })
+  expect(proposed.status, proposed.text).toBe(201)
+  const requests = get('/api/work/orders?page%5Bsize%5D=100', attacker.key).repeat(8)
+  const sockets = await Promise.all(Array.from({ length: 40 }, () => sendsAndNeverReads(requests)))
+  try {
+    const taken = await other.post('/checkout', { type: 'database.record.insert' })
+    expect(taken.status, taken.text).toBe(200)
+    const { id, lease_token } = taken.body.item
+    for (let n = 0; n < 5; n++) expect((await other.post(`/items/${id}/heartbeat`, { lease_token })).status).toBe(200)
+    const result = { records: [record], verification: { checked: true, valid: true } }
+    const handedIn = await other.post(`/items/${id}/submit`, { lease_token, result })
+    expect(handedIn.status, handedIn.text).toBe(202)
+    expect([child.exitCode, child.signalCode], said).toEqual([null, null])
+  } finally {
+    for (const socket of sockets) socket.destroy()
+  }
+})
+
+test('an order of large results is read by many at a time, with its digest, at the small server', async () => {
+  const items = 60
+  const { body } = await attacker.post('/propose', { type: 'test.many', payload: { items } })
+  const order = body.order.id as string
+  // As handed in one by one, in less time.
+  await server.database.sql(
+    `set session_replication_role = replica;
+     insert into wm.submissions (tenant_id, id, order_id, item_id, number, result, digest, submitted_by_agent_id, submitted_by_principal, generation, decided_at)
+       select i.tenant_id, gen_random_uuid(), i.order_id, i.id, 1, json_build_object('blob', repeat('x', 800000)), 'sha256:0', 'a', 'a', 1, now()
+         from wm.items i where i.order_id = '${order}';
+     update wm.items set state = 'submitted', submission_number = 1 where order_id = '${order}';
+     update wm.orders set state = 'submitted', items_submitted = ${items} where id = '${order}';
+     set session_replication_role = origin`,
+  )
+  // Each has room for two answers at a time.
+  const names = ['reader-1', 'reader-2', 'reader-3', 'reader-4']
+  const readers = await Promise.all(names.map(async (name) => createCaller(url, (await server.caller('agent', name)).key, name)))
+  const shown = await Promise.all([...readers, ...readers].map((reader) => reader.get(`/orders/${order}`)))
+  for (const answer of shown) {
+    expect(answer.status, answer.text.slice(0, 300)).toBe(200)
+    expect(answer.body.order.items.length + answer.body.order.items_omitted).toBe(items)
+  }
+  expect([child.exitCode, child.signalCode], said).toEqual([null, null])
+  // What approve takes for the same order.
+  const [tenant] = await server.database.sql('select tenant_id from wm.orders where id = $1', [order])
+  const document = await server.database.sql(
+    `select i.id, i.ordinal, i.state, i.input, s.result, s.evidence, s.notes from wm.items i join wm.submissions s on s.item_id = i.id where i.order_id = $1`,
+    [order],
+  )
+  const { id, type, type_version: typeVersion, priority, payload, meta, revision } = shown[0]!.body.order
+  const digest = documentDigest({
+    order: { id, tenantId: tenant!['tenant_id'] as string, type, typeVersion, priority, payload, meta, revision },
+    items: document as never,
+  })
+  expect(shown.map((answer) => answer.body.order.digest)).toEqual(Array.from({ length: 8 }, () => digest))
 })

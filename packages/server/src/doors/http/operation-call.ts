@@ -7,6 +7,8 @@ import { type Admission, noLimits } from '../../rate-limits/admission.ts'
 /** The body is read when somebody asks for it: a call that is one too many is refused before its JSON costs anything. */
 export interface HttpCallParts extends Omit<OperationRequest, 'signal' | 'noteLimits' | 'input' | 'untilSent' | 'origin'> {
   readonly readInput: () => Record<string, unknown>
+  /** The same for a large body, in turns with others. */
+  readonly readLargeInput: () => Promise<Record<string, unknown>>
 }
 
 /** Makes the abort signal only for those who look at it: most calls are over before anyone could hang up. */
@@ -25,6 +27,7 @@ export class HttpCall implements OperationRequest {
   counted: Admission = noLimits
   private readonly sentBytes: number
   private readonly readInput: () => Record<string, unknown>
+  private readonly readLargeInput: () => Promise<Record<string, unknown>>
   private given: Record<string, unknown> | undefined
   private readonly response: ServerResponse
   private controller: AbortController | undefined
@@ -37,6 +40,7 @@ export class HttpCall implements OperationRequest {
     this.sessionKey = parts.sessionKey ?? null
     this.sentBytes = parts.bodyBytes ?? 0
     this.readInput = parts.readInput
+    this.readLargeInput = parts.readLargeInput
     this.idempotencyKey = parts.idempotencyKey
     this.fingerprintSource = parts.fingerprintSource
     this.traceparent = parts.traceparent
@@ -62,6 +66,10 @@ export class HttpCall implements OperationRequest {
 
   noteLimits(counted: Admission): void {
     this.counted = counted
+  }
+
+  async prepare(): Promise<void> {
+    this.given ??= await this.readLargeInput()
   }
 
   get input(): Record<string, unknown> {

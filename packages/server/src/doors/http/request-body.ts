@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { WorkError } from '@work-manager/contract'
 import type { Route } from './route-table.ts'
-import { parseJsonObject } from './strict-json.ts'
+import { parseJsonObject, parseLargeJsonObject } from './strict-json.ts'
 
 const jsonTypePattern = /^application\/json\s*(?:;\s*charset\s*=\s*(?:utf-?8|"utf-?8")\s*)?;?$/i
 
@@ -35,7 +35,13 @@ export function checkBodyType(headers: IncomingHttpHeaders): void {
  * Refuses with: body_required, and everything that parseJsonObject refuses with.
  */
 export function readBody(route: Route, bytes: Buffer | undefined): Record<string, unknown> {
-  if (bytes !== undefined) return parseJsonObject(bytes)
+  return bytes === undefined ? withoutBody(route) : parseJsonObject(bytes)
+}
+
+/** The same for a large body. */
+export const readLargeBody = (bytes: Buffer): Promise<Record<string, unknown>> => parseLargeJsonObject(bytes)
+
+function withoutBody(route: Route): Record<string, unknown> {
   if (route.bodyMembers.length === 0) return {}
   throw new WorkError('body_required', {
     detail: `The request needs a JSON object with ${route.bodyMembers.join(', ')}.`,

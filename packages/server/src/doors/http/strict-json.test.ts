@@ -1,7 +1,7 @@
 import { WorkError } from '@work-manager/contract'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseJsonObject } from './strict-json.ts'
+import { parseJsonObject, parseLargeJsonObject } from './strict-json.ts'
 
 function refusal(body: string | Buffer): WorkError {
   try {
@@ -253,5 +253,28 @@ describe('bytes', () => {
       }),
       { numRuns: 2000 },
     )
+  })
+})
+
+describe('large bodies', () => {
+  const text = `{"a":[${'[1],'.repeat(30_000)}1],"b":{${Array.from({ length: 5_000 }, (_, i) => `"k${i}":[]`).join(',')}}}`
+
+  test('are read in turns with everybody else, and mean the same', async () => {
+    let turns = 0
+    let isOver = false
+    const tick = (): void => {
+      turns++
+      if (!isOver) setImmediate(tick)
+    }
+    setImmediate(tick)
+    const value = await parseLargeJsonObject(Buffer.from(text))
+    isOver = true
+    expect(value).toEqual(JSON.parse(text))
+    // Every 5,000 of 65,000 values somebody else goes.
+    expect(turns).toBeGreaterThanOrEqual(13)
+  })
+
+  test.each(['[1]', '{"a":1', '{"a":1,"a":2}', '{"a":1}}', '{"a":1e400}', ''])('%s is refused in the same words', async (body) => {
+    await expect(parseLargeJsonObject(Buffer.from(body))).rejects.toThrow(refusal(body).message)
   })
 })

@@ -1,6 +1,7 @@
 /** Request bodies: bytes → one JSON object that means the same to every reader, or a refusal that says where it does not. */
 import { isUtf8 } from 'node:buffer'
 import { WorkError } from '@work-manager/contract'
+import { breathe } from '../../kernel/breathe.ts'
 import { JsonScanner } from './json-scanner.ts'
 
 /**
@@ -9,7 +10,25 @@ import { JsonScanner } from './json-scanner.ts'
  */
 export function parseJsonObject(bytes: Buffer): Record<string, unknown> {
   const text = decode(bytes)
-  if (!new JsonScanner(text).scan()) throw new WorkError('json_root', { detail: `The body is ${kindOf(text)}; send an object instead.` })
+  const scanner = new JsonScanner(text)
+  scanner.scan()
+  return parsed(text, scanner)
+}
+
+/** Read at a time: some milliseconds. */
+const valuesAtOnce = 5_000
+
+/** The same for a large body, in turns with everybody else's requests. */
+export async function parseLargeJsonObject(bytes: Buffer): Promise<Record<string, unknown>> {
+  const text = decode(bytes)
+  const scanner = new JsonScanner(text)
+  while (!scanner.scanSome(valuesAtOnce)) await breathe()
+  await breathe()
+  return parsed(text, scanner)
+}
+
+function parsed(text: string, { rootIsObject }: JsonScanner): Record<string, unknown> {
+  if (!rootIsObject) throw new WorkError('json_root', { detail: `The body is ${kindOf(text)}; send an object instead.` })
   return JSON.parse(text) as Record<string, unknown>
 }
 

@@ -11,6 +11,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { callerIp } from '../../addresses/ip-address.ts'
+import { largeBytes } from '../../kernel/breathe.ts'
 import type { Principal } from '../../kernel/principal.ts'
 import type { Operation } from '../../kernel/operations/operation.ts'
 import type { OperationRunner } from '../../kernel/operations/run-operation.ts'
@@ -35,6 +36,8 @@ export interface McpMountOptions {
   readonly authenticate: (authorizationHeader: string | undefined, address: string | undefined) => Promise<Principal>
   /** The HTTP door's strict reader of bodies, so that JSON means the same at both doors. */
   readonly parseBody: (bytes: Buffer) => Record<string, unknown>
+  /** The same for a large one, in turns with other requests. */
+  readonly parseLargeBody: (bytes: Buffer) => Promise<Record<string, unknown>>
   /** Closes the connection of a client that does not take what is written to it. */
   readonly mustBeRead: (response: ServerResponse) => void
   /** Names that the server goes by: its public URL, the host it listens on. */
@@ -98,7 +101,7 @@ export function mountMcp(app: FastifyInstance, options: McpMountOptions): void {
     let message: Message | undefined
     if (request.method === 'POST' && bytes !== undefined) {
       try {
-        message = options.parseBody(bytes)
+        message = bytes.length < largeBytes ? options.parseBody(bytes) : await options.parseLargeBody(bytes)
       } catch (error) {
         if (!(error instanceof WorkError)) throw error
         sendUnreadable(reply, error, request.id, door.words)

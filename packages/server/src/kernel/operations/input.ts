@@ -2,6 +2,7 @@
 import { isUuid } from '../uuid.ts'
 import { type FieldError, nearestName, WorkError } from '@work-manager/contract'
 import type { TObject } from 'typebox'
+import { maxFieldErrors } from '../schemas/field-errors.ts'
 import { compileSchema, type Validator } from '../schemas/schema-validator.ts'
 import type { Operation } from './operation.ts'
 import { paramsOf } from './request-source.ts'
@@ -78,9 +79,14 @@ export async function readInput(operation: Operation, raw: Record<string, unknow
     else if (input[name] === 0 || input[name] === '0' || input[name] === 'false') input[name] = false
   }
   const unknown = Object.keys(input).filter((name) => !members.has(name))
-  const known = unknown.length === 0 ? input : Object.fromEntries(Object.entries(input).filter(([name]) => members.has(name)))
+  const known =
+    unknown.length === 0
+      ? input
+      : Object.fromEntries([...members].filter((name) => Object.hasOwn(input, name)).map((name) => [name, input[name]]))
   const found = validator.validate(known)
-  const errors = [...unknown.map((name) => unknownMember(name, members)), ...(found instanceof Promise ? await found : found)]
+  // A megabyte of unknown members is not a megabyte of advice: each one is compared with every known name.
+  const strangers = unknown.slice(0, maxFieldErrors).map((name) => unknownMember(name, members))
+  const errors = [...strangers, ...(found instanceof Promise ? await found : found)].slice(0, maxFieldErrors)
   if (errors.length > 0) {
     const more = errors.length > 1 ? ` (and ${errors.length - 1} more error${errors.length > 2 ? 's' : ''})` : ''
     throw new WorkError('validation_failed', { detail: `${errors[0]!.message}${more}`, errors })

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { errorCatalogue, WorkError } from '@work-manager/contract'
 import type { Principal, Provenance } from '../principal.ts'
 import type { Admission } from '../../rate-limits/admission.ts'
+import { breathe, largeBytes } from '../breathe.ts'
 import { keyEndRefusal } from '../key-end.ts'
 import { topics } from '../signals/work-signal.ts'
 import { completeAnswer, findAnswer, type KeptAnswer, keepAnswer, type KeyScope, reserveKey } from '../store/idempotency.ts'
@@ -39,6 +40,8 @@ export interface OperationRequest {
   readonly bodyBytes?: number
   /** The address that the caller reached us at (http://host:port), for links in answers; null when it named none. */
   readonly origin?: string | null
+  /** Reads a large input, in turns with others, before it is asked for. */
+  prepare?(): Promise<void>
   /** Calls back when the answer has left, or nobody is there any more to read it. Absent: it is gone at once. */
   untilSent?(gone: () => void): void
   /** Told which limits the call was counted against, for doors that say it. */
@@ -169,6 +172,10 @@ export class OperationCall implements OperationContext {
     if (!operation.ifUnheard) return answer
     if (this.signal.aborted) throw await operation.ifUnheard(this, reply)
     return { ...answer, takeBack: async () => void (await operation.ifUnheard!(this, reply)) }
+  }
+
+  breathe(): Promise<void> {
+    return (this.request.bodyBytes ?? 0) < largeBytes ? Promise.resolve() : breathe()
   }
 
   async wait(topic: string, ms: number): Promise<void> {

@@ -76,6 +76,8 @@ export interface OperationContext<T extends KernelTools = KernelTools> {
    * hears nothing more. Refuses with: key_revoked, key_expired.
    */
   wait(topic: string, ms: number): Promise<void>
+  /** Lets everybody else have a turn, when this request brought much; between two pieces of work on what it brought. */
+  breathe(): Promise<void>
   /** Read in one short read-only transaction of the caller's tenant. */
   read<T>(work: (q: Queryable) => Promise<T>): Promise<T>
   /**

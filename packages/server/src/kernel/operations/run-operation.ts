@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto'
 import { errorCatalogue, holdsAbility, WorkError } from '@work-manager/contract'
 import { LRUCache } from 'lru-cache'
+import { breathe, largeBytes } from '../breathe.ts'
 import { insertProvenance } from '../store/provenance.ts'
 import { attributesOf, genAiAgent, genAiTool } from '../../tracing/attributes.ts'
 import { OperationTrace } from '../../tracing/operation-trace.ts'
@@ -104,6 +105,8 @@ export function createOperationRunner(
 
   const judgeAndRun = async (operation: Operation, request: OperationRequest, trace: OperationTrace | null): Promise<OperationAnswer> => {
     const { principal } = request
+    const isLarge = (request.bodyBytes ?? 0) >= largeBytes
+    if (isLarge && request.prepare) await request.prepare()
     const given = request.input
     if (!holdsAbility(principal.abilities, operation.ability))
       throw new WorkError('scope_missing', {
@@ -115,8 +118,11 @@ export function createOperationRunner(
       throw new WorkError('agents_cannot_decide', {
         detail: `The key belongs to ${principal.kind === 'agent' ? 'an agent' : 'a service'}; only a person can do this.`,
       })
+    if (isLarge) await breathe()
     const input = await readInput(operation, given)
+    if (isLarge) await breathe()
     const key = readKey(operation, request, options.idempotencyHeader)
+    if (isLarge) await breathe()
     if (operation.http.method !== 'GET') await rememberProvenance(request)
     const call = new OperationCall({ tools, operation, request, trace, key, ttlSeconds, findKept })
     return call.run(input)

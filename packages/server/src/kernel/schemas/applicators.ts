@@ -15,11 +15,13 @@ export interface MemberSchemas {
 /** `additionalProperties` first: a misspelt name is said before what is missing inside. */
 export function membersCheck({ properties, patterns, additional, known }: MemberSchemas): Check {
   const named = [...properties]
-  const looksAtAll = additional !== null || patterns.length > 0
   return (value, run, seen) => {
     if (!isRecord(value)) return true
     let fits = true
-    if (looksAtAll) {
+    // Whatever the others are, nothing is asked of them.
+    const takesAll = additional !== null && patterns.length === 0 && takesAnything(additional)
+    if (takesAll && seen) seen.allNames = true
+    if (!takesAll && (additional !== null || patterns.length > 0)) {
       for (const name of memberNames(value, run)) {
         let isKnown = properties.has(name)
         for (const [pattern, node] of patterns) {
@@ -46,6 +48,8 @@ export function membersCheck({ properties, patterns, additional, known }: Member
     return fits
   }
 }
+
+const takesAnything = (node: Node): boolean => node.checks.length === 0 && node.lastChecks.length === 0
 
 const refusesAll = (node: Node): boolean => node.checks.length === 1 && node.checks[0] === nothingFits
 
@@ -99,7 +103,8 @@ export function itemsCheck(prefix: readonly Node[], rest: Node | null): Check {
     if (!Array.isArray(value)) return true
     const end = rest ? value.length : Math.min(prefix.length, value.length)
     let fits = true
-    for (let i = 0; i < end; i++) {
+    const asked = rest && takesAnything(rest) ? Math.min(prefix.length, value.length) : end
+    for (let i = 0; i < asked; i++) {
       if (run.judgeInner(prefix[i] ?? rest!, value[i], i)) continue
       fits = false
       if (run.isFull) return false

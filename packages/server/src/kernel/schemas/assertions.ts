@@ -1,7 +1,7 @@
 /** Keywords that look at one value alone: its type, its size, its text, which members it has. */
 import { isMultipleOf } from './exact-numbers.ts'
 import { fitsFormat } from './formats.ts'
-import { type Check, equalityKey, hasMember, isRecord, memberNames, type Run } from './judge.ts'
+import { type Check, countMembers, equalityKey, hasMember, isRecord, type Run } from './judge.ts'
 import type { SchemaObject } from './keywords.ts'
 import type { LinearRegExp } from './linear-regexp.ts'
 
@@ -42,7 +42,7 @@ const least = (n: number, limit: number): boolean => n >= limit
 const most = (n: number, limit: number): boolean => n <= limit
 const items = (value: unknown): number | undefined => (Array.isArray(value) ? value.length : undefined)
 const characters = (value: unknown, run: Run): number | undefined => (typeof value === 'string' ? charactersOf(value, run) : undefined)
-const members = (value: unknown, run: Run): number | undefined => (isRecord(value) ? memberNames(value, run).length : undefined)
+const members = (value: unknown, run: Run): number | undefined => (isRecord(value) ? countMembers(value, run) : undefined)
 
 function uniqueItems(wanted: boolean): Check {
   return (value, run) => {

@@ -13,10 +13,9 @@ const longestLine = 16
 const heapMebibytes = 192
 
 interface Waiting {
-  readonly key: string
-  readonly schema: string
-  readonly value: string
-  readonly resolve: (findings: readonly FieldError[]) => void
+  /** Made when it is asked: the schema goes along with the first question only. */
+  readonly ask: (known: Set<string>) => Record<string, string | null>
+  readonly answered: (verdict: JudgeVerdict) => void
   readonly reject: (error: Error) => void
 }
 
@@ -34,13 +33,37 @@ export class JudgeLine {
 
   /** Refuses with: busy, when too many wait. */
   judge(key: string, schema: string, value: string): Promise<readonly FieldError[]> {
+    return this.stand<readonly FieldError[]>(
+      (known) => {
+        const isKnown = known.has(key)
+        known.add(key)
+        return { key, schema: isKnown ? null : schema, value }
+      },
+      ({ findings }) => findings,
+    )
+  }
+
+  /** SHA-256 over the canonical form of a JSON text, in hexadecimal digits. Refuses with: busy. */
+  digest(json: string): Promise<string> {
+    return this.stand<string>(
+      () => ({ digest: json }),
+      ({ digest }) => digest,
+    )
+  }
+
+  private stand<Answer>(ask: Waiting['ask'], answerOf: (verdict: JudgeVerdict) => Answer | undefined): Promise<Answer> {
     if (this.line.length >= longestLine)
       throw new WorkError('busy', {
         detail: 'Too many large documents wait to be checked against their schemas. Nothing was done.',
         retryAfterSeconds: 5,
       })
     return new Promise((resolve, reject) => {
-      this.line.push({ key, schema, value, resolve, reject })
+      const answered = (verdict: JudgeVerdict): void => {
+        const answer = answerOf(verdict)
+        if (answer === undefined) reject(new Error(`the judge thread broke: ${verdict.error}`))
+        else resolve(answer)
+      }
+      this.line.push({ ask, answered, reject })
       this.next()
     })
   }
@@ -62,19 +85,17 @@ export class JudgeLine {
     const worker = (this.worker ??= this.start())
     worker.ref()
     this.asked++
-    const question: JudgeQuestion = { id: this.asked, key: one.key, schema: this.known.has(one.key) ? null : one.schema, value: one.value }
-    this.known.add(one.key)
+    const question = { id: this.asked, ...one.ask(this.known) } as JudgeQuestion
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     worker.postMessage(question)
   }
 
   private start(): Worker {
     const worker = new Worker(script, { resourceLimits: { maxOldGenerationSizeMb: heapMebibytes }, execArgv: [] })
-    worker.on('message', ({ findings, error }: JudgeVerdict) => {
+    worker.on('message', (verdict: JudgeVerdict) => {
       const { current } = this
       this.current = null
-      if (findings) current?.resolve(findings)
-      else current?.reject(new Error(`the judge thread broke: ${error}`))
+      current?.answered(verdict)
       this.next()
     })
     worker.on('error', (cause) => this.ended(worker, cause))

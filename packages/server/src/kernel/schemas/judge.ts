@@ -209,6 +209,13 @@ export function memberNames(value: Record<string, unknown>, run: Run): string[] 
   return names.some((name) => value[name] === undefined) ? names.filter((name) => value[name] !== undefined) : names
 }
 
+/** Cheaper than to look at each. */
+export function countMembers(value: Record<string, unknown>, run: Run): number {
+  const names = Object.keys(value)
+  run.spend(names.length >> 3)
+  return names.some((name) => value[name] === undefined) ? names.filter((name) => value[name] !== undefined).length : names.length
+}
+
 const escaped = (text: string): string => JSON.stringify(text)
 
 /** A text that two JSON values share exactly when they are equal; its size is counted. */

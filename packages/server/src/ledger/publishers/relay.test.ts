@@ -58,6 +58,22 @@ beforeEach(async () => {
   )
 })
 
+describe('a batch', () => {
+  it('ends where its bytes do: changes of a megabyte are not gathered by the dozen', async () => {
+    const tenant = await stage.tenant()
+    const large = Array.from({ length: 5 }, () => orderEvent(uuidv7(), { payload: { text: 'x'.repeat(900_000) } }))
+    await stage.write(tenant, ...large, ...events(3))
+    const sizes: number[] = []
+    const { got, create } = receiver((message, batch) => {
+      if (message === batch[0]) sizes.push(batch.length)
+      return delivered
+    })
+    await stage.drain(stage.relay(create, { batchSize: 10 }), 'test')
+    expect(seqs(got, tenant)).toEqual(upTo(8))
+    expect(sizes).toEqual([2, 2, 4])
+  })
+})
+
 describe('tenants', () => {
   it('take turns: a long queue does not stop a short one', async () => {
     const [busy, quiet] = [await stage.tenant(), await stage.tenant()]

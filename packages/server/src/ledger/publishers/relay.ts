@@ -17,6 +17,7 @@ import {
   takeCursor,
   writePublisherState,
 } from './cursors.store.ts'
+import { PageBudget } from '../../kernel/store/page-budget.ts'
 import type { SystemDb } from '../../kernel/store/tx.ts'
 import { toMessage } from './cloud-event.ts'
 import { judgeBatch, type Sent } from './judge-batch.ts'
@@ -127,14 +128,19 @@ export function createRelay(
   async function serve(to: Publisher, cursor: Cursor): Promise<{ done: number; more: boolean }> {
     const { tenantId } = cursor
     const through = Math.min(cursor.head, cursor.seq + window)
-    const again = await readEventsToRetry(system, tenantId, name, settings.batchSize)
-    const next = await readEvents(system, tenantId, {
-      kinds: settings.kinds,
-      after: cursor.seq,
-      through,
-      ahead: [...cursor.ahead, ...again.map(({ seq }) => seq)],
-      limit: settings.batchSize,
-    })
+    // In bytes too: a change of a megabyte is one event.
+    const { rows: again } = await new PageBudget().page(system, settings.batchSize, (q) =>
+      readEventsToRetry(q, tenantId, name, settings.batchSize + 1),
+    )
+    const { rows: next, more } = await new PageBudget().page(system, settings.batchSize, (q) =>
+      readEvents(q, tenantId, {
+        kinds: settings.kinds,
+        after: cursor.seq,
+        through,
+        ahead: [...cursor.ahead, ...again.map(({ seq }) => seq)],
+        limit: settings.batchSize + 1,
+      }),
+    )
     const send = async (events: typeof next): Promise<Sent[]> => {
       const outcomes = await handOver(
         to,
@@ -153,7 +159,7 @@ export function createRelay(
       tries,
       maxTries: settings.maxTries,
       // Everything of the window was read: what the filter left out is passed over as well.
-      through: next.length < settings.batchSize && (sent.length > 0 || next.length === 0) ? through : null,
+      through: !more && (sent.length > 0 || next.length === 0) ? through : null,
     })
     const { delivered, parked, error } = verdict
     const waits = verdict.settlement.failures > 0

@@ -1,10 +1,10 @@
 /** What approve and apply look at: the order with its items, and the digest of exactly that. */
 import { type Evidence, type FieldError, itemIs } from '@work-manager/contract'
-import { type DecisionDocument, documentDigest } from './digest.ts'
+import { type DecisionDocument, digestOfMembers, documentDigest, membersOf } from './digest.ts'
 import type { OrderType } from '../order-types/define-order-type.ts'
 import type { ItemForDecision, OrderForDecision } from '../order-types/order-type.ts'
 import { checkReadiness } from '../order-types/verify-submission.ts'
-import { type DecisionItem, loadDecisionItems } from '../items/store.ts'
+import { type DecisionItem, loadDecisionItems, sizeDecisionItems } from '../items/store.ts'
 import type { OrderRow } from '../orders/store.ts'
 import type { Queryable } from '../../kernel/store/tx.ts'
 
@@ -25,10 +25,38 @@ export function readDecisionContent(tenantId: string, text: string): { row: Orde
   return { row, content: contentWith(tenantId, row, items) }
 }
 
-function contentWith(tenantId: string, row: OrderRow, rows: readonly DecisionItem[]): DecisionContent {
+/** Read at a time to hash it: some 20 ms. One item alone may be larger. */
+const hashedAtOnce = 512 * 1024
+
+/** The digest alone: items are read and hashed some at a time, in turns with other requests, and none of their documents is kept. */
+export async function readDigest(q: Queryable, tenantId: string, row: OrderRow): Promise<string> {
+  const hashed: Record<string, string>[] = []
+  for (const range of inRanges(await sizeDecisionItems(q, row.id)))
+    for (const item of await loadDecisionItems(q, row.id, range)) if (itemIs.decidable(item.state)) hashed.push(membersOf(item))
+  return digestOfMembers(membersOf(orderPart(tenantId, row)), hashed)
+}
+
+function inRanges(sizes: readonly { ordinal: number; bytes: number }[]): { from: number; through: number }[] {
+  const ranges: { from: number; through: number }[] = []
+  let bytes = Number.POSITIVE_INFINITY
+  for (const { ordinal, bytes: more } of sizes) {
+    bytes += more
+    if (bytes > hashedAtOnce) {
+      ranges.push({ from: ordinal, through: ordinal })
+      bytes = more
+    } else ranges.at(-1)!.through = ordinal
+  }
+  return ranges
+}
+
+function orderPart(tenantId: string, row: OrderRow): DecisionDocument['order'] {
   const { id, type, type_version: typeVersion, priority, payload, meta, revision } = row
+  return { id, tenantId, type, typeVersion, priority, payload, meta, revision }
+}
+
+function contentWith(tenantId: string, row: OrderRow, rows: readonly DecisionItem[]): DecisionContent {
   const document: DecisionDocument = {
-    order: { id, tenantId, type, typeVersion, priority, payload, meta, revision },
+    order: orderPart(tenantId, row),
     items: rows.filter((item) => itemIs.decidable(item.state)) as DecisionDocument['items'][number][] & DecisionItem[],
   }
   return { ...contentOf(document), rows, digest: documentDigest(document) }

@@ -259,14 +259,27 @@ export interface DecisionItem {
   readonly notes: string | null
 }
 
+const maxOrdinal = 2 ** 31 - 1
+
 /** Items with their latest submission, as approve and apply read them. */
-export async function loadDecisionItems(q: Queryable, orderId: string): Promise<DecisionItem[]> {
+export async function loadDecisionItems(q: Queryable, orderId: string, range = { from: 0, through: maxOrdinal }): Promise<DecisionItem[]> {
   return q.query(
     sql`
     select i.id, i.ordinal, i.state, i.input, s.result, s.evidence, s.notes
       from wm.items i ${withLatestSubmission}
-     where i.tenant_id = wm.current_tenant() and i.order_id = ${orderId} order by i.ordinal`,
+     where i.tenant_id = wm.current_tenant() and i.order_id = ${orderId} and i.ordinal between ${range.from} and ${range.through} order by i.ordinal`,
     'load_decision_items',
+  )
+}
+
+/** How large the documents of each item are, without reading them. */
+export async function sizeDecisionItems(q: Queryable, orderId: string): Promise<Array<{ ordinal: number; bytes: number }>> {
+  return q.query(
+    sql`
+    select i.ordinal, octet_length(i.input::text) + coalesce(octet_length(s.result::text), 0) + coalesce(octet_length(s.evidence::text), 0) as bytes
+      from wm.items i ${withLatestSubmission}
+     where i.tenant_id = wm.current_tenant() and i.order_id = ${orderId} order by i.ordinal`,
+    'size_decision_items',
   )
 }
 

@@ -99,13 +99,16 @@ export const submitItem = defineOperation({
     const findings = await judge(context, brief, handedIn)
     // A request that passed once is answered from the record, even if its type or its evidence changed since.
     if (findings.length > 0 && !(await keptAnswer(context))) return refuseSubmission(context, input.item, input.lease_token, findings)
+    await context.breathe()
+    const digest = submissionDigest(handedIn)
+    await context.breathe()
     const answer = await context.tools.hotPath.submit({
       ...askerOf(context),
       ...handedIn,
       traceparent: traceparentOf(context),
       itemId: input.item,
       token: input.lease_token ?? null,
-      digest: submissionDigest(handedIn),
+      digest,
       assembledParts: null,
       idempotency: context.idempotency,
     })

@@ -1,5 +1,6 @@
 /** Planning: from a payload to the items that agents take, checked before anything is written. */
 import type { FieldError } from '@work-manager/contract'
+import { breathe } from '../../kernel/breathe.ts'
 import type { OrderType } from './define-order-type.ts'
 import type { PlannedItem } from './order-type.ts'
 import { judged } from './judged.ts'
@@ -8,6 +9,11 @@ import { guarded, guardedWithin, TypeCrashed } from './type-crashed.ts'
 export const maxPlannedItems = 10_000
 /** Somebody waits for the answer to their proposal. */
 const planTimeoutMs = 10_000
+/** Of all inputs together, as JSON: they are written in one statement. */
+export const maxPlannedBytes = 8 * 1024 * 1024
+/** Judged between two turns of everybody else. */
+const itemsAtOnce = 100
+const bytesAtOnce = 512 * 1024
 
 /** An item as it will be stored; `maxAttempts` null follows the type and then the server. */
 export interface CheckedItem {
@@ -48,9 +54,22 @@ export async function planItems(
       `returned ${planned.length} items; at most ${maxPlannedItems} fit one order: put more into each item`,
     )
   const checked: CheckedItem[] = []
+  let bytes = 0
+  let breathedAt = { item: 0, bytes: 0 }
   for (const [i, item] of planned.entries()) {
     if (typeof item !== 'object' || item === null || item.input === undefined)
       throw new TypeCrashed(type.type, 'plan', `returned an item without input (number ${i})`)
+    bytes += guarded(type.type, 'plan', () => JSON.stringify(item.input)).length
+    if (bytes > maxPlannedBytes)
+      throw new TypeCrashed(
+        type.type,
+        'plan',
+        `returned items of more than ${maxPlannedBytes} bytes together (up to number ${i}): give each item what it needs, not the whole payload`,
+      )
+    if (i - breathedAt.item >= itemsAtOnce || bytes - breathedAt.bytes >= bytesAtOnce) {
+      await breathe()
+      breathedAt = { item: i, bytes }
+    }
     const itemType = resolve(item.type ?? type.type)
     if (!itemType)
       throw new TypeCrashed(type.type, 'plan', `returned an item of the type '${item.type}', which is not registered (number ${i})`)

@@ -193,9 +193,29 @@ describe('planItems', () => {
     ])
   })
 
+  it('lets everybody else have a turn every hundred items', async () => {
+    let turns = 0
+    let isOver = false
+    const tick = (): void => {
+      turns++
+      if (!isOver) setImmediate(tick)
+    }
+    setImmediate(tick)
+    await plan(Array.from({ length: 2_000 }, () => ({ input: 1 })))
+    isOver = true
+    expect(turns).toBeGreaterThanOrEqual(19)
+  })
+
   it.each([
     ['no list', 'x', {}, /must return a list/],
     ['an item without input', [{}], {}, /without input/],
+    [
+      'more than fits in one statement',
+      Array.from({ length: 100 }, () => ({ input: 'x'.repeat(100_000) })),
+      {},
+      /more than 8388608 bytes together \(up to number 83\)/,
+    ],
+    ['an input that is no JSON', [{ input: { n: 1n } }], {}, /plan threw/],
     ['an unregistered type', [{ input: 1, type: 'other' }], {}, /not registered/],
     [
       'an input that does not match',

@@ -7,7 +7,7 @@ import { findOrder, renderOrder } from './store.ts'
 import { PageBudget } from '../../kernel/store/page-budget.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
-import { loadDecisionContent } from '../approvals/decision-content.ts'
+import { readDigest } from '../approvals/decision-content.ts'
 import { getTool } from '../items/get-item.ts'
 
 /** Of a longer order only this many items are in the answer, fewer when they are large; GET /items?order=… has them all. */
@@ -35,7 +35,7 @@ export const getOrder = defineOperation({
         const events = await budget.beside(q, (within) => listEvents(within, { rootId: row.id }, 20))
         const effects = await budget.beside(q, (within) => renderEffects(within, row.id))
         const items = await budget.beside(q, (within) => renderItemsOfOrders(within, [row.id], mostItems))
-        const digest = row.state === 'submitted' ? (await loadDecisionContent(q, context.principal.tenantId, row)).digest : null
+        const digest = row.state === 'submitted' ? await readDigest(q, context.principal.tenantId, row) : null
         const members = [
           `"digest":${JSON.stringify(digest)}`,
           `"items":[${items.map((item) => item.json).join(',')}]`,

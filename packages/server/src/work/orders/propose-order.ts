@@ -59,7 +59,9 @@ export const proposeOrder = defineOperation({
   async handler(context, input) {
     const { tools, principal } = context
     const type = getType(tools, input.type)
+    await context.breathe()
     await assertPayload(type, input.payload)
+    await context.breathe()
     const meta = (input.meta ?? null) as Record<string, unknown> | null
     const items = input.defer_planning ? [] : await planOrder(tools, type, { payload: input.payload, meta })
     const id = newOrderId()

@@ -4,12 +4,13 @@
  */
 import { WorkError } from '@work-manager/contract'
 import Type from 'typebox'
-import { submissionDigest } from '../approvals/digest.ts'
+import { digestOfText } from '../approvals/digest.ts'
+import { breathe } from '../../kernel/breathe.ts'
 import { submitWithin } from '../hot-path/submit-batch.ts'
 import { TypeCrashed } from '../order-types/type-crashed.ts'
 import { assembleParts, requiredParts } from '../order-types/verify-submission.ts'
 import { topics } from '../topics.ts'
-import { loadValidParts, type ValidPart } from './store.ts'
+import { loadValidParts, loadValidSlots, type ValidPart } from './store.ts'
 import { askerOf, claimOf } from '../leases/asker.ts'
 import { itemId, leaseToken, notes } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
@@ -21,7 +22,11 @@ import { getItemBrief } from '../items/item-brief.ts'
 import { judge, refuseSubmission } from '../items/judging.ts'
 import { leaseRefusals } from '../leases/refusals.ts'
 
-const sameParts = (a: readonly ValidPart[], b: readonly ValidPart[]): boolean =>
+/** A larger result is handed in all the same, and read with GET /items/{item}. */
+const largestShown = 1024 * 1024
+
+type Slot = Pick<ValidPart, 'part_key' | 'seq' | 'checksum'>
+const sameParts = (a: readonly Slot[], b: readonly Slot[]): boolean =>
   a.length === b.length &&
   a.every((part, n) => part.part_key === b[n]!.part_key && part.seq === b[n]!.seq && part.checksum === b[n]!.checksum)
 
@@ -48,7 +53,12 @@ export const finalizeItem = defineOperation({
   }),
   output: Type.Object({
     success: Type.Boolean(),
-    item: Type.Object({ id: Type.String(), state: Type.String(), assembled_result: Type.Unknown() }),
+    item: Type.Object({
+      id: Type.String(),
+      state: Type.String(),
+      assembled_result: Type.Optional(Type.Unknown({ description: 'Up to 1 MiB; a larger result is read from the item.' })),
+      assembled_bytes: Type.Optional(Type.Integer({ description: 'Of a larger result, as JSON.' })),
+    }),
     order_state: Type.String(),
   }),
   async handler(context, input) {
@@ -88,8 +98,18 @@ export const finalizeItem = defineOperation({
     }
     const evidence = parts.flatMap((part) => (Array.isArray(part.evidence) ? part.evidence : []))
     const handedIn = { result, evidence: evidence.length > 0 ? evidence : null, notes: input.notes ?? null }
+    // Each of these takes milliseconds a megabyte: others have their turn in between.
+    await breathe()
     const findings = await judge(context, brief, handedIn)
     if (findings.length > 0) return refuseSubmission(context, input.item, input.lease_token, findings)
+
+    await breathe()
+    const resultText = JSON.stringify(result)
+    const digest = await digestOfText(
+      `{"evidence":${JSON.stringify(handedIn.evidence)},"notes":${JSON.stringify(handedIn.notes)},"result":${resultText}}`,
+    )
+    const bytes = Buffer.byteLength(resultText)
+    const shown = bytes > largestShown ? `"assembled_bytes":${bytes}` : `"assembled_result":${resultText}`
 
     let orderSubmitted = false
     const reply = await context.write(async (tx) => {
@@ -99,21 +119,24 @@ export const finalizeItem = defineOperation({
         token: input.lease_token ?? null,
         ...handedIn,
         traceparent: traceparentOf(context),
-        digest: submissionDigest(handedIn),
+        digest,
         assembledParts: parts.length,
         idempotency: null,
       })
       if (answer.kind === 'refused') throw await lostLease(tx, tx.tenantId, input.item, answer.seen, claimOf(context, input.lease_token))
       if (answer.kind !== 'done') throw new WorkError('not_found')
       // Now that the item is locked and handed in, no part can come any more: what was verified must be what is there.
-      if (!sameParts(parts, await loadValidParts(tx, input.item)))
+      if (!sameParts(parts, await loadValidSlots(tx, input.item)))
         throw new WorkError('busy', {
           detail: 'A part of this item changed while it was being finalized; nothing was handed in.',
           retryAfterSeconds: 1,
         })
       orderSubmitted = answer.orderSubmitted
       const { order_state } = JSON.parse(answer.body) as { order_state: string }
-      return { status: 202, body: { success: true, item: { id: input.item, state: 'submitted', assembled_result: result }, order_state } }
+      return {
+        status: 202,
+        json: `{"success":true,"item":{"id":"${input.item}","state":"submitted",${shown}},"order_state":${JSON.stringify(order_state)}}`,
+      }
     })
     if (orderSubmitted) tools.signal.wake(topics.submitted)
     return reply

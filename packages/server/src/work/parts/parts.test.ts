@@ -1,6 +1,8 @@
 /** Stories of submit_part, list_parts and finalize_item. */
 import Type from 'typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { judgeLine } from '../../kernel/schemas/schema-validator.ts'
+import { submissionDigest } from '../approvals/digest.ts'
 import { defineOrderType } from '../order-types/define-order-type.ts'
 import { type Leased, startStory, type Story } from '../../../testing/story.ts'
 
@@ -32,6 +34,14 @@ const dossier = defineOrderType({
     },
   ],
   apply: (context) => context.diff({}, { pages: context.items.flatMap((item) => item.result.pages) }),
+})
+
+const blob = defineOrderType({
+  type: 'test.blob',
+  payload: Type.Object({ n: Type.Integer() }),
+  result: Type.Record(Type.String(), Type.Array(Type.Integer())),
+  parts: { schemas: { '*': Type.Array(Type.Integer()) }, required: () => [] },
+  apply: (context) => context.diff({}, {}),
 })
 
 let story: Story
@@ -198,5 +208,53 @@ describe('finalize', () => {
     const first = await story.agent.post(`/items/${item.id}/finalize`, { lease_token: item.lease_token }, { key })
     expect((await story.agent.post(`/items/${item.id}/finalize`, { lease_token: item.lease_token }, { key })).text).toBe(first.text)
     expect((await finalize(item)).body.code).toBe('already_submitted')
+  })
+})
+
+describe('parts that are large together', () => {
+  it('have a limit for all of them, which counts what finalize would assemble', async () => {
+    const small = await startStory({ types: [blob], config: { partials: { max_item_bytes: 4096 } } })
+    try {
+      const order = await small.propose({ n: 1 }, { type: 'test.blob' })
+      const item = await small.take(order.id)
+      const part = (part_key: string, length: number) =>
+        small.agent.post(`/items/${item.id}/parts`, {
+          part_key,
+          lease_token: item.lease_token,
+          payload: Array.from({ length }, () => 1),
+        })
+      expect((await part('a', 900)).status).toBe(202)
+      expect((await part('b', 900)).status).toBe(202)
+      const over = await part('c', 900)
+      expect([over.status, over.body.code]).toEqual([413, 'parts_too_large'])
+      expect(over.body.detail).toContain('at most 4096')
+      // A new revision takes the place of the old one.
+      expect((await part('b', 1000)).status).toBe(202)
+      expect((await part('b', 100)).status).toBe(202)
+      expect((await part('c', 900)).status).toBe(202)
+    } finally {
+      await small.server.stop()
+    }
+  })
+
+  it('are judged and hashed on a thread of their own; a large result is not repeated in the answer', async () => {
+    const large = await startStory({ types: [blob] })
+    try {
+      const order = await large.propose({ n: 1 }, { type: 'test.blob' })
+      const item = await large.take(order.id)
+      const payload = Array.from({ length: 450_000 }, (_, i) => i % 10)
+      for (const part_key of ['a', 'b', 'c', 'd'])
+        expect((await large.agent.post(`/items/${item.id}/parts`, { part_key, lease_token: item.lease_token, payload })).status).toBe(202)
+      const before = judgeLine.judged
+      const done = await large.agent.post(`/items/${item.id}/finalize`, { lease_token: item.lease_token })
+      expect(done.status).toBe(202)
+      expect(judgeLine.judged).toBe(before + 2)
+      expect(done.body.item).toEqual({ id: item.id, state: 'submitted', assembled_bytes: 3_600_025 })
+      const [kept] = await large.server.database.sql(`select digest from wm.submissions where item_id = $1`, [item.id])
+      const result = { a: payload, b: payload, c: payload, d: payload }
+      expect(kept).toEqual({ digest: submissionDigest({ result, evidence: null, notes: null }) })
+    } finally {
+      await large.server.stop()
+    }
   })
 })

@@ -47,6 +47,20 @@ export async function countParts(q: Queryable, itemId: string): Promise<number> 
   return row!.n
 }
 
+/** Bytes that finalize would put together of the other slots. */
+export async function sizeOfOtherParts(q: Queryable, itemId: string, slot: { partKey: string; seq: number | null }): Promise<number> {
+  const [row] = await q.query<{ bytes: string }>(
+    sql`
+    select coalesce(sum(octet_length(payload::text) + coalesce(octet_length(evidence::text), 0)), 0)::text as bytes from (
+      select distinct on (p.part_key, coalesce(p.seq, -1)) p.payload, p.evidence
+        from wm.parts p where p.tenant_id = wm.current_tenant() and p.item_id = ${itemId} and p.status = 'validated'
+         and (p.part_key, coalesce(p.seq, -1)) is distinct from (${slot.partKey}, coalesce(${slot.seq}::integer, -1))
+       order by p.part_key, coalesce(p.seq, -1), p.revision desc) latest`,
+    'size_of_other_parts',
+  )
+  return Number(row!.bytes)
+}
+
 export interface ValidPart {
   readonly part_key: string
   readonly seq: number | null
@@ -64,6 +78,17 @@ export async function loadValidParts(q: Queryable, itemId: string): Promise<Vali
       from wm.parts p where p.tenant_id = wm.current_tenant() and p.item_id = ${itemId} and p.status = 'validated'
      order by p.part_key, coalesce(p.seq, -1), p.revision desc`,
     'load_valid_parts',
+  )
+}
+
+/** The same slots, without what is in them. */
+export async function loadValidSlots(q: Queryable, itemId: string): Promise<Pick<ValidPart, 'part_key' | 'seq' | 'checksum'>[]> {
+  return q.query(
+    sql`
+    select distinct on (p.part_key, coalesce(p.seq, -1)) p.part_key, p.seq, p.checksum
+      from wm.parts p where p.tenant_id = wm.current_tenant() and p.item_id = ${itemId} and p.status = 'validated'
+     order by p.part_key, coalesce(p.seq, -1), p.revision desc`,
+    'load_valid_slots',
   )
 }
 

@@ -7,7 +7,7 @@ import { checkPart } from '../order-types/verify-submission.ts'
 import { appendEvents, type NewEvent, ofItem } from '../../kernel/store/events.ts'
 import { moveItems, noteOnLeasedItem } from '../items/store.ts'
 import { lockOrder } from '../orders/store.ts'
-import { appendPart, countParts, readPartsState } from './store.ts'
+import { appendPart, countParts, readPartsState, sizeOfOtherParts } from './store.ts'
 import { actorOf } from '../../kernel/operations/actor.ts'
 import { document, evidence, itemId, leaseToken, notes } from '../inputs.ts'
 import { refused } from '../../kernel/operations/operation.ts'
@@ -32,6 +32,7 @@ export const submitPart = defineOperation({
     'parts_not_supported',
     'verification_failed',
     'part_too_large',
+    'parts_too_large',
     'too_many_parts',
     'order_type_broke',
     ...leaseRefusals,
@@ -67,8 +68,10 @@ export const submitPart = defineOperation({
   async handler(context, input) {
     const { settings } = context.tools
     const bytes = Buffer.byteLength(JSON.stringify(input.payload))
+    const evidenceBytes = input.evidence ? Buffer.byteLength(JSON.stringify(input.evidence)) : 0
     if (bytes > settings.maxPartBytes)
       throw new WorkError('part_too_large', { detail: `The part has ${bytes} bytes; at most ${settings.maxPartBytes} are accepted.` })
+    await context.breathe()
     const brief = await getItemBrief(context, input.item, input.lease_token)
     await assertHolds(context, input.item, input.lease_token)
     const type = getType(context.tools, brief.type)
@@ -78,6 +81,9 @@ export const submitPart = defineOperation({
       throw error instanceof TypeCrashed ? brokeType(error, 'the part was not kept') : error
     })
     const id = uuidv7()
+    await context.breathe()
+    const checksum = digestOf(input.payload).slice('sha256:'.length)
+    await context.breathe()
 
     return context.write(async (tx) => {
       const order = await lockOrder(tx, brief.order_id)
@@ -87,13 +93,18 @@ export const submitPart = defineOperation({
         throw new WorkError('too_many_parts', {
           detail: `The item holds ${kept} part revisions; at most ${settings.maxPartsPerItem} are kept.`,
         })
+      // Under the item's lock: two parts at a time must not both find room for one.
+      const together = bytes + evidenceBytes + (await sizeOfOtherParts(tx, item.id, handedIn))
+      if (together > settings.maxItemBytes)
+        throw new WorkError('parts_too_large', {
+          detail: `With this one the parts of the item have ${together} bytes; at most ${settings.maxItemBytes} are accepted.`,
+        })
       const events: NewEvent[] = []
       if (item.state === 'leased') {
         await moveItems(tx, [item.id], 'leased', 'in_progress', at)
         events.push({ kind: 'item.in_progress', ...ofItem(item) }, ...(await beginOrder(tx, order!, at)))
       }
       const status = findings.length === 0 ? 'validated' : 'rejected'
-      const checksum = digestOf(input.payload).slice('sha256:'.length)
       const revision = await appendPart(
         tx,
         {
