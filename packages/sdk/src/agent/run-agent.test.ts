@@ -10,7 +10,10 @@ let client: WorkManagerClient
 let as: { url: string; key: string }
 
 beforeAll(async () => {
-  server = await startTestServer({ types: [echoType, essayType], config: { lease: { heartbeat_every_seconds: 1 } } })
+  server = await startTestServer({
+    types: [echoType, essayType, { ...echoType, type: 'test.nothing' }],
+    config: { lease: { heartbeat_every_seconds: 1 } },
+  })
   client = createClient({ url: server.url, key: (await server.caller('person', 'ada')).key })
   as = { url: server.url, key: (await server.caller('agent', 'echoer')).key }
 })
@@ -161,4 +164,34 @@ describe('an agent', () => {
   ])('refuses options that cannot work: %j', async (options, message) => {
     await expect(runAgent({ ...as, handler: () => ({ result: {} }), ...options })).rejects.toThrow(message)
   })
+})
+
+describe('an agent that stops when there is nothing to do', () => {
+  it('asks and does not wait for something to come, unless it is told to', async () => {
+    const waits: unknown[] = []
+    const fetch: typeof globalThis.fetch = (input, init) => {
+      if (String(input).endsWith('/checkout')) waits.push((JSON.parse(String(init?.body)) as { wait: unknown }).wait)
+      return globalThis.fetch(input, init)
+    }
+    const order = await propose('one', 'two')
+    expect(await runAgent({ ...as, fetch, order, stopWhenIdle: true, handler: echo as Handler })).toMatchObject({ submitted: 2 })
+    expect(waits).toEqual([0, 0, 0])
+    await runAgent({ ...as, fetch, types: ['test.essay', 'test.echo'], stopWhenIdle: true, handler: echo as Handler })
+    expect(waits.every((wait) => wait === 0)).toBe(true)
+    await runAgent({ ...as, fetch, order, stopWhenIdle: true, waitSeconds: 1, handler: echo as Handler })
+    expect(waits.at(-1)).toBe(1)
+  })
+
+  it('stops with the end of its last item, whatever else it could hold at once', async () => {
+    const order = await propose('one', 'two', 'three')
+    const agent = watchAgent<{ message: string }>({ ...as, order, concurrency: 5, stopWhenIdle: true, waitSeconds: 0, handler: echo })
+    expect(await agent.done).toMatchObject({ checkedOut: 3, submitted: 3 })
+  })
+})
+
+it('a type that nobody knows ends the agent, with its name and the nearest one', async () => {
+  for (const types of [['test.ecko'], ['test.essay', 'test.ecko']]) {
+    const refused = await runAgent({ ...as, types, waitSeconds: 30, handler: () => ({ result: {} }) }).catch((error: unknown) => error)
+    expect(isWorkError(refused, 'order_type_not_found') && refused.detail).toContain("did you mean 'test.echo'?")
+  }
 })

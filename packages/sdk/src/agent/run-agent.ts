@@ -26,9 +26,9 @@ export interface AgentOptions<Input = unknown> extends ClientOptions {
   readonly signal?: AbortSignal
   /** How long running handlers may go on after the signal (default 20). */
   readonly drainSeconds?: number
-  /** How long one poll waits for work on the server's side (default 20, at most 60). */
+  /** How long one poll waits for work on the server's side (default 20, with stopWhenIdle 0; at most 60). */
   readonly waitSeconds?: number
-  /** Ends when there is nothing to do, instead of waiting for more. */
+  /** Ends as soon as there is nothing to do and nothing in hand, instead of waiting for more. */
   readonly stopWhenIdle?: boolean
 }
 
@@ -40,11 +40,13 @@ const lastAnswerMs = 500
 
 /**
  * Runs until `signal` is aborted (or, with stopWhenIdle, until there is nothing to do), and resolves with what was done. A server that is
- * away for a while is waited for. Rejects with WorkManagerError when checking out is refused for good (key, ability) and with
+ * away for a while is waited for. Rejects with WorkManagerError when checking out is refused for good (key, ability, a type that nobody knows) and with
  * WorkManagerConnectionError when the address is wrong, both after giving back what is held; with TypeError for options that cannot work.
  */
 export async function runAgent<Input = unknown>(options: AgentOptions<Input>): Promise<AgentTotals> {
-  const { types = [], order, minPriority, concurrency = 1, maxCorrections = 2, drainSeconds = 20, waitSeconds = 20 } = options
+  const { types = [], order, minPriority, concurrency = 1, maxCorrections = 2, drainSeconds = 20, stopWhenIdle = false } = options
+  // Whoever stops when there is nothing to do asks, and does not wait for something to come.
+  const { waitSeconds = stopWhenIdle ? 0 : 20 } = options
   inRange({ concurrency }, 1, 10_000)
   inRange({ maxCorrections }, 0, 1_000)
   inRange({ drainSeconds }, 0, 86_400)
@@ -91,9 +93,11 @@ export async function runAgent<Input = unknown>(options: AgentOptions<Input>): P
       troubles = 0
       if (item === null) {
         emit({ kind: 'idle' })
-        if (options.stopWhenIdle && working.size === 0) break
+        if (stopWhenIdle && working.size === 0) break
         const leftMs = shortestPollMs - (performance.now() - askedAt)
-        if (leftMs > 0) await pause(leftMs * (1 + Math.random()), stopping)
+        const rest = pause(Math.max(0, leftMs) * (1 + Math.random()), stopping)
+        // The end of what is being worked on may be the end of all work, or bring more.
+        await (stopWhenIdle ? Promise.race([rest, ...working]) : rest)
         continue
       }
       emit({ kind: 'checked_out', item })

@@ -78,7 +78,7 @@ describe('work-manager mcp', () => {
       jsonrpc: '2.0',
       id: 'slow',
       method: 'tools/call',
-      params: { name: 'work_checkout', arguments: { type: 'test.none', wait: 30 } },
+      params: { name: 'work_checkout', arguments: { type: 'test.echo', wait: 30 } },
     })
     const cancel = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'slow' } })
     const { code, stdout } = await run([checkout, cancel], here())

@@ -7,6 +7,7 @@ import { pausedRefusal } from '../pauses/decide.ts'
 import type { CheckoutAnswer } from '../hot-path/requests.ts'
 import { keyEndRefusal } from '../../kernel/key-end.ts'
 import { topics } from '../topics.ts'
+import { assertTypesKnown } from '../orders/known-types.ts'
 import { askerOf } from './asker.ts'
 import type { McpTool, Reply } from '../../kernel/operations/operation.ts'
 import type { WorkContext } from '../tools.ts'
@@ -65,6 +66,7 @@ export async function checkout(context: WorkContext, wanted: Wanted, waitSeconds
   const { tools, principal } = context
   const request = { ...askerOf(context, context.traceparent), keyId: principal.keyId, ...wanted }
   const leftMs = countdown(Math.min(waitSeconds, tools.settings.maxWaitSeconds) * 1000)
+  let looked = false
   for (;;) {
     const answer = await tools.hotPath.checkout(request)
     if (answer.kind === 'leased') {
@@ -78,6 +80,11 @@ export async function checkout(context: WorkContext, wanted: Wanted, waitSeconds
     }
     const refusal = refusalOf(answer, request.agentId, none)
     if (answer.kind === 'key_ended') throw refusal
+    // Asked once, before any waiting, and only when there was nothing: the common case needs no second query.
+    if (!looked && wanted.type !== null && refusal.code === 'no_items_available') {
+      await assertTypesKnown(context, [wanted.type])
+      looked = true
+    }
     const left = leftMs()
     const over = () => context.signal.aborted || tools.isDraining()
     if (left <= 0 || over()) throw refusal

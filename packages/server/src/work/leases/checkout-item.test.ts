@@ -10,6 +10,8 @@ describeVerb(checkoutItem, {
   },
   refuses: {
     no_items_available: () => ({ type: 'test.essay' }),
+    // Told at once, before any waiting.
+    order_type_not_found: () => ({ type: 'example.ecko', wait: 60 }),
     paused: async ({ person }, input) => {
       done(await person.post('/pauses', { agent: 'agent-1', reason: 'A test.' }))
       return { ...input, wait: 0 }

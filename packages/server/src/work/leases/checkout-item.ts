@@ -15,7 +15,7 @@ export const checkoutItem = defineOperation({
   rate: 'by_type',
   idempotency: 'none',
   waits: true,
-  refuses: ['no_items_available', 'lease_limit_reached', 'paused'],
+  refuses: ['no_items_available', 'lease_limit_reached', 'paused', 'order_type_not_found'],
   command: { words: 'items checkout', byHand: true },
   tool: checkoutTool,
   input: Type.Object({

@@ -26,12 +26,35 @@ const list = async (query: string) => {
   }
 }
 
+describe('a type that nobody knows', () => {
+  it('is named with the nearest one, by either spelling of the filter', async () => {
+    for (const query of ['type=test.ecko', 'filter[type]=test.echo,test.ecko']) {
+      const { status, body } = await list(query)
+      expect([status, body.code, body.detail], query).toEqual([
+        404,
+        'order_type_not_found',
+        "Order type 'test.ecko' is not registered; did you mean 'test.echo'?",
+      ])
+    }
+  })
+
+  it('is one that neither this process has nor any order: those of types that are gone are found', async () => {
+    const order = await story.propose({ messages: ['a'] })
+    await story.server.database.sql(`update wm.orders set type = 'test.gone' where id = $1`, [order.id])
+    expect((await list('type=test.gone')).body.data).toMatchObject([{ id: order.id }])
+    expect((await story.agent.post('/checkout', { type: 'test.gone' })).body.code).toBe('no_items_available')
+    const stranger = await story.server.caller('agent', 'agent-1', { tenant: 'rival' })
+    expect((await stranger.post('/checkout', { type: 'test.gone' })).body.code).toBe('order_type_not_found')
+    await story.server.database.sql(`delete from wm.items where order_id = $1`, [order.id])
+    await story.server.database.sql(`delete from wm.orders where id = $1`, [order.id])
+  })
+})
+
 describe('filters of GET /orders', () => {
   it.each([
     ['state=submitted', ['low']],
     ['filter[state]=queued,submitted', ['middle', 'low']],
     ['type=test.echo', ['high', 'middle', 'low']],
-    ['filter[type]=test.other', []],
     ['filter[priority]=>=50', ['high', 'middle']],
     ['filter[priority]=>1,<90', ['middle']],
     ['filter[priority]=<>50', ['high', 'low']],

@@ -10,6 +10,7 @@ import { readCounted } from '../../kernel/operations/counted.ts'
 import { decodeCursor, encodeCursor, sealOf, instantPattern } from '../../kernel/operations/cursor.ts'
 import { defineOperation, type WorkContext } from '../tools.ts'
 import { pageBytes, PageBudget } from '../../kernel/store/page-budget.ts'
+import { assertTypesKnown } from './known-types.ts'
 import { filterNames, type Include, pick, plainFilters, readFields, readFilters, readIncludes, readSort } from './order-query.ts'
 import { orderShown } from '../shown.ts'
 
@@ -195,6 +196,7 @@ export const listOrders = defineOperation({
   ability: 'work:view',
   idempotency: 'none',
   refuses: ['invalid_filter', 'cursor_invalid', 'cursor_expired', 'record_behind'],
+  refuses: ['invalid_filter', 'cursor_invalid', 'record_behind', 'order_type_not_found'],
   command: { words: 'orders list', byHand: true },
   tool: {
     name: 'work_list',
@@ -220,6 +222,10 @@ export const listOrders = defineOperation({
       plainFilters.flatMap((name) => (given[name] !== undefined && given.filter?.[name] === undefined ? [[name, given[name]]] : [])),
     )
     const conditions = readFilters({ ...aliases, ...given.filter })
+    await assertTypesKnown(
+      context,
+      conditions.flatMap((condition) => (condition.on === 'type' ? condition.anyOf : [])),
+    )
     const sort = readSort(given.sort)
     const includes = readIncludes(given.include)
     if (sort.some(({ by }) => by === 'items_count')) includes.add('itemsCount')

@@ -248,3 +248,14 @@ export async function markAutoApprovalTried(tx: Tx, id: string, revision: number
   )
   return rows.length === 1
 }
+
+/** Those of the names that any order of the tenant has: one look into an index for each. */
+export async function findTypesWithOrders(q: Queryable, names: readonly string[]): Promise<string[]> {
+  const rows = await q.query<{ type: string }>(
+    sql`
+    select t.type from unnest(${[...names]}::text[]) t(type)
+     where exists (select from wm.orders o where o.tenant_id = wm.current_tenant() and o.type = t.type)`,
+    'find_types_with_orders',
+  )
+  return rows.map((row) => row.type)
+}
