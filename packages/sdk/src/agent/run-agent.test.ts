@@ -170,7 +170,7 @@ describe('an agent that stops when there is nothing to do', () => {
   it('asks and does not wait for something to come, unless it is told to', async () => {
     const waits: unknown[] = []
     const fetch: typeof globalThis.fetch = (input, init) => {
-      if (String(input).endsWith('/checkout')) waits.push((JSON.parse(String(init?.body)) as { wait: unknown }).wait)
+      if ((input as string).endsWith('/checkout')) waits.push((JSON.parse(init?.body as string) as { wait: unknown }).wait)
       return globalThis.fetch(input, init)
     }
     const order = await propose('one', 'two')

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { agentClients, clientNames, type ClientName, type Place } from './agent-clients.ts'
-import { lineDiff } from './config-text.ts'
+import { lineDiff, withEntry, withoutEntry } from './config-text.ts'
+import { readJsonc } from './jsonc-text.ts'
 import { install, uninstall, type InstallRequest } from './install.ts'
 
 const secret = 'wm_secret_that_nobody_prints'
@@ -37,9 +38,20 @@ const existing: Record<ClientName, string> = {
   'claude-code': '{\n    "numStartups": 7,\n    "mcpServers": { "other": { "command": "x" } }\n}',
   'claude-desktop': '{"mcpServers":{}}\n',
   cursor: '',
-  vscode: '{\n\t"inputs": [],\n\t"servers": {}\n}\n',
+  vscode: '// mine\n{\n\t"inputs": [], // none\n\t"servers": {},\n}\n',
   codex: '# mine\nmodel = "o"\n\n[mcp_servers.other]\ncommand = "x"\nargs = [\n  "[a]",\n]\n\n[mcp_servers.other.env]\nA = "1"\n',
+  gemini:
+    '{\r\n  // dark\r\n  "ui": { "theme": "GitHub" },\r\n  "mcpServers": {\r\n    "other": { "command": "x", }, // trusted\r\n  },\r\n}\r\n',
+  windsurf: '{ "mcpServers": { "other": { "command": "x" } } }',
+  copilot: '{\n  "mcpServers": {\n    "other": { "command": "x" }\n  }\n}\n',
+  opencode: '{\n  "$schema": "https://opencode.ai/config.json",\n  "mcp": {\n    "servers": {\n      /* off */\n    },\n  },\n}\n',
+  zed: '// Zed settings\n//\n// see the docs\n{\n  "theme": "One Dark",\n  "context_servers": {\n    "other": { "command": "x" },\n  },\n}\n',
+  cline: '{\n  "mcpServers": {\n  }\n}',
+  'cline-cli': '{}',
+  junie: '\uFEFF{"mcpServers": {"other": {"command": "x"}}}',
 }
+
+const readConfig = (text: string) => readJsonc(text.replace(/^\uFEFF/, ''))
 
 describe.each(clientNames)('%s', (client) => {
   it('gets one entry that names the key file, keeps everything else, and comes back byte for byte', async () => {
@@ -60,7 +72,10 @@ describe.each(clientNames)('%s', (client) => {
     expect([await readFile(change.key_file!, 'utf8'), (await stat(change.key_file!)).mode & 0o777]).toEqual([`${secret}\n`, 0o600])
     expect(await readFile(change.backup!, 'utf8')).toBe(existing[client])
     if (client === 'codex') expect(text.startsWith(existing.codex.trimEnd())).toBe(true)
-    else if (existing[client].includes('other')) expect(JSON.parse(text).mcpServers.other).toEqual({ command: 'x' })
+    // Every line that was there is there, comments and commas with it.
+    else if (existing[client].includes('\n  '))
+      for (const line of existing[client].split('\n')) expect(text).toContain(line.trim().replace(/[\s,}]+$/, ''))
+    if (existing[client].includes('"other"')) expect(JSON.stringify(readConfig(text))).toContain('"other":{"command":"x"}')
 
     const again = await install(request(client, { obtainKey: () => Promise.reject(new Error('no second key')) }))
     expect(again.diff).toEqual([])
@@ -82,7 +97,7 @@ describe.each(clientNames)('%s', (client) => {
     const file = agentClients[client].file(place)
     await install(request(client))
     const text = await readFile(file, 'utf8')
-    const more = client === 'codex' ? `${text}\n[profiles.fast]\nmodel = "m"\n` : JSON.stringify({ ...JSON.parse(text), added: true })
+    const more = client === 'codex' ? `${text}\n[profiles.fast]\nmodel = "m"\n` : text.replace('{', '{\n  "added": true, // later\n')
     await writeFile(file, more)
     await undo(client)
     const left = await readFile(file, 'utf8')
@@ -92,12 +107,22 @@ describe.each(clientNames)('%s', (client) => {
 })
 
 describe('what it does not touch', () => {
-  it('a file that is not plain JSON', async () => {
-    const file = agentClients.vscode.file(place)
-    await mkdir(path.dirname(file), { recursive: true })
-    await writeFile(file, '{ // mine\n "servers": {} }')
-    await expect(install(request('vscode'))).rejects.toThrow(/cannot be changed safely/)
-    expect(await everyFile()).toEqual(['mcp.json'])
+  it('a file that nobody can read', async () => {
+    for (const [client, text] of [
+      ['vscode', '{ "servers": { } '],
+      ['vscode', '{ "servers": [] }'],
+      ['opencode', '{ "mcp": { "servers": 1 } }'],
+      ['gemini', '["mcpServers"]'],
+      ['codex', 'mcp_servers = "none"\n'],
+      ['codex', '[mcp_servers\n'],
+    ] as const) {
+      const file = agentClients[client].file(place)
+      await mkdir(path.dirname(file), { recursive: true })
+      await writeFile(file, text)
+      await expect(install(request(client)), text).rejects.toThrow(/cannot be changed safely/)
+      expect(await readFile(file, 'utf8')).toBe(text)
+    }
+    expect((await everyFile()).toSorted()).toEqual(['config.toml', 'mcp.json', 'opencode.json', 'settings.json'])
   })
 
   it('a key file of the person’s own', async () => {
@@ -118,6 +143,66 @@ describe('what it does not touch', () => {
   })
 })
 
+describe('files as people write them', () => {
+  const entry = { command: 'node', args: ['mcp'] }
+  const vscode = agentClients.vscode
+  it.each([
+    '{}',
+    '',
+    '// only a comment',
+    '{ "servers": { "work-manager": { "command": "old" }, "b": 1 } }',
+    '{ "servers": { "a": 1, /* why */ "work-manager": { "command": "old" } } }',
+    '{\n  "servers": {\n    "work-manager": { "command": "old" }, // ours\n  },\n}',
+    '{\n  "servers": {\n    "a": {},\n    "work-manager": {}\n  }\n}\n',
+    '{\n\t"servers": {\n\t\t"a": {}, // one\n\t\t/* two */\n\t},\n}\n',
+  ])('JSON with comments: %j', (text) => {
+    const comments = text.match(/\/\/.*|\/\*.*?\*\//g) ?? []
+    const put = withEntry(vscode, text, entry)
+    expect(readConfig(put)).toMatchObject({ servers: { 'work-manager': entry } })
+    for (const comment of comments) expect(put).toContain(comment)
+    const taken = withoutEntry(vscode, put)
+    const { servers } = readConfig(taken) as { servers: object }
+    expect(servers).not.toHaveProperty('work-manager')
+    expect(Object.keys(servers)).toEqual(
+      Object.keys((readConfig(text)['servers'] as object | undefined) ?? {}).filter((name) => name !== 'work-manager'),
+    )
+    for (const comment of comments.filter((one) => !one.includes('ours'))) expect(taken).toContain(comment)
+    expect(withoutEntry(vscode, taken)).toBe(taken)
+  })
+
+  it.each([
+    'mcp_servers = { other = { command = "x" } } # mine\n',
+    'mcp_servers.other.command = "x" # mine\n',
+    '[mcp_servers]\nother = { command = "x" } # mine\n',
+    '# mine\n[mcp_servers]\nwork-manager = { command = "old" }\nother = { command = "x" }\n',
+    '[mcp_servers."work-manager"]\ncommand = "old"\n\n# mine\n[profiles.fast]\nsince = 2020-01-01\n',
+  ])('TOML in every spelling: %j', (text) => {
+    const put = withEntry(agentClients.codex, text, entry)
+    expect(put).toContain('# mine')
+    // A comma before a brace is TOML of another version than most readers know.
+    expect(put).not.toMatch(/,\s*\}/)
+    const taken = withoutEntry(agentClients.codex, put)
+    expect(taken).not.toContain('work-manager')
+    expect(taken).toContain('# mine')
+    expect(withEntry(agentClients.codex, taken, entry)).toContain('work-manager')
+  })
+
+  it('OpenCode in the way of its file: servers directly under mcp, or in mcp.servers', async () => {
+    const { opencode } = agentClients
+    const flat = '{ "mcp": { "other": { "type": "local", "command": ["x"], "enabled": true } } }'
+    expect(readConfig(withEntry(opencode, flat, { type: 'local' }))).toMatchObject({
+      mcp: { other: {}, 'work-manager': { type: 'local' } },
+    })
+    expect(readConfig(withEntry(opencode, '', { type: 'local' }))).toEqual({ mcp: { servers: { 'work-manager': { type: 'local' } } } })
+    const file = opencode.file(place).replace('.json', '.jsonc')
+    await mkdir(path.dirname(file), { recursive: true })
+    await writeFile(file, '{ /* mine */ }')
+    expect((await install(request('opencode'))).file).toBe(file)
+    await undo('opencode')
+    expect(await readFile(file, 'utf8')).toBe('{ /* mine */ }')
+  })
+})
+
 describe('where clients keep their files', () => {
   const at = (platform: NodeJS.Platform, env: Record<string, string> = {}) =>
     Object.fromEntries(clientNames.map((name) => [name, agentClients[name].file({ platform, home: '/h', env, cwd: '/p' })]))
@@ -128,9 +213,19 @@ describe('where clients keep their files', () => {
       cursor: '/h/.cursor/mcp.json',
       vscode: '/h/.config/Code/User/mcp.json',
       codex: '/h/.codex/config.toml',
+      gemini: '/h/.gemini/settings.json',
+      windsurf: '/h/.codeium/windsurf/mcp_config.json',
+      copilot: '/h/.copilot/mcp-config.json',
+      opencode: '/h/.config/opencode/opencode.json',
+      zed: '/h/.config/zed/settings.json',
+      cline: '/h/.config/Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json',
+      'cline-cli': '/h/.cline/data/settings/cline_mcp_settings.json',
+      junie: '/h/.junie/mcp/mcp.json',
     })
     expect(at('darwin')['claude-desktop']).toBe('/h/Library/Application Support/Claude/claude_desktop_config.json')
     expect(at('darwin').vscode).toBe('/h/Library/Application Support/Code/User/mcp.json')
+    expect(at('darwin').zed).toBe('/h/.config/zed/settings.json')
+    expect(at('win32', { APPDATA: '/roaming' }).zed).toBe('/roaming/Zed/settings.json')
     expect(at('win32', { APPDATA: '/roaming' })['claude-desktop']).toBe('/roaming/Claude/claude_desktop_config.json')
     expect(at('linux', { CODEX_HOME: '/codex', CLAUDE_CONFIG_DIR: '/claude' })).toMatchObject({
       codex: '/codex/config.toml',

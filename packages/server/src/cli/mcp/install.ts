@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { CliError } from '../cli-error.ts'
 import { readIfThere, writePrivately } from '../local-files.ts'
 import { agentClients, installDirectory, type AgentClient, type ClientName, type Place } from './agent-clients.ts'
-import { lineDiff, UnreadableConfig, withEntry, withoutEntry } from './config-text.ts'
+import { lineDiff, withEntry, withoutEntry } from './config-text.ts'
+import { UnreadableConfig } from './unreadable-config.ts'
 
 /** What was done, so that it can be undone. No key is in it. */
 interface Installed {
@@ -43,15 +44,23 @@ export interface InstallRequest {
 const bin = fileURLToPath(new URL('../../../bin/work-manager.mjs', import.meta.url))
 const recordOf = (place: Place, client: ClientName, file: string): string =>
   path.join(installDirectory(place), `${client}${file.startsWith(place.cwd + path.sep) ? '-project' : ''}.json`)
-const fileOf = (client: AgentClient, place: Place, project: boolean): string => (project ? client.projectFile!(place) : client.file(place))
+/** The client's file; where it reads one of several names, the one that is there. */
+async function fileOf(client: AgentClient, place: Place, project: boolean): Promise<string> {
+  const file = project ? client.projectFile!(place) : client.file(place)
+  for (const name of client.otherNames ?? []) {
+    const other = path.join(path.dirname(file), name)
+    if (await isThere(other)) return other
+  }
+  return file
+}
 
 /** Refuses with: no_project_config, config_unreadable. */
 export async function install(request: InstallRequest): Promise<Change> {
   const { client: name, place, project, url, dryRun } = request
   const client = agentClients[name]
   assertScope(client, project)
-  const file = fileOf(client, place, project)
-  const record = recordOf(place, name, file)
+  const file = await fileOf(client, place, project)
+  const record = recordOf(place, name, project ? client.projectFile!(place) : client.file(place))
   const earlier = await readRecord(record)
   const keyFile = request.keyFile ?? earlier?.key_file ?? record.replace(/\.json$/, '.key')
   const before = await readIfThere(file)
@@ -87,7 +96,7 @@ export interface UndoRequest {
 export async function uninstall({ client: name, place, project, dryRun, revokeKey }: UndoRequest): Promise<Change> {
   const client = agentClients[name]
   assertScope(client, project)
-  const record = recordOf(place, name, fileOf(client, place, project))
+  const record = recordOf(place, name, project ? client.projectFile!(place) : client.file(place))
   const installed = await readRecord(record)
   if (installed === undefined)
     throw new CliError(
