@@ -17,6 +17,7 @@ import { renderOpenApi } from './generate/openapi.ts'
 import { renderOperations } from './generate/operations.ts'
 import { dumpSchema } from './generate/schema-dump.ts'
 import { type Files, writeFiles } from './generate/write-files.ts'
+import { renderPythonSdk } from './generate/python-sdk.ts'
 import { renderSdkClient, renderSdkTypes } from './generate/sdk-types.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -34,6 +35,7 @@ const files: Files = {
   'docs/openapi.json': () => renderOpenApi(operations),
   'packages/sdk/src/generated/api.ts': async () => renderSdkTypes(await renderOpenApi(operations)),
   'packages/sdk/src/generated/client.ts': async () => renderSdkClient(await renderOpenApi(operations)),
+  'sdks/python/src/work_manager/_generated.py': async () => renderPythonSdk(await renderOpenApi(operations)),
   'packages/server/src/cli/generated/operations.ts': () => renderOperationTable(systems),
   'docs/cli.md': () => renderCliDocs(readOperationTable(systems)),
   'packages/server/schema.sql': () => withFreshDatabase(dumpSchema),

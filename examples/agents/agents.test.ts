@@ -7,8 +7,10 @@ import path from 'node:path'
 import { createClient, type WorkManagerClient } from '@work-manager/sdk'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startTestServer, until, type TestServer } from '../../packages/server/testing/test-server.ts'
+import { python } from '../../packages/sdk/testing/python.ts'
 import echo from '../order-types/echo.ts'
 
+const pythonSdk = path.join(import.meta.dirname, '../../sdks/python/src')
 let server: TestServer
 let client: WorkManagerClient
 let base: string
@@ -34,9 +36,10 @@ async function install(name: string, manifest: object): Promise<void> {
 /** Runs the example until the order is ready for approval, then stops it as an operator would. */
 async function runUntilSubmitted(file: string, order: string): Promise<string> {
   const { key } = await server.caller('agent', file)
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, file)], {
+  const command = file.endsWith('.py') ? 'python3' : process.execPath
+  const child = spawn(command, [path.join(import.meta.dirname, file)], {
     cwd: base,
-    env: { ...process.env, WORK_MANAGER_URL: server.url, WORK_MANAGER_KEY: key, NODE_OPTIONS: '' },
+    env: { ...process.env, WORK_MANAGER_URL: server.url, WORK_MANAGER_KEY: key, NODE_OPTIONS: '', PYTHONPATH: pythonSdk },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let said = ''
@@ -62,6 +65,12 @@ async function runUntilSubmitted(file: string, order: string): Promise<string> {
 it('echo-agent.ts works on the order type beside it', async () => {
   const { order } = await client.proposeOrder({ type: 'example.echo', payload: { messages: ['one', 'two'] } })
   const said = await runUntilSubmitted('echo-agent.ts', order.id)
+  expect(said).toContain('stopped after 2 items')
+})
+
+it.skipIf(!python.isThere)('echo_agent.py does the same in Python', async () => {
+  const { order } = await client.proposeOrder({ type: 'example.echo', payload: { messages: ['one', 'two'] } })
+  const said = await runUntilSubmitted('echo_agent.py', order.id)
   expect(said).toContain('stopped after 2 items')
 })
 

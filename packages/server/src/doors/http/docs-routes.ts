@@ -26,6 +26,7 @@ export const guides = [
   'operations.md',
   'order-types.md',
   'publishers.md',
+  'python.md',
   'redis.md',
   'sdk.md',
   'tracing.md',
