@@ -70,6 +70,7 @@ ROUTES: Mapping[str, Route] = {
     "discard_parked_message": Route("discard_parked_message", "POST", "/parked-messages/discard", True, True),
     "create_key": Route("create_key", "POST", "/keys", False, False),
     "list_keys": Route("list_keys", "GET", "/keys", False, True),
+    "claim_key": Route("claim_key", "POST", "/keys/claim", False, False),
     "rotate_key": Route("rotate_key", "POST", "/keys/{key}/rotate", False, False),
     "revoke_key": Route("revoke_key", "POST", "/keys/{key}/revoke", False, True),
     "purge_idempotency_keys": Route("purge_idempotency_keys", "POST", "/idempotency-keys/purge", False, True),
@@ -869,18 +870,39 @@ class DiscardParkedMessageOutput(TypedDict):
 
 class CreateKeyOutput(TypedDict):
     id: str
-    key: str
-    """Shown once; only its hash is kept."""
+    """Of the key, or of the invitation."""
+    key: str | None
+    """Shown once; only its hash is kept. Null: it is another person’s."""
+    invitation: str | None
+    """For that person, who redeems it once for the key that nobody else sees (POST /keys/claim, `work-manager keys claim`)."""
+    claim_until: str | None
+    """Until when the invitation can be redeemed."""
 
 
 class ListKeysOutput(TypedDict):
     keys: Sequence[Any]
 
 
+class ClaimKeyOutput(TypedDict):
+    id: str
+    """Of the key, or of the invitation."""
+    key: str | None
+    """Shown once; only its hash is kept. Null: it is another person’s."""
+    invitation: str | None
+    """For that person, who redeems it once for the key that nobody else sees (POST /keys/claim, `work-manager keys claim`)."""
+    claim_until: str | None
+    """Until when the invitation can be redeemed."""
+
+
 class RotateKeyOutput(TypedDict):
     id: str
-    key: str
-    """Shown once; only its hash is kept."""
+    """Of the key, or of the invitation."""
+    key: str | None
+    """Shown once; only its hash is kept. Null: it is another person’s."""
+    invitation: str | None
+    """For that person, who redeems it once for the key that nobody else sees (POST /keys/claim, `work-manager keys claim`)."""
+    claim_until: str | None
+    """Until when the invitation can be redeemed."""
 
 
 class RevokeKeyOutput(TypedDict):
@@ -1408,7 +1430,7 @@ class OperationMethods:
     def list_events(
         self,
         *,
-        kind: Literal["order.proposed", "order.planned", "order.checked_out", "order.in_progress", "order.requeued", "order.submitted", "order.approved", "order.rejected", "order.auto_approval_failed", "order.apply_failed", "order.applied", "order.completed", "order.failed", "order.dead_lettered", "order.cancelled", "order.stale", "effect.delivered", "effect.failed", "effect.unknown", "generator.failed", "item.leased", "item.in_progress", "item.heartbeat", "item.part_submitted", "item.part_refused", "item.submission_refused", "item.submitted", "item.released", "item.lease_expired", "item.lease_revoked", "item.lease_extended", "item.failed", "item.retried", "item.accepted", "item.completed", "item.rejected", "item.requeued", "item.dead_lettered", "item.cancelled", "pause.set", "pause.lifted", "key.created", "key.rotated", "key.revoked", "tenant.tier_set", "publisher.cursor_moved", "publisher.messages_retried", "publisher.message_discarded", "idempotency.purged"] | None = None,
+        kind: Literal["order.proposed", "order.planned", "order.checked_out", "order.in_progress", "order.requeued", "order.submitted", "order.approved", "order.rejected", "order.auto_approval_failed", "order.apply_failed", "order.applied", "order.completed", "order.failed", "order.dead_lettered", "order.cancelled", "order.stale", "effect.delivered", "effect.failed", "effect.unknown", "generator.failed", "item.leased", "item.in_progress", "item.heartbeat", "item.part_submitted", "item.part_refused", "item.submission_refused", "item.submitted", "item.released", "item.lease_expired", "item.lease_revoked", "item.lease_extended", "item.failed", "item.retried", "item.accepted", "item.completed", "item.rejected", "item.requeued", "item.dead_lettered", "item.cancelled", "pause.set", "pause.lifted", "key.created", "key.rotated", "key.revoked", "key.invited", "key.claimed", "tenant.tier_set", "publisher.cursor_moved", "publisher.messages_retried", "publisher.message_discarded", "idempotency.purged"] | None = None,
         principal: str | None = None,
         agent_id: str | None = None,
         model_name: str | None = None,
@@ -1541,15 +1563,16 @@ class OperationMethods:
         name: str,
         kind: Literal["agent", "person", "service"],
         principal_id: str,
-        abilities: Sequence[Literal["work:*", "admin:*", "*", "work:propose", "work:view", "work:approve", "work:reject", "work:cancel", "work:requeue", "work:checkout", "work:heartbeat", "work:submit", "admin:leases", "admin:pause", "admin:keys", "admin:publishers", "admin:maintenance"]],
+        abilities: Sequence[Literal["work:*", "admin:*", "*", "work:propose", "work:view", "work:approve", "work:reject", "work:cancel", "work:requeue", "work:checkout", "work:heartbeat", "work:submit", "admin:leases", "admin:pause", "admin:keys", "admin:claim", "admin:publishers", "admin:maintenance"]],
         expires_at: str | None = None,
+        claim_within_hours: int | None = None,
         options: CallOptions | None = None,
     ) -> CreateKeyOutput:
-        """Make an API key bound to an agent id, a person or a service.
+        """Make an API key bound to an agent id, a person or a service; for another person, an invitation that only they redeem.
 
         Needs the ability `admin:keys`.
         """
-        return cast("CreateKeyOutput", self.call("create_key", {"name": name, "kind": kind, "principal_id": principal_id, "abilities": abilities, "expires_at": expires_at}, options).output)
+        return cast("CreateKeyOutput", self.call("create_key", {"name": name, "kind": kind, "principal_id": principal_id, "abilities": abilities, "expires_at": expires_at, "claim_within_hours": claim_within_hours}, options).output)
 
     def list_keys(
         self,
@@ -1562,6 +1585,17 @@ class OperationMethods:
         """
         return cast("ListKeysOutput", self.call("list_keys", {}, options).output)
 
+    def claim_key(
+        self,
+        *,
+        options: CallOptions | None = None,
+    ) -> ClaimKeyOutput:
+        """Redeem an invitation, which is sent as the key, for the key of one’s own that it stands for. It works once.
+
+        Needs the ability `admin:claim`.
+        """
+        return cast("ClaimKeyOutput", self.call("claim_key", {}, options).output)
+
     def rotate_key(
         self,
         *,
@@ -1569,7 +1603,7 @@ class OperationMethods:
         overlap_seconds: int | None = None,
         options: CallOptions | None = None,
     ) -> RotateKeyOutput:
-        """Replace a key by a new one with the same rights; the old one works for the overlap and then ends.
+        """Replace a key by a new one with the same rights (of another person, by an invitation); the old one works for the overlap and then ends.
 
         Needs the ability `admin:keys`.
         """

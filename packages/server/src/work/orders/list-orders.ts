@@ -195,8 +195,7 @@ export const listOrders = defineOperation({
   http: { method: 'GET', path: '/orders', success: 200 },
   ability: 'work:view',
   idempotency: 'none',
-  refuses: ['invalid_filter', 'cursor_invalid', 'cursor_expired', 'record_behind'],
-  refuses: ['invalid_filter', 'cursor_invalid', 'record_behind', 'order_type_not_found'],
+  refuses: ['invalid_filter', 'cursor_invalid', 'cursor_expired', 'record_behind', 'order_type_not_found'],
   command: { words: 'orders list', byHand: true },
   tool: {
     name: 'work_list',
