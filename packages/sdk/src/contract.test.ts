@@ -95,7 +95,7 @@ async function drive(
   const done = once(child, 'close')
   const { meanwhile } = scenario
   for await (const line of createInterface({ input: child.stdout })) {
-    const { event, answer, ...last } = JSON.parse(line) as any
+    const { event, answer, ...last } = JSON.parse(line)
     Object.assign(told, last)
     if (answer) told.answers.push(answer)
     if (!event) continue
