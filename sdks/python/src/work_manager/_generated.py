@@ -668,10 +668,16 @@ class ListPartsOutput(TypedDict):
     parts_state: Any
 
 
-class FinalizeItemOutputItem(TypedDict):
+class _FinalizeItemOutputItemAlways(TypedDict):
     id: str
     state: str
+
+
+class FinalizeItemOutputItem(_FinalizeItemOutputItemAlways, total=False):
     assembled_result: Any
+    """Up to 1 MiB; a larger result is read from the item."""
+    assembled_bytes: int
+    """Of a larger result, as JSON."""
 
 
 class FinalizeItemOutput(TypedDict):
