@@ -49,6 +49,7 @@ export const workErrors = {
       title: 'The code of the order type broke or took too long; nothing was changed.',
       fix: 'Tell whoever maintains the type: the log of the server has the cause. Give the item back if it stays so.',
     },
+    order_too_large: { status: 413, retry: 'never', title: 'The documents of the order are too large to decide about together.', fix: 'Reject the order, and propose it again as several smaller ones.' },
     apply_failed: { status: 422, retry: 'after_refresh', title: 'Applying the order failed; nothing was changed.', fix: 'See last_apply_error on the order; correct the cause and approve again, or reject.' },
   }),
   ...defineErrors('Parts', {

@@ -61,6 +61,7 @@ export type ErrorCode =
   | 'content_changed'
   | 'digest_required'
   | 'order_type_broke'
+  | 'order_too_large'
   | 'apply_failed'
   | 'parts_missing'
   | 'parts_not_supported'

@@ -33,6 +33,24 @@ create or replace function wm.one_hand(p_tenant uuid, p_principal text, p_key uu
                   and 'person:' || k.principal_id = any (p_involved))
 $$;
 
+-- Refuses an order whose documents are more than a server can look at in one piece. Asks for sizes alone: nothing is read for it.
+create or replace function wm.assert_order_fits(p_tenant uuid, p_order uuid) returns void
+  language plpgsql
+  as $$
+declare
+  c_most constant bigint := 64 * 1024 * 1024;
+  v_bytes bigint;
+begin
+  select sum(octet_length(i.input::text)::bigint + coalesce(octet_length(s.result::text), 0) + coalesce(octet_length(s.evidence::text), 0))
+    into v_bytes
+    from wm.items i left join wm.submissions s on s.tenant_id = i.tenant_id and s.item_id = i.id and s.number = i.submission_number
+   where i.tenant_id = p_tenant and i.order_id = p_order;
+  if v_bytes > c_most then
+    raise exception 'the documents of the order have % bytes; at most % are decided about and applied together', v_bytes, c_most
+      using errcode = 'program_limit_exceeded', constraint = 'order_too_large';
+  end if;
+end $$;
+
 -- The content, and the principals that handed in or held any of it in any revision. p_traces: also where it was handed in.
 -- Whose hands are in one: of all that took part, who made the key p_key, and of whom p_principal made a key.
 drop function if exists wm.order_to_judge(uuid, uuid, boolean);
@@ -44,6 +62,7 @@ declare
   v_involved text[];
 begin
   perform set_config('wm.tenant_id', p_tenant::text, true);
+  perform wm.assert_order_fits(p_tenant, p_order);
   for content, submitted_by, held_by, handed_in in
     select wm.order_content(p_tenant, p_order),
            array(select s.submitted_by_principal from wm.submissions s where s.tenant_id = p_tenant and s.order_id = p_order
@@ -122,6 +141,7 @@ begin
     return;
   end if;
   perform set_config('idle_in_transaction_session_timeout', p_ms::text, true), set_config('statement_timeout', p_ms::text, true);
+  perform wm.assert_order_fits(p_tenant, p_order);
   return query
     select wm.order_content(p_tenant, p_order), a.digest, a.traceparent, clock_timestamp()
       from (select) as one left join wm.approvals a on a.tenant_id = p_tenant and a.id = v_approval;

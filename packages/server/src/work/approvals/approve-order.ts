@@ -18,7 +18,7 @@ import { orderId } from '../inputs.ts'
 import type { Reply } from '../../kernel/operations/operation.ts'
 import { defineOperation, type WorkContext } from '../tools.ts'
 import { decideApproval, decideAsSeen } from './approving.ts'
-import { openItemsOf, readDecisionContent, readinessFindings } from './decision-content.ts'
+import { openItemsOf, readDecisionContent, readinessFindings, refusingLarge } from './decision-content.ts'
 import { followOrder, traceparentOf } from '../../kernel/operations/traces.ts'
 import { getType } from '../orders/planning.ts'
 import { orderShown } from '../shown.ts'
@@ -52,10 +52,9 @@ async function awaitApplied(context: WorkContext, id: string, leftMs: () => numb
 
 async function readJudged(context: WorkContext, id: string) {
   const { tools, principal } = context
-  const { content: text, ...involved } = await readOrderToJudge(tools.db, principal.tenantId, id, context.trace !== null, {
-    principal: principal.name,
-    keyId: principal.keyId,
-  })
+  const { content: text, ...involved } = await refusingLarge(() =>
+    readOrderToJudge(tools.db, principal.tenantId, id, context.trace !== null, { principal: principal.name, keyId: principal.keyId }),
+  )
   if (text === null) throw new WorkError('not_found')
   return { ...readDecisionContent(principal.tenantId, text), ...involved, seen: hash('sha256', text, 'buffer') }
 }
@@ -93,6 +92,7 @@ export const approveOrder = defineOperation({
     'digest_required',
     'separation_of_duties',
     'order_type_broke',
+    'order_too_large',
     'apply_failed',
   ],
   command: { words: 'orders approve', byHand: true },

@@ -14,6 +14,13 @@ import type { Span } from '../../tracing/tracing.ts'
 import { type ServiceDefinition, sweep } from '../../kernel/service.ts'
 
 const batch = 50
+
+/** Not for a machine to decide: said on the order like any other reason, once. */
+function tooLarge(error: unknown): WorkError {
+  if (error instanceof WorkError && error.code === 'order_too_large') return error
+  throw error
+}
+
 const service = 'auto-approver'
 
 export function autoApprover(tools: WorkTools): ServiceDefinition {
@@ -26,7 +33,7 @@ export function autoApprover(tools: WorkTools): ServiceDefinition {
       return (
         row && {
           row,
-          content: await loadDecisionContent(q, tenantId, row),
+          content: await loadDecisionContent(q, tenantId, row).catch(tooLarge),
           handedIn: tracing.isOn ? await findSubmissionTraces(q, row.id) : [],
         }
       )
@@ -48,7 +55,7 @@ export function autoApprover(tools: WorkTools): ServiceDefinition {
   async function decide(
     tenantId: string,
     type: OrderType,
-    judged: { row: OrderRow; content: DecisionContent },
+    judged: { row: OrderRow; content: DecisionContent | WorkError },
     span: Span,
   ): Promise<boolean> {
     const { row, content } = judged
@@ -61,6 +68,7 @@ export function autoApprover(tools: WorkTools): ServiceDefinition {
       checks: ['canApprove', ...type.verify.map((check) => check.name)],
     }
     try {
+      if (content instanceof WorkError) throw content
       const findings = readinessFindings(type, content)
       await db.transaction(tenantId, async (tx) => {
         await decideApproval(

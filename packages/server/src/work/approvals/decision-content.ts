@@ -1,10 +1,10 @@
 /** What approve and apply look at: the order with its items, and the digest of exactly that. */
-import { type Evidence, type FieldError, itemIs } from '@work-manager/contract'
+import { type Evidence, type FieldError, itemIs, WorkError } from '@work-manager/contract'
 import { type DecisionDocument, digestOfMembers, documentDigest, membersOf } from './digest.ts'
 import type { OrderType } from '../order-types/define-order-type.ts'
 import type { ItemForDecision, OrderForDecision } from '../order-types/order-type.ts'
 import { checkReadiness } from '../order-types/verify-submission.ts'
-import { type DecisionItem, loadDecisionItems, sizeDecisionItems } from '../items/store.ts'
+import { assertOrderFits, type DecisionItem, loadDecisionItems, sizeDecisionItems } from '../items/store.ts'
 import type { OrderRow } from '../orders/store.ts'
 import type { Queryable } from '../../kernel/store/tx.ts'
 
@@ -15,7 +15,9 @@ export interface DecisionContent {
   readonly digest: string
 }
 
+/** Refuses with: order_too_large. */
 export async function loadDecisionContent(q: Queryable, tenantId: string, row: OrderRow): Promise<DecisionContent> {
+  await refusingLarge(() => assertOrderFits(q, row.id))
   return contentWith(tenantId, row, await loadDecisionItems(q, row.id))
 }
 
@@ -23,6 +25,17 @@ export async function loadDecisionContent(q: Queryable, tenantId: string, row: O
 export function readDecisionContent(tenantId: string, text: string): { row: OrderRow; content: DecisionContent } {
   const { order: row, items } = JSON.parse(text) as { order: OrderRow; items: DecisionItem[] }
   return { row, content: contentWith(tenantId, row, items) }
+}
+
+/** Refuses with: order_too_large, where the database says so. */
+export async function refusingLarge<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof Error && (error as { constraint?: string }).constraint === 'order_too_large')
+      throw new WorkError('order_too_large', { detail: `${error.message}.`.replace(/^t/, 'T') }, { cause: error })
+    throw error
+  }
 }
 
 /** Read at a time to hash it: some 20 ms. One item alone may be larger. */

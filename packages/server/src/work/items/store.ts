@@ -272,6 +272,11 @@ export async function loadDecisionItems(q: Queryable, orderId: string, range = {
   )
 }
 
+/** Fails with the constraint `order_too_large` when its documents are too large to be loaded together. */
+export async function assertOrderFits(q: Queryable, orderId: string): Promise<void> {
+  await q.query(sql`select wm.assert_order_fits(wm.current_tenant(), ${orderId}::uuid)`, 'assert_order_fits')
+}
+
 /** How large the documents of each item are, without reading them. */
 export async function sizeDecisionItems(q: Queryable, orderId: string): Promise<Array<{ ordinal: number; bytes: number }>> {
   return q.query(
