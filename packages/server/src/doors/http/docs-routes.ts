@@ -17,6 +17,7 @@ export const guides = [
   'caching.md',
   'cli.md',
   'config.md',
+  'conformance.md',
   'errors.md',
   'governance.md',
   'security.md',

@@ -7,7 +7,8 @@ import { howToWork, workHere } from './how-to-work.ts'
 import { Resources } from './resources.ts'
 import { buildTools, mayCall, type Tool, type ToolOperation } from './tools.ts'
 import { toolWords, type Words } from './words.ts'
-import { serveTasks, tasksExtension } from './waiting.ts'
+import { serveTasks, tasksExtension } from './tasks.ts'
+import { ordersAsTasks } from './waiting.ts'
 
 const prompt = {
   name: 'work_here',
@@ -72,7 +73,10 @@ export class McpDoor {
       callTool(caller, tools, params.name, caller.oddArguments ?? params.arguments, context),
     )
     if (era === 'modern')
-      serveTasks(server, caller, this.why, (answer) => toolResult(caller, { status: 200, replayed: false }, answer, answer))
+      serveTasks(
+        server,
+        ordersAsTasks(caller, this.why, (answer) => toolResult(caller, { status: 200, replayed: false }, answer, answer)),
+      )
     server.setRequestHandler('resources/list', async (_request, { mcpReq }) => ({ resources: await resources.list(caller, mcpReq.signal) }))
     server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: [...resources.templates] }))
     server.setRequestHandler('resources/read', ({ params }, { mcpReq }) => resources.read(caller, params.uri, mcpReq.signal))

@@ -5,22 +5,18 @@
  */
 import { WorkError } from '@work-manager/contract'
 import {
-  CLIENT_CAPABILITIES_META_KEY,
-  fromJsonSchema,
   inputRequired,
-  MissingRequiredClientCapabilityError,
   ProtocolError,
   ProtocolErrorCode,
   type CallToolResult,
   type InputRequiredResult,
   type InputRequest,
-  type Server,
   type ServerContext,
 } from '@modelcontextprotocol/server'
 import type { Caller } from './caller.ts'
+import { abilitiesOfClient, asTask, type Task, type TaskSource } from './tasks.ts'
 import type { ToolOperation } from './tools.ts'
 
-export const tasksExtension = 'io.modelcontextprotocol/tasks'
 const decisionKey = (revision: number): string => `decide-${revision}`
 const pollMs = { person: 10_000, others: 2_000 } as const
 
@@ -37,14 +33,6 @@ export interface Explained {
   readonly last_transitioned_at: string
 }
 
-/** What a client said that it can do, in this very request. Clients of 2025 say it elsewhere, and get plain answers. */
-export function abilitiesOfClient(context: ServerContext): { readonly tasks: boolean; readonly showsPages: boolean } {
-  const declared = (context.mcpReq.envelope as Record<string, unknown> | undefined)?.[CLIENT_CAPABILITIES_META_KEY] as
-    | { extensions?: Record<string, unknown>; elicitation?: { url?: unknown } }
-    | undefined
-  return { tasks: declared?.extensions?.[tasksExtension] !== undefined, showsPages: declared?.elicitation?.url !== undefined }
-}
-
 /** A call of work_why that asked to wait: a task, a page to show, or undefined where the plain long poll is the way. */
 export function beginWait(
   caller: Caller,
@@ -53,7 +41,7 @@ export function beginWait(
 ): (CallToolResult & Record<string, unknown>) | InputRequiredResult | undefined {
   if (now.settled) return undefined
   const client = abilitiesOfClient(context)
-  if (client.tasks) return { content: [], resultType: 'task', ...taskOf(now), status: 'working' }
+  if (client.tasks) return asTask(taskOf(now))
   const page = pageToShow(caller, now)
   const asked = context.mcpReq.inputResponses?.[decisionKey(now.revision)] !== undefined
   if (client.showsPages && page && !asked) return inputRequired({ inputRequests: { [decisionKey(now.revision)]: page } })
@@ -67,8 +55,9 @@ function pageToShow(caller: Caller, now: Explained): InputRequest | undefined {
     : inputRequired.elicitUrl({ url, message: `Work order ${now.order_id} waits for a person to approve or reject it.` })
 }
 
-function taskOf(now: Explained): Record<string, unknown> {
+function taskOf(now: Explained): Task {
   return {
+    status: 'working',
     taskId: now.order_id,
     statusMessage: now.sentence,
     createdAt: now.created_at,
@@ -78,22 +67,13 @@ function taskOf(now: Explained): Record<string, unknown> {
   }
 }
 
-const taskParams = fromJsonSchema<{ taskId: string }>({
-  type: 'object',
-  properties: { taskId: { type: 'string', minLength: 1, maxLength: 64 } },
-  required: ['taskId'],
-})
-
-/** Adds tasks/get, tasks/update and tasks/cancel. `result` renders the final answer exactly as the tool would have given it. */
-export function serveTasks(
-  server: Server,
+/** Orders as tasks. `result` renders the final answer exactly as the tool would have given it. */
+export function ordersAsTasks(
   caller: Caller,
   explain: ToolOperation,
   result: (answer: Record<string, unknown>) => CallToolResult,
-): void {
+): TaskSource {
   const look = async (taskId: string, context: ServerContext): Promise<Explained & Record<string, unknown>> => {
-    if (!abilitiesOfClient(context).tasks)
-      throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { extensions: { [tasksExtension]: {} } } })
     try {
       const { bytes } = await caller.run(explain, { input: { order: taskId }, signal: context.mcpReq.signal })
       return JSON.parse(bytes) as Explained & Record<string, unknown>
@@ -107,22 +87,16 @@ export function serveTasks(
       )
     }
   }
-  server.setRequestHandler('tasks/get', { params: taskParams }, async ({ taskId }, context) => {
-    const now = await look(taskId, context)
-    if (now.settled) return { ...taskOf(now), status: 'completed', result: result(now) }
-    const page = abilitiesOfClient(context).showsPages ? pageToShow(caller, now) : undefined
-    return page
-      ? { ...taskOf(now), status: 'input_required', inputRequests: { [decisionKey(now.revision)]: page } }
-      : { ...taskOf(now), status: 'working' }
-  })
-  // That the page was shown is good to know and decides nothing.
-  server.setRequestHandler('tasks/update', { params: taskParams }, async ({ taskId }, context) => {
-    await look(taskId, context)
-    return {}
-  })
-  // Ends the waiting, which holds nothing here. The order goes on: withdrawing it is a decision with a reason, not a side effect.
-  server.setRequestHandler('tasks/cancel', { params: taskParams }, async ({ taskId }, context) => {
-    await look(taskId, context)
-    return {}
-  })
+  return {
+    async get(taskId, context) {
+      const now = await look(taskId, context)
+      if (now.settled) return { ...taskOf(now), status: 'completed', result: result(now) }
+      const page = abilitiesOfClient(context).showsPages ? pageToShow(caller, now) : undefined
+      return page ? { ...taskOf(now), status: 'input_required', inputRequests: { [decisionKey(now.revision)]: page } } : taskOf(now)
+    },
+    // That the page was shown is good to know and decides nothing.
+    update: async (taskId, _, context) => void (await look(taskId, context)),
+    // Ends the waiting, which holds nothing here. The order goes on: withdrawing it is a decision with a reason, not a side effect.
+    cancel: async (taskId, context) => void (await look(taskId, context)),
+  }
 }
