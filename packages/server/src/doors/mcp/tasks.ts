@@ -48,8 +48,9 @@ export function assertKnowsTasks(context: ServerContext): void {
 }
 
 /** The answer of a tool that goes on as a task: what the task is, and nothing of what it will give. */
-export function asTask({ inputRequests: _, result: __, error: ___, ...task }: Task): CallToolResult & Record<string, unknown> {
-  return { content: [], resultType: 'task', ...task }
+export function asTask(task: Task): CallToolResult & Record<string, unknown> {
+  const { inputRequests: _, result: __, error: ___, ...told } = task
+  return { content: [], resultType: 'task', ...told }
 }
 
 const taskParams = fromJsonSchema<{ taskId: string }>({
