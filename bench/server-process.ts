@@ -25,6 +25,8 @@ const config = await loadConfig({
     // The agents of the benchmark decide without looking.
     approval: { require_digest: false },
     rate_limits: { default_per_minute: 1_000_000, anonymous_per_minute: 1_000_000 },
+    // One proposer fills every queue.
+    propose: { max_open_per_principal: 1_000_000 },
     ...(spec.redisUrl === null ? {} : { redis: { url: spec.redisUrl } }),
     lease: {
       ...(spec.redisUrl === null ? {} : { backend: 'redis' as const }),

@@ -2,6 +2,7 @@ import sql from 'sql-template-tag'
 import Type from 'typebox'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startTestServer, type TestServer, until } from '../../../testing/test-server.ts'
+import { closeGate } from '../../../testing/row-gate.ts'
 import { startStory, type Story } from '../../../testing/story.ts'
 import { defineOrderType } from '../order-types/define-order-type.ts'
 import type { ApplyContext } from '../order-types/order-type.ts'
@@ -189,6 +190,18 @@ describe('what was approved is what is applied', () => {
     const { digest } = await story.order(id)
     await tamper(`update wm.submissions set result = '{"answer":"no"}' where order_id = '${id}'`)
     const answer = await story.reviewer.post(`/orders/${id}/approve`, { digest })
+    expect([answer.status, answer.body.code]).toEqual([412, 'content_changed'])
+    expect((await story.order(id)).state).toBe('submitted')
+  })
+
+  it('changing content between judging it and its lock makes approve refuse, whoever named no digest too', async () => {
+    const id = await full()
+    const gate = await closeGate(story.server.database, 'select 1 from wm.orders where id = $1 for update', [id])
+    const asked = story.reviewer.post(`/orders/${id}/approve`)
+    await gate.waiting(1)
+    await tamper(`update wm.submissions set result = '{"answer":"no"}' where order_id = '${id}'`)
+    await gate.open()
+    const answer = await asked
     expect([answer.status, answer.body.code]).toEqual([412, 'content_changed'])
     expect((await story.order(id)).state).toBe('submitted')
   })
