@@ -695,6 +695,16 @@ begin
       from (select) as one left join wm.approvals a on a.tenant_id = p_tenant and a.id = v_approval;
 end $function$;
 
+CREATE OR REPLACE FUNCTION wm.candidates_of_order(p_tenant uuid, p_order uuid, p_most integer)
+ RETURNS TABLE(id uuid, order_id uuid)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select i.id, i.order_id from wm.items i
+   where i.tenant_id = p_tenant and i.order_id = p_order and i.state = 'queued'
+   order by i.ordinal limit p_most
+$function$;
+
 CREATE OR REPLACE FUNCTION wm.candidates_of_order(p_tenant uuid, p_order uuid, p_most integer, p_who text[])
  RETURNS TABLE(id uuid, order_id uuid)
  LANGUAGE sql
@@ -706,6 +716,16 @@ AS $function$
    order by i.ordinal limit p_most
 $function$;
 
+CREATE OR REPLACE FUNCTION wm.candidates_of_queue(p_tenant uuid, p_min integer, p_most integer)
+ RETURNS TABLE(id uuid, order_id uuid, due_at timestamp with time zone, priority integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select i.id, i.order_id, i.due_at, i.priority from wm.items i
+   where i.tenant_id = p_tenant and i.ready and i.priority >= p_min
+   order by i.due_at, i.priority, i.id limit p_most
+$function$;
+
 CREATE OR REPLACE FUNCTION wm.candidates_of_queue(p_tenant uuid, p_min integer, p_most integer, p_who text[])
  RETURNS TABLE(id uuid, order_id uuid, due_at timestamp with time zone, priority integer)
  LANGUAGE sql
@@ -715,6 +735,19 @@ AS $function$
    where i.tenant_id = p_tenant and i.ready and i.priority >= p_min
      and (i.dropped_by is null or not wm.is_kept_from_all(i.dropped_by, p_who, extract(epoch from statement_timestamp())))
    order by i.due_at, i.priority, i.id limit p_most
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.candidates_of_types(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_most integer)
+ RETURNS TABLE(id uuid, order_id uuid, due_at timestamp with time zone, priority integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select w.id, w.order_id, w.due_at, w.priority
+    from unnest(p_types, p_rooms) as t(type, room) cross join lateral (
+      select i.id, i.order_id, i.due_at, i.priority from wm.items i
+       where i.tenant_id = p_tenant and i.order_type = t.type and i.ready and i.priority >= p_min
+       order by i.due_at, i.priority, i.id limit least(t.room, p_most)) w
+   order by w.due_at, w.priority, w.id limit p_most
 $function$;
 
 CREATE OR REPLACE FUNCTION wm.candidates_of_types(p_tenant uuid, p_types text[], p_rooms integer[], p_min integer, p_most integer, p_who text[])
@@ -1035,6 +1068,19 @@ begin
          b.require_token, b.lease_expires_at, v_now
     from before b;
 end $function$;
+
+CREATE OR REPLACE FUNCTION wm.hinted_candidates(p_tenant uuid, p_hints uuid[], p_order uuid, p_types text[], p_min integer, p_most integer)
+ RETURNS TABLE(id uuid, order_id uuid)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select h.id, h.order_id
+    from (select i.id, i.order_id from wm.items i
+           where i.tenant_id = p_tenant and i.id = any (p_hints) and i.state = 'queued' and i.priority >= p_min
+             and (p_order is null or i.order_id = p_order) and (p_types is null or i.order_type = any (p_types))
+           order by i.id) h
+   order by array_position(p_hints, h.id) limit p_most
+$function$;
 
 CREATE OR REPLACE FUNCTION wm.hinted_candidates(p_tenant uuid, p_hints uuid[], p_order uuid, p_types text[], p_min integer, p_most integer, p_who text[])
  RETURNS TABLE(id uuid, order_id uuid)
@@ -1847,6 +1893,22 @@ begin
   raise exception 'wm.% is append only', tg_table_name using errcode = 'restrict_violation';
 end $function$;
 
+CREATE OR REPLACE FUNCTION wm.room_by_type(p_tenant uuid, p_type text, p_max integer, p_own json, p_held jsonb, p_paused text[])
+ RETURNS TABLE(type text, room integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with recursive ready(type) as (
+    (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and p_type is null order by i.order_type limit 1)
+    union all
+    select (select i.order_type from wm.items i where i.tenant_id = p_tenant and i.ready and i.order_type > r.type order by i.order_type limit 1)
+      from ready r where r.type is not null
+  )
+  select w.type, coalesce(coalesce((p_own ->> w.type)::integer, p_max) - coalesce((p_held ->> w.type)::integer, 0), 1000)
+    from (select r.type from ready r where r.type is not null union all select p_type where p_type is not null) w
+   where p_paused is null or w.type <> all (p_paused)
+$function$;
+
 CREATE OR REPLACE FUNCTION wm.room_by_type(p_tenant uuid, p_type text, p_max integer, p_own json, p_held jsonb, p_paused text[], p_min integer DEFAULT '-32768'::integer, p_wanted integer DEFAULT NULL::integer, p_busy uuid[] DEFAULT NULL::uuid[], p_who text[] DEFAULT '{}'::text[])
  RETURNS TABLE(type text, room integer, far integer)
  LANGUAGE plpgsql
@@ -2146,6 +2208,15 @@ CREATE OR REPLACE FUNCTION wm.wire_time(t timestamp with time zone)
  LANGUAGE sql
  STABLE PARALLEL SAFE
 AS $function$ select to_char(t at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $function$;
+
+CREATE OR REPLACE FUNCTION wm.within_agent_limit(p_tenant uuid, p_max integer, p_agents text[], p_asking integer[])
+ RETURNS TABLE(n integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select k.n from (select u.n, row_number() over (partition by p_agents[u.n] order by u.n) as place from unnest(p_asking) as u(n)) k
+   where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_agent_id = p_agents[k.n]) <= p_max
+$function$;
 
 CREATE OR REPLACE FUNCTION wm.within_agent_limit(p_tenant uuid, p_max integer, p_agents text[], p_who text[], p_asking integer[])
  RETURNS TABLE(n integer)
