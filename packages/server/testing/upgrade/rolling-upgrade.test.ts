@@ -18,7 +18,8 @@ const echo = defineOrderType({
   type: 'test.echo',
   payload: { type: 'object', properties: { messages: { type: 'array', items: { type: 'string' } } }, required: ['messages'] },
   result: { type: 'object', properties: { echoed: { type: 'string' } }, required: ['echoed'] },
-  plan: ({ payload }) => (payload as { messages: string[] }).messages.map((message) => ({ input: { message } })),
+  input: { type: 'object', properties: { message: { type: 'string' } }, required: ['message'] },
+  plan: ({ payload }) => payload.messages.map((message) => ({ input: { message } })),
   async apply({ order, items, records, diff }) {
     await records.put('echoes', order.id, items.length)
     return diff({}, { items: items.length }, 'echoed')
