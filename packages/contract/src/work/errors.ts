@@ -30,6 +30,7 @@ export const workErrors = {
   }),
   ...defineErrors('Leases', {
     no_items_available: { status: 409, retry: 'later', title: 'No work items are available.', fix: 'Try later, or add ?wait=20 to wait for one. An item that you let go twice is offered to others first.' },
+    order_not_open: { status: 409, retry: 'never', title: 'The order takes no more work.', fix: 'Nothing to do here: check out without naming an order, or another one. A requeue by a person brings a failed or rejected order back.' },
     lease_limit_reached: { status: 409, retry: 'later', title: 'As many leases are in force as may be at a time.', fix: 'Finish or release an item you hold, or wait until others did; ?wait=20 waits for you.' },
     paused: { status: 409, retry: 'later', title: 'A person has paused this.', fix: 'Stop working on what you hold: its leases have ended. Ask again when Retry-After is over; only a person lifts a pause.' },
     lease_token_required: { status: 422, retry: 'never', title: 'This item needs the lease token.', fix: 'Send lease_token as checkout returned it.' },

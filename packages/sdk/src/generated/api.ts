@@ -49,6 +49,7 @@ export type ErrorCode =
   | 'plan_failed'
   | 'already_planned'
   | 'no_items_available'
+  | 'order_not_open'
   | 'lease_limit_reached'
   | 'paused'
   | 'lease_token_required'

@@ -134,19 +134,20 @@ export const retrySection = Type.Object(
       default: 60,
       minimum: 0,
       maximum: day,
-      description: 'Wait before the first retry; doubles each time.',
+      description:
+        'Longest wait before the first retry; doubles each time. How long it is, is drawn: anything from nothing to this plus the jitter.',
     }),
     jitter_seconds: Type.Integer({
       default: 20,
       minimum: 0,
       maximum: day,
-      description: 'Up to this much is added at random, so that retries do not come in one wave.',
+      description: 'Added to the longest wait before it is drawn, so that retries whose window is short do not come in one wave.',
     }),
     max_backoff_seconds: Type.Integer({
       default: hour,
       minimum: 0,
       maximum: 30 * day,
-      description: 'The longest wait between two attempts.',
+      description: 'The longest wait between two attempts, the jitter aside.',
     }),
     max_retry_after_seconds: Type.Integer({
       default: day,

@@ -265,7 +265,8 @@ export class OperationCall implements OperationContext {
     const bytes = bytesOf(reply)
     const replayed = 'replayed' in reply && reply.replayed === true
     if (!key) return { status: reply.status, bytes, replayed }
-    if (this.answerLater && !('isKept' in reply && reply.isKept === true)) {
+    // What is not finished is no answer to keep: whoever repeats the request later hears how it ended.
+    if (this.answerLater && reply.status !== 202 && !('isKept' in reply && reply.isKept === true)) {
       const kept = await this.tools.db.transaction(this.principal.tenantId, (tx) =>
         completeAnswer(tx, this.scopeOf(key), { status: reply.status, body: bytes, ttlSeconds }),
       )

@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto'
 import { type Instant, secondsAfter } from '../../kernel/store/tx.ts'
 import { countdown } from '../../kernel/countdown.ts'
+import { illegalMove } from '../../kernel/transitions.ts'
 import { DiffShape, OrderShape, WorkError } from '@work-manager/contract'
 import Type from 'typebox'
 import { assertReadyForApproval } from './decide.ts'
@@ -37,7 +38,9 @@ async function awaitApplied(context: WorkContext, id: string, leftMs: () => numb
     if (!seen.row) throw new WorkError('not_found')
     if (seen.row.state === 'completed' || seen.row.state === 'applied')
       return { status: 200, json: `{"order":${seen.json},"diff":${seen.diff ?? 'null'}}` }
-    if (seen.row.state !== 'approved') {
+    // Somebody's decision came between: it stands, and approving again is not what helps.
+    if (seen.row.state !== 'approved' && seen.row.state !== 'submitted') throw illegalMove('order', seen.row.state, 'applied')
+    if (seen.row.state === 'submitted') {
       const { last_apply_error: cause } = JSON.parse(seen.json!) as { last_apply_error: { message?: string } | null }
       throw new WorkError('apply_failed', {
         detail: `Applying failed; nothing was changed: ${cause?.message ?? `the order is ${seen.row.state}`}`,

@@ -187,7 +187,7 @@ describe('reject', () => {
     expect(answer.body.order).toMatchObject({ state: 'rejected', items_submitted: 0, revision: 1 })
     expect((await story.order(order.id)).items.map((item: any) => item.state)).toEqual(['rejected', 'rejected'])
     expect((await reject(order.id, {})).body.code).toBe('illegal_state_transition')
-    expect((await story.agent.post(`/orders/${order.id}/checkout`)).body.code).toBe('no_items_available')
+    expect((await story.agent.post(`/orders/${order.id}/checkout`)).body.code).toBe('order_not_open')
 
     const back = await story.reviewer.post(`/orders/${order.id}/requeue`, { reason: 'changed our mind' })
     expect(back.body.order.state).toBe('queued')
@@ -293,7 +293,7 @@ describe('cancel', () => {
       const late = await story.agent.post(`/items/${held.id}/${verb}`, { lease_token: held.lease_token, ...body })
       expect([late.status, late.body.code, late.body.reason], verb).toEqual([409, 'lease_lost', 'cancelled'])
     }
-    expect((await story.agent.post(`/orders/${order.id}/checkout`)).body.code).toBe('no_items_available')
+    expect((await story.agent.post(`/orders/${order.id}/checkout`)).body.code).toBe('order_not_open')
     expect(await story.events(order.id, 'item.cancelled')).toHaveLength(3)
     expect((await story.events(order.id, 'order.cancelled'))[0]!.payload.reason).toBe('budget')
   })

@@ -62,7 +62,14 @@ function refusalOf(answer: Exclude<CheckoutAnswer, { kind: 'leased' }>, agentId:
 }
 
 /** Without work, waits for a wake-up of this process or half a second (another process), until the time is over. */
-export async function checkout(context: WorkContext, wanted: Wanted, waitSeconds: number, none: string): Promise<Reply> {
+export async function checkout(
+  context: WorkContext,
+  wanted: Wanted,
+  waitSeconds: number,
+  none: string,
+  /** Throws when there is nothing to wait for. */
+  assertOpen?: () => Promise<void>,
+): Promise<Reply> {
   const { tools, principal } = context
   const request = { ...askerOf(context, context.traceparent), keyId: principal.keyId, ...wanted }
   const leftMs = countdown(Math.min(waitSeconds, tools.settings.maxWaitSeconds) * 1000)
@@ -85,6 +92,7 @@ export async function checkout(context: WorkContext, wanted: Wanted, waitSeconds
       await assertTypesKnown(context, [wanted.type])
       looked = true
     }
+    if (answer.kind === 'none') await assertOpen?.()
     const left = leftMs()
     const over = () => context.signal.aborted || tools.isDraining()
     if (left <= 0 || over()) throw refusal

@@ -70,7 +70,9 @@ function pageSize(context: WorkContext, given: Input): number {
     ['per_page', given.per_page],
     ['page[size]', given.page?.size],
   ] as const)
-    if (value !== undefined) return whole(name, value, 1, maxPageSize)
+    if (value !== undefined)
+      // Clients of the predecessor ask for 0 or 500 and take what they get.
+      return name === 'limit' ? Math.min(maxPageSize, Math.max(1, whole(name, value, 0, 1_000_000))) : whole(name, value, 1, maxPageSize)
   return defaultPageSize
 }
 

@@ -1,3 +1,4 @@
+import { type Instant, secondsAfter } from '../../kernel/store/tx.ts'
 import { OrderShape } from '@work-manager/contract'
 import Type from 'typebox'
 import { pausedRefusal } from '../pauses/decide.ts'
@@ -31,7 +32,9 @@ async function proposeTogether(context: WorkContext, actor: Actor, proposal: Pro
   })
   if (!isDone) return null
   tools.signal.wake(topics.ready(principal.tenantId))
-  return { status: 201, json: json!, isKept: true }
+  // Kept in the moment in which the order was made.
+  const { order: made } = JSON.parse(json!) as { order: { created_at: Instant } }
+  return { status: 201, json: json!, isKept: true, keptUntil: secondsAfter(made.created_at, tools.settings.idempotencyTtlSeconds) }
 }
 
 export const proposeOrder = defineOperation({

@@ -82,6 +82,7 @@ export const finalizeItem = defineOperation({
       if (parts.length === 0)
         throw new WorkError('parts_missing', {
           detail: 'No part of this item is validated yet.',
+          fix: 'Submit at least one part, then finalize.',
           errors: [{ field: 'parts', code: 'parts_missing', message: 'No part is validated yet.' }],
         })
       result = assembleParts(type, assembled, brief.input)
