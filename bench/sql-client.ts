@@ -7,7 +7,7 @@ import pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import { createHotPath } from '../packages/server/src/work/hot-path/hot-path.ts'
 import type { Asker, LeaseVerb } from '../packages/server/src/work/hot-path/requests.ts'
-import { hotSession, setForConnection } from '../packages/server/src/kernel/store/session.ts'
+import { hotSession, type Session, setForConnection, windowSession } from '../packages/server/src/kernel/store/session.ts'
 import { noTracing } from '../packages/server/src/tracing/tracing.ts'
 import { resultFor } from './order-types/bench-echo.ts'
 import type { Client } from './measure.ts'
@@ -20,18 +20,22 @@ export interface SqlClientOptions {
 }
 
 export async function openSqlClient(server: ServerHandle, agentId: string, { batch, orders }: SqlClientOptions): Promise<Client> {
-  const connection = new pg.Client({
-    connectionString: server.spec.database.runtimeUrl,
-    application_name: 'work-manager bench',
+  const connect = async (session: Session): Promise<pg.Client> => {
+    const made = new pg.Client({ connectionString: server.spec.database.runtimeUrl, application_name: 'work-manager bench' })
+    await made.connect()
+    await made.query(setForConnection(session))
+    return made
+  }
+  const connection = await connect(hotSession)
+  const windows = await connect(windowSession)
+  const statements = (on: pg.Client) => ({
+    query: async <Row>(name: string, text: string, values: readonly unknown[]) =>
+      (await on.query({ name, text, values: values as unknown[] })).rows as Row[],
   })
-  await connection.connect()
-  await connection.query(setForConnection(hotSession))
   const { rows } = await connection.query<{ epoch: number }>('select epoch from wm.cluster')
   const hotPath = createHotPath({
-    connection: {
-      query: async <Row>(name: string, text: string, values: readonly unknown[]) =>
-        (await connection.query({ name, text, values: values as unknown[] })).rows as Row[],
-    },
+    connection: statements(connection),
+    windows: statements(windows),
     epoch: rows[0]!.epoch,
     heartbeatEverySeconds: server.heartbeatEverySeconds,
     idempotencyTtlSeconds: server.idempotencyTtlSeconds,
@@ -91,6 +95,9 @@ export async function openSqlClient(server: ServerHandle, agentId: string, { bat
       )
       if (done.some(({ kind }) => kind !== 'done')) throw new Error(`submit answered ${done[0]!.kind}`)
     },
-    close: () => connection.end(),
+    close: async () => {
+      await connection.end()
+      await windows.end()
+    },
   }
 }

@@ -4,6 +4,7 @@
 create schema wm;
 grant usage on schema wm to wm_app;
 grant usage on schema wm to wm_system;
+grant usage on schema wm to wm_window;
 
 create table public.work_manager_migrations (
   name text not null,
@@ -42,8 +43,10 @@ CREATE INDEX api_keys_makers_idx ON wm.api_keys USING gin (makers) WHERE (makers
 alter table wm.api_keys enable row level security, force row level security;
 create policy app on wm.api_keys for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.api_keys for all to wm_system using (true) with check (true);
+create policy "window" on wm.api_keys for all to wm_window using (wm.is_in_window(tenant_id)) with check (wm.is_in_window(tenant_id));
 grant insert, select on wm.api_keys to wm_app;
 grant insert, select on wm.api_keys to wm_system;
+grant select on wm.api_keys to wm_window;
 grant update (revoked_at, replaced_by) on wm.api_keys to wm_app;
 grant update (revoked_at, replaced_by) on wm.api_keys to wm_system;
 
@@ -93,6 +96,7 @@ create table wm.cluster (
 grant select on wm.cluster to wm_system;
 grant select (only_row, id, epoch, created_at, paused_at, paused_by, pause_reason) on wm.cluster to wm_app;
 grant update (paused_at, paused_by, pause_reason) on wm.cluster to wm_system;
+grant select (only_row, epoch, paused_at) on wm.cluster to wm_window;
 
 create table wm.effects (
   tenant_id uuid not null,
@@ -205,8 +209,10 @@ CREATE INDEX idempotency_created_idx ON wm.idempotency USING brin (created_at);
 alter table wm.idempotency enable row level security, force row level security;
 create policy app on wm.idempotency for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.idempotency for all to wm_system using (true) with check (true);
+create policy "window" on wm.idempotency for all to wm_window using (wm.is_in_window(tenant_id)) with check (wm.is_in_window(tenant_id));
 grant insert, select on wm.idempotency to wm_app;
 grant delete, select on wm.idempotency to wm_system;
+grant insert, select on wm.idempotency to wm_window;
 grant update (status, body, expires_at) on wm.idempotency to wm_app;
 
 create table wm.intake (
@@ -239,11 +245,13 @@ create table wm.intake (
 alter table wm.intake enable row level security, force row level security;
 create policy app on wm.intake for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.intake for all to wm_system using (true) with check (true);
+create policy "window" on wm.intake for all to wm_window using (wm.is_in_window(tenant_id)) with check (wm.is_in_window(tenant_id));
 CREATE TRIGGER intake_no_truncate BEFORE TRUNCATE ON wm.intake FOR EACH STATEMENT EXECUTE FUNCTION wm.refuse_change();
 CREATE TRIGGER intake_no_update BEFORE UPDATE ON wm.intake FOR EACH ROW EXECUTE FUNCTION wm.refuse_change();
 CREATE TRIGGER intake_only_numbered BEFORE DELETE ON wm.intake FOR EACH ROW WHEN ((CURRENT_USER <> 'wm_system'::name)) EXECUTE FUNCTION wm.refuse_change();
 grant insert, select on wm.intake to wm_app;
 grant delete, insert, select on wm.intake to wm_system;
+grant insert on wm.intake to wm_window;
 
 create table wm.items (
   tenant_id uuid not null,
@@ -275,9 +283,9 @@ create table wm.items (
   accepted_at timestamp with time zone,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
-  ready boolean default (state = 'queued'::text) not null,
-  leased boolean default (state = ANY (ARRAY['leased'::text, 'in_progress'::text])) not null,
-  failed boolean default (state = 'failed'::text) not null,
+  ready boolean not null,
+  leased boolean not null,
+  failed boolean not null,
   due_at timestamp with time zone not null,
   traceparent text,
   correlation_id text,
@@ -304,12 +312,18 @@ CREATE INDEX items_ready_type_idx ON wm.items USING btree (tenant_id, order_type
 alter table wm.items enable row level security, force row level security;
 create policy app on wm.items for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.items for all to wm_system using (true) with check (true);
+create policy "window" on wm.items for all to wm_window using (wm.is_in_window(tenant_id)) with check (wm.is_in_window(tenant_id));
+CREATE TRIGGER items_marks BEFORE INSERT OR UPDATE ON wm.items FOR EACH ROW WHEN (((new.ready IS DISTINCT FROM (new.state = 'queued'::text)) OR (new.leased IS DISTINCT FROM (new.state = ANY (ARRAY['leased'::text, 'in_progress'::text]))) OR (new.failed IS DISTINCT FROM (new.state = 'failed'::text)))) EXECUTE FUNCTION wm.keep_item_marks();
 CREATE TRIGGER items_state_insert BEFORE INSERT ON wm.items FOR EACH ROW WHEN ((new.state <> 'queued'::text)) EXECUTE FUNCTION wm.guard_item_state();
-CREATE TRIGGER items_state_update BEFORE UPDATE ON wm.items FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION wm.guard_item_state();
+CREATE TRIGGER items_state_update BEFORE UPDATE ON wm.items FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) AND (((old.state || '>'::text) || new.state) <> ALL (ARRAY['queued>leased'::text, 'queued>failed'::text, 'queued>cancelled'::text, 'leased>in_progress'::text, 'leased>queued'::text, 'leased>failed'::text, 'leased>cancelled'::text, 'in_progress>submitted'::text, 'in_progress>queued'::text, 'in_progress>failed'::text, 'in_progress>cancelled'::text, 'submitted>accepted'::text, 'submitted>rejected'::text, 'submitted>cancelled'::text, 'accepted>completed'::text, 'rejected>queued'::text, 'rejected>cancelled'::text, 'failed>queued'::text, 'failed>dead_lettered'::text, 'failed>cancelled'::text, 'dead_lettered>queued'::text])))) EXECUTE FUNCTION wm.guard_item_state();
+CREATE CONSTRAINT TRIGGER items_submitted_deleted AFTER DELETE ON wm.items NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW EXECUTE FUNCTION wm.keep_submitted_item();
+CREATE CONSTRAINT TRIGGER items_submitted_renamed AFTER UPDATE OF tenant_id, id ON wm.items NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW WHEN (((old.tenant_id <> new.tenant_id) OR (old.id <> new.id))) EXECUTE FUNCTION wm.keep_submitted_item();
 grant insert, select on wm.items to wm_app;
 grant insert, select on wm.items to wm_system;
+grant select on wm.items to wm_window;
 grant update (state, attempts, generation, lease_token, leased_by_agent_id, leased_by_principal, lease_expires_at, last_heartbeat_at, submission_number, parts_state, rework, error, available_at, accepted_at, updated_at, leased_at, lease_ends_by, dropped_by) on wm.items to wm_app;
 grant update (state, attempts, generation, lease_token, leased_by_agent_id, leased_by_principal, lease_expires_at, last_heartbeat_at, submission_number, parts_state, rework, error, available_at, accepted_at, updated_at, leased_at, lease_ends_by, dropped_by) on wm.items to wm_system;
+grant update (state, attempts, generation, lease_token, leased_by_agent_id, leased_by_principal, lease_expires_at, last_heartbeat_at, submission_number, error, updated_at, ready, leased, leased_at, lease_ends_by) on wm.items to wm_window;
 
 create table wm.ledger_heads (
   tenant_id uuid not null,
@@ -372,12 +386,15 @@ CREATE INDEX orders_undecided_idx ON wm.orders USING btree (tenant_id, last_tran
 alter table wm.orders enable row level security, force row level security;
 create policy app on wm.orders for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.orders for all to wm_system using (true) with check (true);
+create policy "window" on wm.orders for all to wm_window using (wm.is_in_window(tenant_id)) with check (wm.is_in_window(tenant_id));
 CREATE TRIGGER orders_state_insert BEFORE INSERT ON wm.orders FOR EACH ROW WHEN ((new.state <> 'queued'::text)) EXECUTE FUNCTION wm.guard_order_state();
-CREATE TRIGGER orders_state_update BEFORE UPDATE ON wm.orders FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION wm.guard_order_state();
+CREATE TRIGGER orders_state_update BEFORE UPDATE ON wm.orders FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) AND (((old.state || '>'::text) || new.state) <> ALL (ARRAY['queued>checked_out'::text, 'queued>submitted'::text, 'queued>failed'::text, 'queued>cancelled'::text, 'checked_out>in_progress'::text, 'checked_out>queued'::text, 'checked_out>submitted'::text, 'checked_out>failed'::text, 'checked_out>cancelled'::text, 'in_progress>queued'::text, 'in_progress>submitted'::text, 'in_progress>failed'::text, 'in_progress>cancelled'::text, 'submitted>approved'::text, 'submitted>rejected'::text, 'submitted>cancelled'::text, 'approved>applied'::text, 'approved>submitted'::text, 'approved>cancelled'::text, 'applied>completed'::text, 'rejected>queued'::text, 'rejected>cancelled'::text, 'failed>queued'::text, 'failed>dead_lettered'::text, 'dead_lettered>queued'::text])))) EXECUTE FUNCTION wm.guard_order_state();
 grant insert, select on wm.orders to wm_app;
 grant insert, select on wm.orders to wm_system;
+grant select on wm.orders to wm_window;
 grant update (state, revision, items_total, items_submitted, items_dead, approval_id, apply_attempts, last_apply_error, auto_approval_tried_revision, stale_alerted_at, applied_at, completed_at, last_transitioned_at, updated_at) on wm.orders to wm_app;
 grant update (state, revision, items_total, items_submitted, items_dead, approval_id, apply_attempts, last_apply_error, auto_approval_tried_revision, stale_alerted_at, applied_at, completed_at, last_transitioned_at, updated_at) on wm.orders to wm_system;
+grant update (state, items_submitted, last_transitioned_at, updated_at) on wm.orders to wm_window;
 
 create table wm.parked_messages (
   tenant_id uuid not null,
@@ -452,8 +469,10 @@ create table wm.pauses (
 alter table wm.pauses enable row level security, force row level security;
 create policy app on wm.pauses for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.pauses for all to wm_system using (true) with check (true);
+create policy "window" on wm.pauses for all to wm_window using (wm.is_in_window(tenant_id)) with check (wm.is_in_window(tenant_id));
 grant delete, insert, select on wm.pauses to wm_app;
 grant select on wm.pauses to wm_system;
+grant select on wm.pauses to wm_window;
 grant update (reason, principal) on wm.pauses to wm_app;
 
 create table wm.provenance (
@@ -589,17 +608,19 @@ create table wm.submissions (
   decided_at timestamp with time zone not null,
   traceparent text,
   constraint submissions_pkey PRIMARY KEY (tenant_id, item_id, number),
-  constraint submissions_tenant_id_item_id_fkey FOREIGN KEY (tenant_id, item_id) REFERENCES wm.items(tenant_id, id),
   constraint submissions_number_check CHECK ((number >= 1))
 ) with (toast_tuple_target=256);
 CREATE INDEX submissions_order_idx ON wm.submissions USING btree (tenant_id, order_id);
 alter table wm.submissions enable row level security, force row level security;
 create policy app on wm.submissions for all to wm_app using ((tenant_id = wm.current_tenant())) with check ((tenant_id = wm.current_tenant()));
 create policy system on wm.submissions for all to wm_system using (true) with check (true);
+create policy "window" on wm.submissions for all to wm_window using (wm.is_in_window(tenant_id)) with check (wm.is_in_window(tenant_id));
 CREATE TRIGGER submissions_append_only BEFORE DELETE OR UPDATE ON wm.submissions FOR EACH ROW EXECUTE FUNCTION wm.refuse_change();
+CREATE CONSTRAINT TRIGGER submissions_item AFTER INSERT ON wm.submissions NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW WHEN ((CURRENT_USER <> 'wm_window'::name)) EXECUTE FUNCTION wm.find_submitted_item();
 CREATE TRIGGER submissions_no_truncate BEFORE TRUNCATE ON wm.submissions FOR EACH STATEMENT EXECUTE FUNCTION wm.refuse_change();
 grant insert, select on wm.submissions to wm_app;
 grant insert, select on wm.submissions to wm_system;
+grant insert on wm.submissions to wm_window;
 
 create table wm.tenants (
   id uuid not null,
@@ -616,8 +637,10 @@ create table wm.tenants (
 alter table wm.tenants enable row level security, force row level security;
 create policy app on wm.tenants for all to wm_app using ((id = wm.current_tenant()));
 create policy system on wm.tenants for all to wm_system using (true) with check (true);
+create policy "window" on wm.tenants for all to wm_window using (wm.is_in_window(id));
 grant select on wm.tenants to wm_app;
 grant insert, select on wm.tenants to wm_system;
+grant select on wm.tenants to wm_window;
 grant update (name, suspended_at, tier) on wm.tenants to wm_system;
 
 CREATE OR REPLACE FUNCTION wm.approve_order(p_tenant uuid, p_order uuid, p_seen bytea, p_id uuid, p_digest text, p_payload text, p_actor_type text, p_actor_id text, p_principal text, p_request text, p_trace text, p_provenance uuid, p_correlation text, p_session text, p_traceparent text, p_operation text, p_key bytea, p_fingerprint bytea, p_ttl integer)
@@ -864,6 +887,18 @@ AS $function$
     else 2 end)::smallint
 $function$;
 
+CREATE OR REPLACE FUNCTION wm.find_submitted_item()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform from wm.items i where i.tenant_id = new.tenant_id and i.id = new.item_id for key share;
+  if not found then
+    raise exception 'There is no item % to hand in for.', new.item_id using errcode = 'foreign_key_violation', constraint = 'submissions_item';
+  end if;
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION wm.finish_apply(p_tenant uuid, p_order uuid, p_diff text, p_effects json, p_by text, p_trace text, p_principal text, p_operation text, p_key bytea, p_ttl integer)
  RETURNS TABLE(verdict text, status integer, body text)
  LANGUAGE plpgsql
@@ -969,13 +1004,8 @@ begin
   if tg_op = 'INSERT' then
     raise exception 'a new item starts as queued, not %', new.state using errcode = 'check_violation', constraint = 'item_state_machine';
   end if;
-  if old.state || '>' || new.state <> all (array[
-    'queued>leased', 'queued>failed', 'queued>cancelled', 'leased>in_progress', 'leased>queued', 'leased>failed', 'leased>cancelled', 'in_progress>submitted', 'in_progress>queued', 'in_progress>failed', 'in_progress>cancelled', 'submitted>accepted', 'submitted>rejected', 'submitted>cancelled', 'accepted>completed', 'rejected>queued', 'rejected>cancelled', 'failed>queued', 'failed>dead_lettered', 'failed>cancelled', 'dead_lettered>queued'
-  ]) then
-    raise exception 'Illegal state transition for item: cannot transition from ''%'' to ''%''', old.state, new.state
-      using errcode = 'check_violation', constraint = 'item_state_machine';
-  end if;
-  return new;
+  raise exception 'Illegal state transition for item: cannot transition from ''%'' to ''%''', old.state, new.state
+    using errcode = 'check_violation', constraint = 'item_state_machine';
 end $function$;
 
 CREATE OR REPLACE FUNCTION wm.guard_order_state()
@@ -986,13 +1016,8 @@ begin
   if tg_op = 'INSERT' then
     raise exception 'a new order starts as queued, not %', new.state using errcode = 'check_violation', constraint = 'order_state_machine';
   end if;
-  if old.state || '>' || new.state <> all (array[
-    'queued>checked_out', 'queued>submitted', 'queued>failed', 'queued>cancelled', 'checked_out>in_progress', 'checked_out>queued', 'checked_out>submitted', 'checked_out>failed', 'checked_out>cancelled', 'in_progress>queued', 'in_progress>submitted', 'in_progress>failed', 'in_progress>cancelled', 'submitted>approved', 'submitted>rejected', 'submitted>cancelled', 'approved>applied', 'approved>submitted', 'approved>cancelled', 'applied>completed', 'rejected>queued', 'rejected>cancelled', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
-  ]) then
-    raise exception 'Illegal state transition for order: cannot transition from ''%'' to ''%''', old.state, new.state
-      using errcode = 'check_violation', constraint = 'order_state_machine';
-  end if;
-  return new;
+  raise exception 'Illegal state transition for order: cannot transition from ''%'' to ''%''', old.state, new.state
+    using errcode = 'check_violation', constraint = 'order_state_machine';
 end $function$;
 
 CREATE OR REPLACE FUNCTION wm.heartbeat_items(p_tenant uuid, p_slots json)
@@ -1106,6 +1131,12 @@ AS $function$
     and (i.lease_token = token or (token is null and not i.require_token))
 $function$;
 
+CREATE OR REPLACE FUNCTION wm.is_in_window(tenant uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ select strpos(current_setting('wm.window', true), ',' || tenant::text || ',') > 0 $function$;
+
 CREATE OR REPLACE FUNCTION wm.is_kept_from_all(p_dropped_by jsonb, p_who text[], p_at double precision)
  RETURNS boolean
  LANGUAGE sql
@@ -1167,6 +1198,47 @@ AS $function$
     'available_at', wm.wire_time(i.available_at), 'accepted_at', wm.wire_time(i.accepted_at),
     'created_at', wm.wire_time(i.created_at), 'updated_at', wm.wire_time(i.updated_at))
 $function$;
+
+CREATE OR REPLACE FUNCTION wm.item_text(i wm.items, p_result text, p_evidence text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select '{"id":"' || i.id || '","order_id":"' || i.order_id || '","ordinal":' || i.ordinal || ',"type":' || to_json(i.type)
+    || ',"state":"' || i.state || '","attempts":' || i.attempts || ',"max_attempts":' || i.max_attempts
+    || ',"leased_by_agent_id":' || coalesce(to_json(i.leased_by_agent_id)::text, 'null')
+    || ',"lease_expires_at":' || coalesce('"' || wm.wire_time(i.lease_expires_at) || '"', 'null')
+    || ',"last_heartbeat_at":' || coalesce('"' || wm.wire_time(i.last_heartbeat_at) || '"', 'null')
+    || ',"input":' || i.input::text || ',"result":' || p_result || ',"assembled_result":null,"evidence":' || coalesce(p_evidence, 'null')
+    || ',"parts_required":' || coalesce(to_json(i.parts_required)::text, 'null') || ',"parts_state":' || coalesce(i.parts_state::text, 'null')
+    || ',"error":' || coalesce(i.error::text, 'null') || ',"rework":' || coalesce(i.rework::text, 'null') || ',"submission_number":' || i.submission_number
+    || ',"available_at":' || coalesce('"' || wm.wire_time(i.available_at) || '"', 'null')
+    || ',"accepted_at":' || coalesce('"' || wm.wire_time(i.accepted_at) || '"', 'null')
+    || ',"created_at":"' || wm.wire_time(i.created_at) || '","updated_at":"' || wm.wire_time(i.updated_at) || '"}'
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.keep_item_marks()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.ready := new.state = 'queued';
+  new.leased := wm.item_is_held(new.state);
+  new.failed := new.state = 'failed';
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION wm.keep_submitted_item()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if exists (select from wm.submissions s where s.tenant_id = old.tenant_id and s.item_id = old.id) then
+    raise exception 'The item % has submissions: it can neither go nor change its id.', old.id
+      using errcode = 'foreign_key_violation', constraint = 'submissions_item';
+  end if;
+  return null;
+end $function$;
 
 CREATE OR REPLACE FUNCTION wm.kept_answers(p_tenant uuid, p_principals text[], p_operations text[], p_keys bytea[])
  RETURNS TABLE(n integer, fingerprint bytea, status integer, body text, expires_at timestamp with time zone)
@@ -1482,6 +1554,20 @@ AS $function$
     'attempt', i.attempts, 'max_attempts', i.max_attempts,
     'parts_required', to_json(i.parts_required), 'parts_state', i.parts_state,
     'rework', i.rework, 'last_error', i.error, 'traceparent', i.traceparent)
+$function$;
+
+CREATE OR REPLACE FUNCTION wm.leased_item_text(i wm.items, p_heartbeat_every integer)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select '{"id":"' || i.id || '","order_id":"' || i.order_id || '","type":' || to_json(i.type) || ',"state":"' || i.state || '","input":' || i.input::text
+    || ',"lease_token":"' || i.lease_token || '","lease_expires_at":"' || wm.wire_time(i.lease_expires_at)
+    || '","heartbeat_every_seconds":' || least(p_heartbeat_every, greatest(1, i.lease_ttl_seconds / 3))
+    || ',"attempt":' || i.attempts || ',"max_attempts":' || i.max_attempts
+    || ',"parts_required":' || coalesce(to_json(i.parts_required)::text, 'null') || ',"parts_state":' || coalesce(i.parts_state::text, 'null')
+    || ',"rework":' || coalesce(i.rework::text, 'null') || ',"last_error":' || coalesce(i.error::text, 'null')
+    || ',"traceparent":' || coalesce(to_json(i.traceparent)::text, 'null') || '}'
 $function$;
 
 CREATE OR REPLACE FUNCTION wm.lock_ledger_head(p_tenant uuid, p_wait boolean)
@@ -2236,6 +2322,199 @@ AS $function$
   select k.n from (select u.n, row_number() over (partition by p_who[u.n] order by u.n) as place from unnest(p_asking) as u(n)) k
    where k.place + (select count(*) from wm.items i where i.tenant_id = p_tenant and i.leased and i.leased_by_principal = p_who[k.n]) <= p_max
 $function$;
+
+CREATE OR REPLACE FUNCTION wm.work_window(p_tenants text, p_epoch integer, p_heartbeat_every integer, p_idempotency_ttl integer, p_takes integer, p_beats integer, g_tenant uuid[], g_type text[], g_first integer[], g_size integer[], p_key_id uuid[], p_tenant uuid[], p_agent text[], p_who text[], p_actor text[], p_actor_id text[], p_request text[], p_prov uuid[], p_trace text[], p_secret text[], p_item uuid[], p_id uuid[], p_result text[], p_evidence text[], p_notes text[], p_digest text[], p_key bytea[], p_print bytea[], p_traceparent text[])
+ RETURNS TABLE(slot integer, item_id uuid, order_id uuid, body text, order_full boolean, ttl integer, needs_token boolean, decided_at timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+declare
+  v_subs constant integer := p_takes + p_beats;
+  v_all constant integer := cardinality(p_tenant);
+  -- Tenants that somebody is pausing right now, and submits whose key somebody else is using.
+  v_shut uuid[]; v_spoilt integer[];
+  -- What is locked: the slot, its item's place and state, its order's place (null: not locked, because it does not move).
+  v_slot integer[]; v_place tid[]; v_was text[]; v_order_place tid[];
+  v_now timestamptz;
+begin
+  perform set_config('wm.window', p_tenants, true);
+  if p_takes > 0 then
+    -- As wm.share_pauses, but nobody waits: whoever pauses a tenant holds up that tenant alone.
+    if not pg_try_advisory_xact_lock_shared(hashtextextended('wm.pauses', 0)) then
+      v_shut := g_tenant;
+    else
+      select array_agg(t.id) into v_shut from (select distinct u.id from unnest(g_tenant) as u(id)) t
+       where not pg_try_advisory_xact_lock_shared(hashtextextended('wm.pauses|' || t.id::text, 0));
+    end if;
+  end if;
+  if v_all > v_subs then
+    -- A key that another transaction is writing would have to be waited for.
+    select array_agg(s.n) into v_spoilt from generate_series(v_subs + 1, v_all) as s(n)
+     where not pg_try_advisory_xact_lock(hashtextextended(
+       p_tenant[s.n]::text || '|' || p_who[s.n] || '|submit_item|' || encode(p_key[s.n - v_subs], 'hex'), 0));
+  end if;
+
+  -- Whose item and order it is, then the locks. `offset 0` and `for` keep each look-up a query of its own.
+  with grants as materialized (
+    select g.first + c.place - 1 as n, g.tenant, c.id as item, c.order_id
+      from unnest(g_tenant, g_type, g_first, g_size) as g(tenant, type, first, size)
+     cross join lateral (
+       select row_number() over ()::integer as place, q.id, q.order_id, q.dropped_by from (
+         (select i.id, i.order_id, i.dropped_by from wm.items i
+           where g.type is null and i.tenant_id = g.tenant and i.ready order by i.due_at, i.priority, i.id limit g.size)
+         union all
+         (select i.id, i.order_id, i.dropped_by from wm.items i
+           where g.type is not null and i.tenant_id = g.tenant and i.order_type = g.type and i.ready order by i.due_at, i.priority, i.id limit g.size)
+       ) q) c
+     where (v_shut is null or g.tenant <> all (v_shut))
+       -- Kept from this one (15_dropped.sql): its own statement finds it another.
+       and (c.dropped_by is null or not wm.is_kept_from_all(c.dropped_by, array[p_who[g.first + c.place - 1]], extract(epoch from statement_timestamp())))
+       and not exists (select from wm.cluster w where w.paused_at is not null)
+       and not exists (select from wm.pauses p where p.tenant_id = g.tenant)
+       and exists (select from wm.tenants t where t.id = g.tenant and t.suspended_at is null)
+  ), slots as materialized (
+    select s.n, s.tenant, s.item, s.order_id, true as moves_order
+      from grants s
+     where p_key_id[s.n] is null or exists (
+       select from wm.api_keys k where k.tenant_id = s.tenant and k.id = p_key_id[s.n]
+          and (k.revoked_at is null or k.revoked_at > clock_timestamp()) and (k.expires_at is null or k.expires_at > clock_timestamp()))
+    union all
+    select s.n, p_tenant[s.n], p_item[s.n], i.order_id, s.n > v_subs or i.state = 'leased'
+      from generate_series(p_takes + 1, v_all) as s(n)
+     cross join lateral (select i.order_id, i.state from wm.items i where i.tenant_id = p_tenant[s.n] and i.id = p_item[s.n] offset 0) i
+     where v_spoilt is null or s.n <> all (v_spoilt)
+  ), orders_held as materialized (
+    select l.place, l.id
+      from (select distinct s.tenant, s.order_id from slots s where s.moves_order order by s.order_id, s.tenant) w
+     cross join lateral (
+       select o.ctid as place, o.id from wm.orders o
+        where o.tenant_id = w.tenant and o.id = w.order_id and wm.order_is_open(o.state || '') for no key update skip locked) l
+  ), items_held as (
+    select w.n, l.place, l.state, w.order_place
+      from (select s.n, s.tenant, s.item, o.place as order_place from slots s left join orders_held o on o.id = s.order_id
+             where not s.moves_order or o.id is not null
+             order by s.item) w
+     cross join lateral (
+       select i.ctid as place, i.state from wm.items i
+        where i.tenant_id = w.tenant and i.id = w.item for no key update skip locked) l
+  )
+  select array_agg(h.n), array_agg(h.place), array_agg(h.state), array_agg(h.order_place) into v_slot, v_place, v_was, v_order_place
+    from items_held h
+   -- A scalar sub-query, which is asked for one row at a time: `not exists` may be planned as a hash of every key there is.
+   where h.n <= v_subs or (
+     select true from wm.idempotency k where k.tenant_id = p_tenant[h.n] and k.principal = p_who[h.n] and k.operation = 'submit_item'
+        and k.key_hash = p_key[h.n - v_subs]) is null;
+  if v_slot is null then
+    return;
+  end if;
+  v_now := clock_timestamp();
+
+  -- Handed in without a heartbeat: through in_progress all the same. The row is then at another place.
+  if exists (select from unnest(v_slot, v_was) as u(n, was) where u.n > v_subs and u.was = 'leased') then
+    with begun as (
+      update wm.items i set state = 'in_progress'
+        from (select u.n, u.place from unnest(v_slot, v_place, v_was) as u(n, place, was) where u.n > v_subs and u.was = 'leased' offset 0) a
+       where i.ctid = a.place and wm.holds_lease(i, p_secret[a.n], p_agent[a.n], p_who[a.n], v_now)
+      returning a.n, i.ctid as place
+    )
+    select array_agg(coalesce(b.place, u.place) order by u.n) into v_place
+      from unnest(v_slot, v_place) with ordinality as u(slot, place, n) left join begun b on b.n = u.slot;
+  end if;
+
+  return query
+  with moved as (
+    update wm.items i
+       set state = case when a.n <= p_takes then 'leased' when a.n <= v_subs then 'in_progress' else 'submitted' end,
+           ready = false, leased = a.n <= v_subs, updated_at = v_now,
+           attempts = i.attempts + (a.n <= p_takes)::integer, generation = i.generation + (a.n <= p_takes)::integer,
+           lease_token = case when a.n <= p_takes then 'wl.' || p_epoch || '.' || (i.generation + 1) || '.' || p_secret[a.n]
+                              when a.n <= v_subs then i.lease_token end,
+           leased_by_agent_id = case when a.n <= v_subs then p_agent[a.n] end,
+           leased_by_principal = case when a.n <= v_subs then p_who[a.n] end,
+           lease_expires_at = case when a.n <= p_takes then v_now + make_interval(secs => least(i.lease_ttl_seconds, i.max_lease_seconds))
+                                   when a.n <= v_subs then greatest(i.lease_expires_at, least(v_now + make_interval(secs => i.lease_ttl_seconds), i.lease_ends_by)) end,
+           leased_at = case when a.n <= p_takes then v_now else i.leased_at end,
+           lease_ends_by = case when a.n <= p_takes then v_now + make_interval(secs => i.max_lease_seconds) else i.lease_ends_by end,
+           last_heartbeat_at = case when a.n <= v_subs then v_now else i.last_heartbeat_at end,
+           submission_number = i.submission_number + (a.n > v_subs)::integer,
+           error = case when a.n <= v_subs then i.error end
+      from (select u.n, u.place, u.was, u.order_place
+              from unnest(v_slot, v_place, v_was, v_order_place) as u(n, place, was, order_place) offset 0) a
+     where i.ctid = a.place
+       and case when a.n <= p_takes then i.state = 'queued' else wm.holds_lease(i, p_secret[a.n], p_agent[a.n], p_who[a.n], v_now) end
+    returning a.n, a.was, a.order_place, i.tenant_id as tenant, i.id, i.order_id, i.order_type as type, i.generation, i.submission_number as number,
+      i.correlation_id as correlation, i.session_key as session, i.record_heartbeats as each, i.lease_ttl_seconds as ttl,
+      i.lease_ends_by < v_now + make_interval(secs => 2 * i.lease_ttl_seconds) as grows_old, i.require_token as needs_token,
+      -- The trace of the item stands in where the caller has none; a submit is always its caller's.
+      case when a.n <= v_subs then coalesce(p_trace[a.n], substr(i.traceparent, 4, 32)) else p_trace[a.n] end as trace,
+      case when a.n <= p_takes then '{"lease_expires_at":"' || wm.wire_time(i.lease_expires_at) || '","generation":' || i.generation || ',"attempt":' || i.attempts || '}'
+           when a.n <= v_subs then '{"lease_expires_at":"' || wm.wire_time(i.lease_expires_at) || '"}'
+           else '{"number":' || i.submission_number || ',"digest":"' || p_digest[a.n - v_subs] || '","generation":' || i.generation || ',"assembled_parts":null}'
+      end as payload,
+      case when a.n <= p_takes then wm.leased_item_text(i, p_heartbeat_every)
+           when a.n <= v_subs then wm.wire_time(i.lease_expires_at)
+           else wm.item_text(i, p_result[a.n - v_subs], p_evidence[a.n - v_subs]) end as body
+  ), counted as (
+    -- Only orders that move are written.
+    update wm.orders o
+       set items_submitted = o.items_submitted + c.handed, updated_at = v_now,
+           state = case when c.handed > 0 and o.items_submitted + c.handed + o.items_dead >= o.items_total then 'submitted'
+                        when o.state = 'queued' and c.taken then 'checked_out'
+                        when o.state = 'checked_out' and c.begun then 'in_progress' else o.state end,
+           last_transitioned_at = case when c.handed > 0 and o.items_submitted + c.handed + o.items_dead >= o.items_total
+                                         or o.state = 'queued' and c.taken or o.state = 'checked_out' and c.begun
+                                       then v_now else o.last_transitioned_at end
+      from (select m.order_place as place, count(*) filter (where m.n > v_subs)::integer as handed, bool_or(m.n <= p_takes) as taken,
+                   bool_or(m.n > p_takes) as begun
+              from moved m where m.order_place is not null group by m.order_place) c
+     where o.ctid = c.place and (c.handed > 0 or o.state = 'queued' and c.taken or o.state = 'checked_out' and c.begun)
+    returning o.tenant_id as tenant, o.id, o.type, o.state, o.correlation_id as correlation, o.session_key as session, o.last_transitioned_at = v_now as moved
+  ), kept as (
+    insert into wm.submissions (tenant_id, id, order_id, item_id, number, result, evidence, notes, digest,
+        submitted_by_agent_id, submitted_by_principal, generation, traceparent, decided_at)
+    select m.tenant, p_id[m.n - v_subs], m.order_id, m.id, m.number, p_result[m.n - v_subs]::json, p_evidence[m.n - v_subs]::json,
+        p_notes[m.n - v_subs], p_digest[m.n - v_subs], p_agent[m.n], p_who[m.n], m.generation, p_traceparent[m.n - v_subs], v_now
+      from moved m where m.n > v_subs
+  ), events as (
+    -- One row for each tenant, in the order in which the events belong: the items' first.
+    insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, actor_ids, principals, request_ids,
+        trace_ids, provenance_ids, correlation_ids, session_keys, payloads, messages)
+    select f.tenant, v_now, array_agg(f.kind), array_agg(f.subject_id), array_agg(f.order_id), array_agg(f.type), array_agg(f.actor),
+        array_agg(p_actor_id[f.n]), array_agg(p_who[f.n]), array_agg(p_request[f.n]), array_agg(f.trace), array_agg(p_prov[f.n]),
+        array_agg(f.correlation), array_agg(f.session), array_agg(f.payload), array_agg(f.message)
+      from (
+        select m.tenant, 0 as place, m.n, 'item.in_progress' as kind, m.id as subject_id, m.order_id, m.type, p_actor[m.n] as actor, m.trace,
+               m.correlation, m.session, null as payload, null as message
+          from moved m where m.n > v_subs and m.was = 'leased'
+        union all
+        select m.tenant, 1, m.n,
+               case when m.n <= p_takes then 'item.leased' when m.n > v_subs then 'item.submitted'
+                    when m.was = 'leased' then 'item.in_progress' else 'item.heartbeat' end,
+               m.id, m.order_id, m.type, p_actor[m.n], m.trace, m.correlation, m.session, m.payload, null
+          from moved m where m.n <= p_takes or m.n > v_subs or m.was = 'leased' or m.each
+        union all
+        select c.tenant, 2, null, 'order.' || c.state, c.id, c.id, c.type, 'system', null, c.correlation, c.session, null,
+               case when c.state = 'submitted' then 'All items submitted' end
+          from counted c where c.moved
+         order by 1, 2
+      ) f
+     group by f.tenant
+  ), answers as materialized (
+    select m.n, m.id, m.order_id, m.tenant, m.ttl, m.each or coalesce(m.grows_old, false) as each, m.needs_token, c.moved and c.state = 'submitted' as full_now,
+           case when m.n <= v_subs then m.body else '{"item":' || m.body || ',"state":"submitted","order_state":"' || c.state || '"}' end as body
+      from moved m left join counted c on c.id = m.order_id and m.n > v_subs
+  ), remembered as (
+    insert into wm.idempotency (tenant_id, principal, operation, key_hash, fingerprint, status, body, created_at, expires_at)
+    select a.tenant, p_who[a.n], 'submit_item', p_key[a.n - v_subs], p_print[a.n - v_subs], 202, a.body, v_now,
+           v_now + make_interval(secs => p_idempotency_ttl)
+      from answers a where a.n > v_subs and p_key[a.n - v_subs] is not null
+  )
+  select a.n, a.id, a.order_id, a.body, a.full_now, case when a.n > p_takes and a.n <= v_subs then case when a.each then -a.ttl else a.ttl end end,
+         a.needs_token, v_now
+    from answers a;
+end $function$;
+grant execute on function wm.work_window(text,integer,integer,integer,integer,integer,uuid[],text[],integer[],integer[],uuid[],uuid[],text[],text[],text[],text[],text[],uuid[],text[],text[],uuid[],uuid[],text[],text[],text[],text[],bytea[],bytea[],text[]) to wm_window;
+revoke all on function wm.work_window(text,integer,integer,integer,integer,integer,uuid[],text[],integer[],integer[],uuid[],uuid[],text[],text[],text[],text[],text[],uuid[],text[],text[],uuid[],uuid[],text[],text[],text[],text[],bytea[],bytea[],text[]) from public;
 
 CREATE OR REPLACE FUNCTION wm.write_items(p_tenant uuid, p_at timestamp with time zone, p_orders json)
  RETURNS void

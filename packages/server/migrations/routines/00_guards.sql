@@ -18,18 +18,15 @@ begin
   if tg_op = 'INSERT' then
     raise exception 'a new order starts as queued, not %', new.state using errcode = 'check_violation', constraint = 'order_state_machine';
   end if;
-  if old.state || '>' || new.state <> all (array[
-    'queued>checked_out', 'queued>submitted', 'queued>failed', 'queued>cancelled', 'checked_out>in_progress', 'checked_out>queued', 'checked_out>submitted', 'checked_out>failed', 'checked_out>cancelled', 'in_progress>queued', 'in_progress>submitted', 'in_progress>failed', 'in_progress>cancelled', 'submitted>approved', 'submitted>rejected', 'submitted>cancelled', 'approved>applied', 'approved>submitted', 'approved>cancelled', 'applied>completed', 'rejected>queued', 'rejected>cancelled', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
-  ]) then
-    raise exception 'Illegal state transition for order: cannot transition from ''%'' to ''%''', old.state, new.state
-      using errcode = 'check_violation', constraint = 'order_state_machine';
-  end if;
-  return new;
+  raise exception 'Illegal state transition for order: cannot transition from ''%'' to ''%''', old.state, new.state
+    using errcode = 'check_violation', constraint = 'order_state_machine';
 end $$;
 create or replace trigger orders_state_insert before insert on wm.orders
   for each row when (new.state <> 'queued') execute function wm.guard_order_state();
 create or replace trigger orders_state_update before update on wm.orders
-  for each row when (old.state is distinct from new.state) execute function wm.guard_order_state();
+  for each row when (old.state is distinct from new.state and old.state || '>' || new.state <> all (array[
+    'queued>checked_out', 'queued>submitted', 'queued>failed', 'queued>cancelled', 'checked_out>in_progress', 'checked_out>queued', 'checked_out>submitted', 'checked_out>failed', 'checked_out>cancelled', 'in_progress>queued', 'in_progress>submitted', 'in_progress>failed', 'in_progress>cancelled', 'submitted>approved', 'submitted>rejected', 'submitted>cancelled', 'approved>applied', 'approved>submitted', 'approved>cancelled', 'applied>completed', 'rejected>queued', 'rejected>cancelled', 'failed>queued', 'failed>dead_lettered', 'dead_lettered>queued'
+  ])) execute function wm.guard_order_state();
 
 create or replace function wm.order_is_open(state text) returns boolean
   language sql immutable parallel safe
@@ -62,18 +59,15 @@ begin
   if tg_op = 'INSERT' then
     raise exception 'a new item starts as queued, not %', new.state using errcode = 'check_violation', constraint = 'item_state_machine';
   end if;
-  if old.state || '>' || new.state <> all (array[
-    'queued>leased', 'queued>failed', 'queued>cancelled', 'leased>in_progress', 'leased>queued', 'leased>failed', 'leased>cancelled', 'in_progress>submitted', 'in_progress>queued', 'in_progress>failed', 'in_progress>cancelled', 'submitted>accepted', 'submitted>rejected', 'submitted>cancelled', 'accepted>completed', 'rejected>queued', 'rejected>cancelled', 'failed>queued', 'failed>dead_lettered', 'failed>cancelled', 'dead_lettered>queued'
-  ]) then
-    raise exception 'Illegal state transition for item: cannot transition from ''%'' to ''%''', old.state, new.state
-      using errcode = 'check_violation', constraint = 'item_state_machine';
-  end if;
-  return new;
+  raise exception 'Illegal state transition for item: cannot transition from ''%'' to ''%''', old.state, new.state
+    using errcode = 'check_violation', constraint = 'item_state_machine';
 end $$;
 create or replace trigger items_state_insert before insert on wm.items
   for each row when (new.state <> 'queued') execute function wm.guard_item_state();
 create or replace trigger items_state_update before update on wm.items
-  for each row when (old.state is distinct from new.state) execute function wm.guard_item_state();
+  for each row when (old.state is distinct from new.state and old.state || '>' || new.state <> all (array[
+    'queued>leased', 'queued>failed', 'queued>cancelled', 'leased>in_progress', 'leased>queued', 'leased>failed', 'leased>cancelled', 'in_progress>submitted', 'in_progress>queued', 'in_progress>failed', 'in_progress>cancelled', 'submitted>accepted', 'submitted>rejected', 'submitted>cancelled', 'accepted>completed', 'rejected>queued', 'rejected>cancelled', 'failed>queued', 'failed>dead_lettered', 'failed>cancelled', 'dead_lettered>queued'
+  ])) execute function wm.guard_item_state();
 
 create or replace function wm.item_is_open(state text) returns boolean
   language sql immutable parallel safe

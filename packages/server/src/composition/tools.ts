@@ -102,6 +102,7 @@ export async function createTools(
     isDraining,
     hotPath: createHotPath({
       connection: database.hot,
+      windows: database.windows,
       tracing,
       epoch,
       heartbeatEverySeconds: settings.heartbeatEverySeconds,

@@ -17,6 +17,7 @@ import {
   setUnlessLent,
   statementTimeoutMs,
   systemSession,
+  windowSession,
 } from './session.ts'
 import { answerWithinMs, WatchedClient, type WatchedConfig } from './watched-client.ts'
 
@@ -46,8 +47,10 @@ export interface Database {
   readonly app: Db
   readonly system: SystemDb
   readonly hot: HotConnection
+  /** For the statement of all tenants: a role of its own. */
+  readonly windows: HotConnection
   /** Connections by pool, for the gauges. */
-  use(): Readonly<Record<'app' | 'system' | 'hot', { readonly used: number; readonly idle: number; readonly waiting: number }>>
+  use(): Readonly<Record<'app' | 'system' | 'hot' | 'windows', { readonly used: number; readonly idle: number; readonly waiting: number }>>
   /** Called after the commit of every transaction of `app` that ended or changed leases, before its caller hears of it. Must not fail. */
   onLeasesChanged(listener: (tenantId: string, itemIds: readonly string[]) => Promise<void>): void
   close(): Promise<void>
@@ -121,14 +124,17 @@ export function openDatabase(options: DatabaseOptions): Database {
     made.on('connect', (client) => client.on('error', onError))
     return { pool: made, forTransaction: setForTransaction(session) }
   }
-  const hotMax = Math.max(2, Math.min(6, Math.floor(options.maxConnections / 4)))
+  // One window is on the wire while another commits; `hot` is for what is no clean case of a window.
+  const windowMax = options.maxConnections < 12 ? 1 : 2
+  const hotMax = Math.max(2, Math.min(4, Math.floor(options.maxConnections / 4) - windowMax))
   const systemMax = Math.max(2, Math.min(6, Math.floor(options.maxConnections / 4)))
-  const appMax = Math.max(2, options.maxConnections - hotMax - systemMax)
+  const appMax = Math.max(2, options.maxConnections - hotMax - systemMax - windowMax)
   const appPool = pool(appSession, appMax)
   // As many turns as connections: the pool's own queue, which knows no tenants, stays empty.
   const turns = createFairQueue(appMax, waitForConnectionMs)
   const systemPool = pool(systemSession, systemMax)
   const hotPool = pool(hotSession, hotMax)
+  const windowPool = pool(windowSession, windowMax)
 
   /** Refuses with: database_unavailable. */
   async function connect(from: pg.Pool): Promise<PooledClient & pg.PoolClient> {
@@ -271,15 +277,21 @@ export function openDatabase(options: DatabaseOptions): Database {
       transaction: (work) => again(() => once(systemPool, 'begin', (client) => work(queryable(client)))),
     },
     hot: { query: (name, text, values) => alone(hotPool, name, text, values) },
+    windows: { query: (name, text, values) => alone(windowPool, name, text, values) },
     onLeasesChanged(listener) {
       leasesChanged = listener
     },
-    use: () => ({ app: { ...useOf(appPool.pool), waiting: turns.waiting() }, system: useOf(systemPool.pool), hot: useOf(hotPool.pool) }),
+    use: () => ({
+      app: { ...useOf(appPool.pool), waiting: turns.waiting() },
+      system: useOf(systemPool.pool),
+      hot: useOf(hotPool.pool),
+      windows: useOf(windowPool.pool),
+    }),
     async close() {
       closing = true
       // Who still waits for an answer by now has been given the time for it.
       setTimeout(() => clients.forEach((client) => client.destroy(new Error('the database is being closed'))), closeWithinMs).unref()
-      await Promise.all([appPool, systemPool, hotPool].map(({ pool }) => pool.end()))
+      await Promise.all([appPool, systemPool, hotPool, windowPool].map(({ pool }) => pool.end()))
     },
   }
 }

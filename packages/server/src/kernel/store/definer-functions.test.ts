@@ -2,6 +2,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../testing/test-database.ts'
+import { runtimeRoles } from './runtime-roles.ts'
 import { definerPath } from './fences.ts'
 import { migrate } from './migrate.ts'
 import { inspectDatabase, isFatal } from './preflight.ts'
@@ -70,7 +71,7 @@ describe('a runtime role with objects of its own in front of the catalogue', () 
     }
   })
 
-  it.each(['wm_app', 'wm_system'])('may make none after a migration: %s', async (role) => {
+  it.each(runtimeRoles)('may make none after a migration: %s', async (role) => {
     await asRuntime(async (client) => {
       await client.query(`set role ${role}`)
       for (const statement of [
@@ -93,10 +94,7 @@ describe('a runtime role with objects of its own in front of the catalogue', () 
     try {
       const findings = (await inspectDatabase(database.runtimeUrl)).filter((finding) => !finding.ok)
       expect(findings.map(({ check, detail }) => [check, detail])).toEqual([
-        [
-          'runtime role without set role',
-          `${login} inherits wm_app or wm_system: a statement that forgets its role would see every tenant.`,
-        ],
+        ['runtime role without set role', `${login} inherits a runtime role: a statement that forgets its role would see every tenant.`],
         ['functions of the owner', 'may find objects of their callers, or anybody may call them: wm.refresh_statistics()'],
         ['temporary objects', 'the runtime role may make temporary tables and functions'],
       ])
@@ -121,7 +119,7 @@ describe('the catalogue', () => {
     for (const row of rows) expect(row, row.name).toMatchObject({ config: [definerPath], everybody: false, app: false })
   })
 
-  it('grants on what is ours go to the two runtime roles only, to hand on by nobody, and never more than rows', async () => {
+  it('grants on what is ours go to the runtime roles only, to hand on by nobody, and never more than rows', async () => {
     const grants = await database.sql<{ what: string; to: string; privilege: string; on: boolean }>(`
       with acls as (
         select c.relname::text as what, c.relowner as owner, a.* from pg_class c, aclexplode(c.relacl) a where c.relnamespace = 'wm'::regnamespace
@@ -138,7 +136,7 @@ describe('the catalogue', () => {
     const strange = grants.filter(
       ({ to, privilege, on, what }) =>
         on ||
-        !(['wm_app', 'wm_system'].includes(to) || (to === 'public' && privilege === 'EXECUTE')) ||
+        !((runtimeRoles as readonly string[]).includes(to) || (to === 'public' && privilege === 'EXECUTE')) ||
         !['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'USAGE', 'EXECUTE'].includes(privilege) ||
         (what.startsWith('schema') && privilege !== 'USAGE'),
     )
@@ -146,10 +144,10 @@ describe('the catalogue', () => {
   })
 
   it('the runtime roles are in no other role, make nothing anywhere and set nothing for everybody', async () => {
-    const roles = `('wm_app', 'wm_system', '${login}')`
+    const roles = `('${[...runtimeRoles, login].join("', '")}')`
     expect(
       await names(`select m.roleid::regrole || ' to ' || m.member::regrole as name from pg_auth_members m
-        where m.member::regrole::text in ${roles} and m.roleid::regrole::text not in ('wm_app', 'wm_system')`),
+        where m.member::regrole::text in ${roles} and m.roleid::regrole::text not in ('${runtimeRoles.join("', '")}')`),
       'memberships',
     ).toEqual([])
     expect(

@@ -97,7 +97,7 @@ describe('the connections of a process', () => {
 
   it('one tenant’s hundred transactions, all stuck behind a lock, give way to another tenant’s as soon as one of them ends', async () => {
     const [noisy, quiet] = ['00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-00000000000b']
-    const pools = openDatabase({ url: database.runtimeUrl, maxConnections: 8, onError: () => {} })
+    const pools = openDatabase({ url: database.runtimeUrl, maxConnections: 9, onError: () => {} })
     try {
       const gate = await closeGate(database, 'select pg_advisory_lock_shared(1), pg_advisory_xact_lock(2)')
       const order: string[] = []

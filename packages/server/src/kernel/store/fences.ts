@@ -31,6 +31,10 @@ const wrongPolicies = `
            case when t.name = 'tenants' and w.policy = 'app' then null else w.rule end as checked
       from tables t cross join lateral (values ('app', 'wm_app', t.rule), ('system', 'wm_system', 'true')) w (policy, role, rule)
      where not t.part
+    union all
+    select t.oid, t.name, 'window', 'wm_window', w.rule, case when t.name = 'tenants' then null else w.rule end
+      from tables t cross join lateral (select case when t.name = 'tenants' then 'wm.is_in_window(id)' else 'wm.is_in_window(tenant_id)' end as rule) w
+     where t.name = any (array['tenants', 'api_keys', 'orders', 'items', 'submissions', 'idempotency', 'intake', 'pauses'])
   ), found as (
     select t.oid, t.name, p.polname::text as policy, p.polpermissive as permissive, p.polcmd as command, p.polroles as roles,
            pg_catalog.pg_get_expr(p.polqual, p.polrelid) as rule, pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) as checked
@@ -43,11 +47,12 @@ const wrongPolicies = `
       or f.checked is distinct from e.checked))
    order by 1`
 
-/** The policies are as good as the function that they ask. */
-const wrongTenantFunction = `
-  select 'wm.current_tenant()' as wrong from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
-   where p.oid = 'wm.current_tenant()'::pg_catalog.regprocedure
-     and not (l.lanname = 'sql' and btrim(p.prosrc) = $body$select nullif(current_setting('wm.tenant_id', true), '')::uuid$body$)`
+/** The policies are as good as the functions that they ask. */
+const wrongTenantFunctions = `
+  select p.oid::pg_catalog.regprocedure::text as wrong from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
+   where p.pronamespace = 'wm'::pg_catalog.regnamespace and p.proname in ('current_tenant', 'is_in_window')
+     and not (l.lanname = 'sql' and btrim(p.prosrc) in ($body$select nullif(current_setting('wm.tenant_id', true), '')::uuid$body$,
+       $body$select strpos(current_setting('wm.window', true), ',' || tenant::text || ',') > 0$body$))`
 
 const loosePaths = `
   select p.oid::pg_catalog.regprocedure::text as wrong from pg_catalog.pg_proc p
@@ -64,12 +69,12 @@ const sleepingGuards = `
 export async function inspectFences(client: pg.ClientBase): Promise<Fence[]> {
   const names = async (text: string): Promise<string[]> => (await client.query<{ wrong: string }>(text)).rows.map((row) => row.wrong)
   await client.query('set local search_path = pg_catalog, pg_temp')
-  const policies = [...(await names(wrongPolicies)), ...(await names(wrongTenantFunction))]
+  const policies = [...(await names(wrongPolicies)), ...(await names(wrongTenantFunctions))]
   const paths = await names(loosePaths)
   const guards = await names(sleepingGuards)
   const { rows } = await client.query<{ may: boolean }>(
     `select pg_catalog.bool_or(pg_catalog.has_database_privilege(r, pg_catalog.current_database(), 'temporary')) as may
-       from pg_catalog.unnest(array[session_user, 'wm_app', 'wm_system']) r`,
+       from pg_catalog.unnest(array[session_user, 'wm_app', 'wm_system', 'wm_window']) r`,
   )
   const temporary = rows[0]!.may ? ['temporary'] : []
   const said = (wrong: readonly string[], good: string, bad: string) => (wrong.length === 0 ? good : `${bad}: ${wrong.join(', ')}`)

@@ -87,7 +87,7 @@ describe('a database server of somebody else', () => {
     const login = `wm_test_login_${process.pid}`
     await server.sql(`create role ${owner} login createrole password 'owner'`)
     // On a server of its own the first migration makes the two roles; here they are there already, so their maker hands them on.
-    await server.sql(`grant wm_app, wm_system to ${owner} with admin option, inherit false, set false`)
+    await server.sql(`grant wm_app, wm_system, wm_window to ${owner} with admin option, inherit false, set false`)
     undo.push(`drop role if exists ${login}`, `drop role ${owner}`)
     const name = await emptyDatabase(`owner ${owner}`)
     undo.push(`drop role if exists ${login}`)

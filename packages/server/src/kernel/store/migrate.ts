@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import pg from 'pg'
+import { runtimeRoles } from './runtime-roles.ts'
 import { openClient } from './watched-client.ts'
 
 export class MigrationError extends Error {
@@ -36,7 +37,7 @@ async function grantRuntime(client: pg.Client, login: { user: string; password?:
     const password = login.password ? ` password ${client.escapeLiteral(login.password)}` : ''
     await client.query(`create role ${quoted} login nosuperuser nocreatedb nocreaterole nobypassrls noinherit${password}`)
   }
-  await client.query(`grant wm_app, wm_system to ${quoted}`)
+  await client.query(`grant ${runtimeRoles.join(', ')} to ${quoted}`)
   await takeInheritance(client, login.user)
 }
 
@@ -46,14 +47,14 @@ async function grantRuntime(client: pg.Client, login: { user: string; password?:
  */
 async function takeInheritance(client: pg.Client, user: string): Promise<void> {
   const { rows } = await client.query<{ inherits: boolean; major: number }>(
-    `select pg_has_role($1, 'wm_app', 'usage') or pg_has_role($1, 'wm_system', 'usage') as inherits,
-            current_setting('server_version_num')::int / 10000 as major`,
-    [user],
+    `select coalesce(bool_or(pg_has_role($1, r, 'usage')), false) as inherits, current_setting('server_version_num')::int / 10000 as major
+       from unnest($2::text[]) r`,
+    [user, runtimeRoles],
   )
   const { inherits, major } = rows[0]!
   if (!inherits) return
   const quoted = client.escapeIdentifier(user)
-  const change = major >= 16 ? `grant wm_app, wm_system to ${quoted} with inherit false` : `alter role ${quoted} noinherit`
+  const change = major >= 16 ? `grant ${runtimeRoles.join(', ')} to ${quoted} with inherit false` : `alter role ${quoted} noinherit`
   await client.query('savepoint inheritance')
   await client.query(change).catch(() => client.query('rollback to savepoint inheritance'))
 }
@@ -68,12 +69,12 @@ async function closeDatabase(client: pg.Client): Promise<void> {
   )
   const { db, mine } = rows[0]!
   if (!mine) return
-  await client.query(`revoke temporary, create on database ${client.escapeIdentifier(db)} from public, wm_app, wm_system`)
-  await client.query('revoke create on schema public from public, wm_app, wm_system')
+  await client.query(`revoke temporary, create on database ${client.escapeIdentifier(db)} from public, ${runtimeRoles.join(', ')}`)
+  await client.query(`revoke create on schema public from public, ${runtimeRoles.join(', ')}`)
 }
 
 /**
- * Migrates with the owner's connection and lets the runtime login take on the two runtime roles (creating the login if it is missing).
+ * Migrates with the owner's connection and lets the runtime login take on the runtime roles (creating the login if it is missing).
  * Refuses with: a database that is newer than this program, an edited migration.
  */
 export async function migrate(options: { adminUrl: string; runtimeUrl?: string | undefined }): Promise<MigrationReport> {

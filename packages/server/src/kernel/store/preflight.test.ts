@@ -95,7 +95,7 @@ describe('refuses to run', () => {
     const owner = (
       await database.sql<{ owner: string }>(`select relowner::regrole::text as owner from pg_class where oid = 'wm.orders'::regclass`)
     )[0]!.owner
-    await database.sql(`create role ${role} login password 'test' ${attribute}; grant wm_app, wm_system to ${role}`)
+    await database.sql(`create role ${role} login password 'test' ${attribute}; grant wm_app, wm_system, wm_window to ${role}`)
     if (!attribute) await database.sql(`grant usage, create on schema wm to ${role}; alter table wm.orders owner to ${role}`)
     try {
       const finding = named(await inspectDatabase(database.runtimeUrl.replace(/\/\/[^@]*@/, `//${role}:test@`)), 'runtime role')

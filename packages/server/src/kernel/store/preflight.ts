@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { inspectFences } from './fences.ts'
 import { pendingMigrations } from './migrate.ts'
+import { runtimeRoles } from './runtime-roles.ts'
 import { connectionFault } from './pg-errors.ts'
 import { openClient, type WatchedClient } from './watched-client.ts'
 
@@ -137,13 +138,15 @@ export async function inspectDatabase(runtimeUrl: string): Promise<Finding[]> {
     }
     // Since 16 whoever makes a role is its member without being allowed to take it on: an owner who is no superuser is such a one.
     const mayTakeOn = major >= 16 ? 'set' : 'member'
-    const role = await one<{ me: string; super: boolean; bypass: boolean; member: boolean; app: boolean; system: boolean }>(
+    const role = await one<{ me: string; super: boolean; bypass: boolean; member: boolean; app: boolean; missing: string[] }>(
       `
       select r.rolname as me, r.rolsuper as super, r.rolbypassrls as bypass,
              exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'wm' and pg_has_role(r.rolname, c.relowner, 'member')) as member,
-             pg_has_role(r.rolname, 'wm_app', $1) as app, pg_has_role(r.rolname, 'wm_system', $1) as system
+             pg_has_role(r.rolname, 'wm_app', $1) as app,
+             -- A role that is not there yet comes with a migration, which is told below.
+             (select coalesce(array_agg(w.rolname::text), '{}') from pg_roles w where w.rolname = any ($2) and not pg_has_role(r.rolname, w.oid, $1)) as missing
         from pg_roles r where r.rolname = session_user`,
-      [mayTakeOn],
+      [mayTakeOn, runtimeRoles],
     )
     const power = [role.super && 'a superuser', role.bypass && 'may bypass row security', role.member && 'owns the tables'].filter(Boolean)
     add(
@@ -154,8 +157,10 @@ export async function inspectDatabase(runtimeUrl: string): Promise<Finding[]> {
     )
     add(
       'runtime grants',
-      role.app && role.system,
-      `${role.me} ${role.app && role.system ? 'may take on wm_app and wm_system' : 'may not take on wm_app and wm_system'}`,
+      role.missing.length === 0,
+      role.missing.length === 0
+        ? `${role.me} may take on ${runtimeRoles.join(', ')}`
+        : `${role.me} may not take on ${role.missing.join(', ')}`,
       'Run `npx work-manager migrate` with DATABASE_URL set to the runtime role.',
     )
     if (!role.app) return findings
@@ -173,14 +178,15 @@ export async function inspectDatabase(runtimeUrl: string): Promise<Finding[]> {
     )
 
     const { inherits } = await one<{ inherits: boolean }>(
-      `select pg_has_role(session_user, 'wm_app', 'usage') or pg_has_role(session_user, 'wm_system', 'usage') as inherits`,
+      `select coalesce(bool_or(pg_has_role(session_user, w.oid, 'usage')), false) as inherits from pg_roles w where w.rolname = any ($1)`,
+      [runtimeRoles],
     )
     add(
       'runtime role without set role',
       !inherits,
-      inherits ? `${role.me} inherits wm_app or wm_system: a statement that forgets its role would see every tenant.` : 'sees nothing',
+      inherits ? `${role.me} inherits a runtime role: a statement that forgets its role would see every tenant.` : 'sees nothing',
       major >= 16
-        ? `Run \`npx work-manager migrate\`; if it stays: grant wm_app, wm_system to "${role.me}" with inherit false; (by whoever granted them).`
+        ? `Run \`npx work-manager migrate\`; if it stays: grant ${runtimeRoles.join(', ')} to "${role.me}" with inherit false; (by whoever granted them).`
         : `Run \`npx work-manager migrate\`; if it stays: alter role "${role.me}" noinherit;`,
     )
 

@@ -3,9 +3,10 @@
  * A connection of our own is told once. Behind a pooler that lends connections by the transaction, whoever comes next would inherit
  * it, and whoever came before may have left something else: there each transaction brings it, and it ends with the transaction.
  */
+import type { runtimeRoles } from './runtime-roles.ts'
 
 export interface Session {
-  readonly role: 'wm_app' | 'wm_system'
+  readonly role: (typeof runtimeRoles)[number]
   readonly settings: Readonly<Record<string, string>>
 }
 
@@ -35,6 +36,7 @@ const hotPlanning = {
 export const appSession: Session = { role: 'wm_app', settings: everySession }
 export const systemSession: Session = { role: 'wm_system', settings: everySession }
 export const hotSession: Session = { role: 'wm_app', settings: { ...everySession, ...hotPlanning } }
+export const windowSession: Session = { ...hotSession, role: 'wm_window' }
 
 /**
  * Before version 17 an index gives no order for `id = any (…)` on its second column: with sorts off, the planner would rather read all rows

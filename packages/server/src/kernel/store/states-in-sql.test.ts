@@ -59,7 +59,7 @@ describe.each(Object.values<Machine>(machines))('the table of $noun', ({ noun, t
   })
 })
 
-it('something was compared at all', () => expect(compared).toBeGreaterThan(3))
+it('something was compared at all', () => expect(compared).toBeGreaterThan(2))
 
 it('no other function lists states by hand', async () => {
   const known = new Set(Object.values<Machine>(machines).flatMap(({ states }) => Object.keys(states)))

@@ -111,7 +111,7 @@ describe('wm.tenant_table', () => {
         concat_ws(' ', p.polname, p.polcmd, p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
         order by p.polname) as policies
       from pg_class c join pg_policy p on p.polrelid = c.oid where c.oid = 'wm.${table}'::regclass group by c.oid`
-    expect(await tried(fenced(), of('boats'))).toEqual(await tried(of('orders')))
+    expect(await tried(fenced(), of('boats'))).toEqual(await tried(of('approvals')))
   })
 
   it('takes other grants', async () => {
@@ -149,8 +149,8 @@ describe('the runtime roles', () => {
     const rows = await database.sql(`
       select r.rolname, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb, r.rolreplication,
              exists (select from pg_class c where c.relowner = r.oid) or exists (select from pg_proc p where p.proowner = r.oid) as owns
-        from pg_roles r where r.rolname in ('wm_app', 'wm_system', (select rolname from pg_roles where rolcanlogin and pg_has_role(rolname, 'wm_app', 'member') and not rolsuper order by 1 limit 1))`)
-    expect(rows).toHaveLength(3)
+        from pg_roles r where r.rolname in ('wm_app', 'wm_system', 'wm_window', (select rolname from pg_roles where rolcanlogin and pg_has_role(rolname, 'wm_app', 'member') and not rolsuper order by 1 limit 1))`)
+    expect(rows).toHaveLength(4)
     for (const row of rows)
       expect(row).toMatchObject({
         rolsuper: false,
@@ -172,7 +172,7 @@ describe('the runtime roles', () => {
 
   it('may not change or remove events', async () => {
     const may =
-      await names(`select c.relname || ' ' || w as name ${tenantTables.replace('where', `cross join unnest(array['update', 'delete', 'truncate']) w cross join unnest(array['wm_app', 'wm_system']) r where`)}
+      await names(`select c.relname || ' ' || w as name ${tenantTables.replace('where', `cross join unnest(array['update', 'delete', 'truncate']) w cross join unnest(array['wm_app', 'wm_system', 'wm_window']) r where`)}
       and c.relname in ('events', 'submissions', 'approvals', 'parts') and (case when w = 'update' then has_any_column_privilege(r, c.oid, w) else has_table_privilege(r, c.oid, w) end)`)
     expect(may).toEqual([])
   })

@@ -1,9 +1,9 @@
-/** Heartbeats of a tenant share one `wm.heartbeat_items`. With hints, most are answered before the database is asked. */
+/** Heartbeats of a tenant share one `wm.heartbeat_items`. The hints hear what the database says of them. */
 import { ticks } from '../lease-hints/database-clock.ts'
 import type { Instant } from '../../kernel/store/tx.ts'
 import { asBatch } from './batch-span.ts'
 import { createBatcher } from '../../kernel/batching/batcher.ts'
-import { absorbing, notedHeartbeats, type NotedHeartbeatRow, tellJudged } from './hinted-leases.ts'
+import { notedHeartbeats, type NotedHeartbeatRow, tellJudged } from './hinted-leases.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from './requests.ts'
 import { type BatchContext, bySlot, leaseSeen, type LeaseRow, leaseSlot } from './slots.ts'
 
@@ -16,14 +16,13 @@ function answerOf(row: Row | undefined): HeartbeatAnswer {
   return row.held ? { kind: 'held', expiresAt: row.lease_expires_at } : { kind: 'refused', seen: leaseSeen(row) }
 }
 
-/** Also begins to write behind what the hints absorb. */
 export function batchedHeartbeats({
   query,
   hints,
   tracing,
   batching,
 }: BatchContext): (request: HeartbeatRequest) => Promise<HeartbeatAnswer> {
-  const judge = createBatcher<HeartbeatRequest, HeartbeatAnswer>({
+  return createBatcher<HeartbeatRequest, HeartbeatAnswer>({
     ...batching,
     lane: (r) => r.tenantId,
     conflict: (r) => r.itemId,
@@ -49,10 +48,4 @@ export function batchedHeartbeats({
       return bySlot(requests.length, rows, answerOf)
     },
   })
-  if (!hints) return judge
-  // Confirms what is in progress already, so no event comes of it that would name who asked.
-  hints.start((heartbeat) =>
-    judge({ ...heartbeat, actorType: 'agent', actorId: heartbeat.agentId, requestId: '', provenanceId: null, traceId: null }),
-  )
-  return absorbing(hints, judge, (expiresAt) => ({ kind: 'held', expiresAt, absorbed: true }))
 }
