@@ -60,7 +60,7 @@ describe('kinds of events', () => {
   it.each([
     [
       0,
-      `effect.unknown key.created key.revoked key.rotated order.applied order.apply_failed order.approved order.cancelled order.rejected
+      `effect.unknown key.claimed key.created key.invited key.revoked key.rotated order.applied order.apply_failed order.approved order.cancelled order.rejected
        pause.lifted pause.set publisher.cursor_moved publisher.message_discarded publisher.messages_retried tenant.tier_set`,
     ],
     [
