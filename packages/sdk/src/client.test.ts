@@ -144,7 +144,7 @@ describe('refusals', () => {
 
   it('an empty queue is an answer at once, not repeated', async () => {
     const before = proxy.requests.length
-    const error = await rejection(agent.checkoutItem({ type: 'test.nothing' }))
+    const error = await rejection(agent.checkoutItem({ min_priority: 32_000 }))
     expect(isWorkError(error, 'no_items_available') && error.retryAfterMs).toBeGreaterThan(0)
     expect(proxy.requests.length - before).toBe(1)
   })
@@ -247,7 +247,7 @@ describe('what cannot work', () => {
   })
 
   it('a timeout counts as no answer', async () => {
-    const call = agent.checkoutItem({ type: 'test.nothing', wait: 5 }, { timeoutMs: 50, retry: false })
+    const call = agent.checkoutItem({ min_priority: 32_000, wait: 5 }, { timeoutMs: 50, retry: false })
     expect(await rejection(call)).toMatchObject({ name: 'WorkManagerConnectionError', reason: 'timeout' })
   })
 

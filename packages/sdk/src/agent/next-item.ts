@@ -29,7 +29,8 @@ export function itemSource(client: WorkManagerClient, { types, order, minPriorit
         order === undefined ? await client.checkoutItem(filter, { signal }) : await client.checkoutOrderItem({ order, wait }, { signal })
       return item
     } catch (error) {
-      if (isWorkError(error, 'no_items_available', 'lease_limit_reached', 'paused')) return null
+      // An order that is over has nothing more to give, which is what its agent waits for; a requeue may open it again.
+      if (isWorkError(error, 'no_items_available', 'lease_limit_reached', 'paused', 'order_not_open')) return null
       throw error
     }
   }

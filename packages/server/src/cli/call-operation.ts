@@ -1,7 +1,7 @@
 /** Calls any operation of the table, with one flat input. */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { errorCatalogue, WorkError } from '@work-manager/contract'
+import { errorCatalogue, WorkError } from '@work-manager/contract/errors'
 import type { InputOf, OperationName } from '@work-manager/sdk'
 import { JsonScanner } from '../doors/http/json-scanner.ts'
 import { usageError } from './cli-error.ts'

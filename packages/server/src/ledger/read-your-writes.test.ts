@@ -48,7 +48,7 @@ it('every reader of events sees the change that was just made, at any process', 
       const released = await read(caller)
       expect(kinds(released).slice(0, 3), name).toContain('item.released')
       for (const { seq } of released) expect(seq).toBeGreaterThan(0)
-      await one.database.sql('update wm.items set attempts = 0, generation = generation where order_id = $1', [order])
+      await one.database.sql('update wm.items set attempts = 0, dropped_by = null where order_id = $1', [order])
     }
   expect((await agent.get(`/orders?filter[id]=${order}&include=eventsCount`)).body.data[0].events_count).toBeGreaterThan(30)
 })

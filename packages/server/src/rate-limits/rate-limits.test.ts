@@ -183,7 +183,7 @@ describe('an order type with a limit', () => {
 
   it('a name that is no order type gets no bucket', async () => {
     const caller = await callerIn('default')
-    for (let i = 0; i < 15; i++) expect((await caller.post('/checkout', { type: `made.up.${i}` }, { key: null })).status).toBe(409)
+    for (let i = 0; i < 15; i++) expect((await caller.post('/checkout', { type: `made.up.${i}` }, { key: null })).status).toBe(404)
   })
 })
 

@@ -351,7 +351,9 @@ describe('what a span says', () => {
     const beats = () =>
       collector.spans.filter((span) => span.name === 'heartbeat_item' && orders.includes(String(span.attributes['work_manager.order.id'])))
     await until(async () => beats().length === 8, 'eight heartbeats')
-    const statements = collector.spans.filter((span) => span.attributes['db.operation.name'] === 'heartbeat_items')
+    const statements = collector.spans.filter((span) =>
+      ['work_window', 'heartbeat_items'].includes(String(span.attributes['db.operation.name'])),
+    )
     for (const beat of beats())
       expect(statements.some((one) => one.parentSpanId === beat.spanId || beat.links.includes(one.spanId))).toBe(true)
   })

@@ -12,7 +12,7 @@ let written = new Set<string>()
 let raised = new Set<string>()
 
 const withoutComments = (file: string, text: string): string =>
-  file.endsWith('.sql') ? text.replaceAll(/--.*/g, '') : text.replaceAll(/\/\*[^]*?\*\/|(?<=^|\s)\/\/.*/gm, '')
+  file.endsWith('.sql') ? text.replaceAll(/--.*/g, '') : text.replaceAll(/(?<=^|\s)\/\*[^]*?\*\/|(?<=^|\s)\/\/.*/gm, '')
 
 /** Kinds in places that can only ask: comparisons, lists, cases, keys of a table. */
 const withoutQuestions = (source: string): string =>

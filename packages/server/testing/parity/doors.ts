@@ -75,6 +75,8 @@ export function toolCall({ operation, input, idempotencyKey }: Call): { name: st
   )
   // The other doors make a key by themselves; a tool wants to be told one.
   if (operations.find((one) => one.name === operation)!.idempotency !== 'none') args['idempotency_key'] = idempotencyKey ?? randomUUID()
+  // Where tools answer slim they are asked for everything, as the other doors always give it.
+  if (tool.shows) args['full'] = true
   return { name, args }
 }
 

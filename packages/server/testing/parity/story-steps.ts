@@ -176,7 +176,7 @@ export const steps: readonly Step[] = [
     who: 'successor',
     operation: 'checkout_order_item',
     input: ({ order }) => ({ order }),
-    refused: 'no_items_available',
+    refused: 'order_not_open',
   },
   {
     says: 'the order says what it waits for',

@@ -54,7 +54,10 @@ describe.each(doorNames.slice(1).map((name, n) => [name, n + 1] as const))('%s',
   })
 
   it('refuses with the same codes', () => expect(telling.refusals).toEqual(overHttp.refusals))
-  it('answers the same', () => expect(telling.said).toEqual(overHttp.said))
+  // A tool's answer fits a model: of a long list of events it gives as many as there is room for.
+  const fitting = (said: readonly string[]) =>
+    name.startsWith('MCP') ? said.map((line) => line.replace(/"events":\[.*$/, '"events":[…')) : said
+  it('answers the same', () => expect(fitting(telling.said)).toEqual(fitting(overHttp.said)))
   it.each(['orders', 'items', 'submissions', 'parts', 'approvals', 'effects', 'records', 'idempotency', 'record'])(
     'leaves equal %s',
     (table) => expect(telling.remains[table]).toEqual(overHttp.remains[table]),

@@ -192,7 +192,7 @@ def _item_source(client: WorkManager, types: Sequence[str], order: str | None, m
                 return client.checkout_order_item(order=order, wait=wait, options=options)["item"]
             return client.checkout_item(type=wanted, min_priority=min_priority, wait=wait, options=options)["item"]
         except WorkManagerError as error:
-            if is_work_error(error, "no_items_available", "lease_limit_reached", "paused"):
+            if is_work_error(error, "no_items_available", "lease_limit_reached", "paused", "order_not_open"):
                 return None
             raise
 

@@ -3,7 +3,7 @@
  * for prototypes, characters PostgreSQL cannot store, numbers that would change, deep nesting. It checks the grammar as well, so
  * that a mistake is answered with its place and what was expected. No recursion: a megabyte of `[` costs one comparison each.
  */
-import { WorkError } from '@work-manager/contract'
+import { WorkError } from '@work-manager/contract/errors'
 import { isKeptExactly } from '../../kernel/schemas/exact-numbers.ts'
 import { isPrototypeKey, jsonPointer } from './json-pointer.ts'
 import { syntaxError } from './json-syntax-error.ts'

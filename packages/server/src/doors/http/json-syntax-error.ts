@@ -1,5 +1,5 @@
 /** Says where a JSON text goes wrong, what was expected there and, for the usual mistakes, which one it is. */
-import { WorkError } from '@work-manager/contract'
+import { WorkError } from '@work-manager/contract/errors'
 
 /** The refusal for the character at `at`, where `expected` should have been. */
 export function syntaxError(text: string, at: number, expected: string): WorkError {

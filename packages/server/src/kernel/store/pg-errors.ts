@@ -1,5 +1,5 @@
 /** PostgreSQL errors by SQLSTATE and code; by text only where node-postgres leaves nothing else (`texts`). */
-import { WorkError } from '@work-manager/contract'
+import { WorkError } from '@work-manager/contract/errors'
 
 interface PgError {
   readonly code: string

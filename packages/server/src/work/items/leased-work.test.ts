@@ -17,7 +17,7 @@ describe('checkout', () => {
     const low = await story.propose({ messages: ['low'] }, { priority: 1 })
     const high = await story.propose({ messages: ['high'] }, { priority: 900 })
     expect((await story.agent.post('/checkout', { min_priority: 901 })).body.code).toBe('no_items_available')
-    expect((await story.agent.post('/checkout', { type: 'test.other' })).body.code).toBe('no_items_available')
+    expect((await story.agent.post('/checkout', { type: 'test.other' })).body.code).toBe('order_type_not_found')
     expect((await story.agent.post('/checkout', { type: 'test.echo' })).body.item.order_id).toBe(high.id)
     expect((await story.agent.post('/checkout')).body.item.order_id).toBe(low.id)
   })
