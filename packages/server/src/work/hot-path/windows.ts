@@ -2,6 +2,7 @@
  * The three lease verbs through windows: all that came in of all tenants goes out as one statement, and what is no clean case is asked
  * with the statement of its verb (checkout-batch.ts, heartbeat-batch.ts, submit-batch.ts).
  */
+import { setTimeout } from 'node:timers/promises'
 import { createWindows } from '../../kernel/batching/windows.ts'
 import type { LeaseHints } from '../lease-hints/lease-hints.ts'
 import { ticks } from '../lease-hints/database-clock.ts'
@@ -33,6 +34,7 @@ type Asked =
 type Answer = CheckoutAnswer | HeartbeatAnswer | SubmitAnswer
 
 const maxSize = 256
+const letGoWithinMs = 30
 
 /** By tenant, then by type: checkouts of one group take their items in one walk of the queue. */
 const byGroup = (a: CheckoutRequest, b: CheckoutRequest): number =>
@@ -94,6 +96,14 @@ export function throughWindows(
     for (const [tenantId, items] of ended) void hints.changed(tenantId, items)
   }
 
+  /** A statement that failed tells of it before it has let go of its locks: a key may seem in use for a moment that nobody uses. */
+  async function submitApart(request: SubmitRequest): Promise<SubmitAnswer> {
+    const answer = await apart.submit(request)
+    if (answer.kind !== 'in_flight') return answer
+    await setTimeout(letGoWithinMs)
+    return apart.submit(request)
+  }
+
   const ask = createWindows<Asked, Answer>({
     maxSize,
     isCommon: options.isCommon,
@@ -101,7 +111,7 @@ export function throughWindows(
     conflict: (asked) => (asked.verb === 'take' ? null : asked.request.itemId),
     apart({ verb, request }) {
       if (verb === 'take') return apart.checkout(request)
-      return verb === 'beat' ? apart.heartbeat(request) : apart.submit(request)
+      return verb === 'beat' ? apart.heartbeat(request) : submitApart(request)
     },
     async run(requests) {
       const takes: Array<{ readonly verb: 'take'; readonly request: CheckoutRequest; readonly place: number }> = []
