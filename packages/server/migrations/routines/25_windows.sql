@@ -54,6 +54,8 @@ create or replace function wm.work_window(p_tenants text, p_epoch integer, p_hea
 declare
   v_subs constant integer := p_takes + p_beats;
   v_all constant integer := cardinality(p_tenant);
+  -- Bytes of an input as it is stored, compressed or in another place: it goes back with the item, and a large one would hold up everybody.
+  v_most_shared constant integer := 4096;
   -- Tenants that somebody is pausing right now, and submits whose key somebody else is using.
   v_shut uuid[]; v_spoilt integer[];
   -- What is locked: the slot, its item's place and state, its order's place (null: not locked, because it does not move).
@@ -82,14 +84,14 @@ begin
     select g.first + c.place - 1 as n, g.tenant, c.id as item, c.order_id
       from unnest(g_tenant, g_type, g_first, g_size) as g(tenant, type, first, size)
      cross join lateral (
-       select row_number() over ()::integer as place, q.id, q.order_id, q.dropped_by from (
-         (select i.id, i.order_id, i.dropped_by from wm.items i
+       select row_number() over ()::integer as place, q.id, q.order_id, q.dropped_by, q.bytes from (
+         (select i.id, i.order_id, i.dropped_by, pg_column_size(i.input) as bytes from wm.items i
            where g.type is null and i.tenant_id = g.tenant and i.ready order by i.due_at, i.priority, i.id limit g.size)
          union all
-         (select i.id, i.order_id, i.dropped_by from wm.items i
+         (select i.id, i.order_id, i.dropped_by, pg_column_size(i.input) from wm.items i
            where g.type is not null and i.tenant_id = g.tenant and i.order_type = g.type and i.ready order by i.due_at, i.priority, i.id limit g.size)
        ) q) c
-     where (v_shut is null or g.tenant <> all (v_shut))
+     where (v_shut is null or g.tenant <> all (v_shut)) and c.bytes <= v_most_shared
        -- Kept from this one (15_dropped.sql): its own statement finds it another.
        and (c.dropped_by is null or not wm.is_kept_from_all(c.dropped_by, array[p_who[g.first + c.place - 1]], extract(epoch from statement_timestamp())))
        and not exists (select from wm.cluster w where w.paused_at is not null)
@@ -104,8 +106,11 @@ begin
     union all
     select s.n, p_tenant[s.n], p_item[s.n], i.order_id, s.n > v_subs or i.state = 'leased'
       from generate_series(p_takes + 1, v_all) as s(n)
-     cross join lateral (select i.order_id, i.state from wm.items i where i.tenant_id = p_tenant[s.n] and i.id = p_item[s.n] offset 0) i
-     where v_spoilt is null or s.n <> all (v_spoilt)
+     cross join lateral (
+       select i.order_id, i.state, pg_column_size(i.input) as bytes from wm.items i where i.tenant_id = p_tenant[s.n] and i.id = p_item[s.n] offset 0) i
+     where (v_spoilt is null or s.n <> all (v_spoilt))
+       -- A heartbeat is not answered with the input.
+       and (s.n <= v_subs or i.bytes <= v_most_shared)
   ), orders_held as materialized (
     select l.place, l.id
       from (select distinct s.tenant, s.order_id from slots s where s.moves_order order by s.order_id, s.tenant) w

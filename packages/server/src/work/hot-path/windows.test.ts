@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { echoType } from '../../../testing/echo-type.ts'
@@ -133,6 +134,27 @@ describe('what is not clean', () => {
     expect((await handIn(item, theirAgent)).body.code).toBe('not_found')
     expect((await handIn(item)).status).toBe(202)
     expect((await beat(item)).body.code).toBe('already_submitted')
+  })
+
+  it('large documents go apart, so that nobody waits while PostgreSQL reads them; their heartbeats do not', async () => {
+    const large = randomBytes(8000).toString('hex')
+    await propose([large])
+    expect((await windowsAlone(() => take())).status).toBeGreaterThanOrEqual(500)
+    const { item } = (await take()).body
+    expect((await windowsAlone(() => beat(item))).status).toBe(200)
+    expect((await windowsAlone(() => handIn(item))).status).toBeGreaterThanOrEqual(500)
+    expect((await handIn(item)).status).toBe(202)
+
+    await propose(['small'])
+    const { item: small } = (await take()).body
+    const submit = () =>
+      agent.post(`/items/${small.id}/submit`, {
+        lease_token: small.lease_token,
+        result: { echoed: 'small', ok: true },
+        evidence: Array.from({ length: 20 }, (_, n) => ({ url: `https://example.com/${n}`, title: 'x'.repeat(900) })),
+      })
+    expect((await windowsAlone(submit)).status).toBeGreaterThanOrEqual(500)
+    expect((await submit()).status).toBe(202)
   })
 
   it('a tenant that is being paused holds up nobody else, and gets nothing once it is', async () => {

@@ -1,16 +1,21 @@
 /** The statement of a window (migrations/routines/25_windows.sql): checkouts, heartbeats and submits of any tenants, as slots. */
 import { randomBytes } from 'node:crypto'
 import { uuidv7 } from 'uuidv7'
-import { arrayLiteral, byteaArrayLiteral } from '../../kernel/store/array-literal.ts'
 import type { Instant } from '../../kernel/store/tx.ts'
 import type { Asker, CheckoutRequest, LeaseVerb, SubmitRequest } from './requests.ts'
 import type { RunQuery } from './slots.ts'
+
+/** A hand-in with its documents as the text that is sent and kept. */
+export interface WrittenSubmit extends SubmitRequest {
+  readonly resultJson: string
+  readonly evidenceJson: string | null
+}
 
 /** By verb, in the order of the slots; checkouts of one tenant and type stand together. */
 export interface WindowRequests {
   readonly takes: readonly CheckoutRequest[]
   readonly beats: readonly LeaseVerb[]
-  readonly subs: readonly SubmitRequest[]
+  readonly subs: readonly WrittenSubmit[]
 }
 
 /** A clean case; a slot without a row is one that its own statement must judge. */
@@ -28,10 +33,6 @@ export interface WindowRow {
   readonly decided_at: Instant
 }
 
-/** Stands in no JSON text: `JSON.stringify` escapes it. So texts need no quoting on the way. */
-const separator = '\u001F'
-const json = (value: unknown): string => (value === null || value === undefined ? '' : JSON.stringify(value))
-
 interface Group {
   readonly tenantId: string
   readonly type: string | null
@@ -48,8 +49,7 @@ function groupsOf(takes: readonly CheckoutRequest[]): Group[] {
   return groups
 }
 
-const statement = `select * from wm.work_window($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,
-  string_to_array($23, U&'\\001f'), string_to_array($24, U&'\\001f', ''), $25,$26,$27,$28,$29)`
+const statement = `select * from wm.work_window(${Array.from({ length: 29 }, (_, n) => `$${n + 1}`).join(',')})`
 
 export function askWindow(
   query: RunQuery,
@@ -59,8 +59,6 @@ export function askWindow(
   const verbs: readonly LeaseVerb[] = [...beats, ...subs]
   const all: readonly Asker[] = [...takes, ...verbs]
   const groups = groupsOf(takes)
-  const of = (value: (one: Asker) => string | null) => arrayLiteral(all.map(value))
-  const ofSubs = (value: (one: SubmitRequest) => string | null) => arrayLiteral(subs.map(value))
   return query<WindowRow>('work_window', statement, [
     `,${[...new Set(all.map((one) => one.tenantId))].join(',')},`,
     settings.epoch,
@@ -68,28 +66,28 @@ export function askWindow(
     settings.idempotencyTtlSeconds,
     takes.length,
     beats.length,
-    arrayLiteral(groups.map((group) => group.tenantId)),
-    arrayLiteral(groups.map((group) => group.type)),
-    arrayLiteral(groups.map((group) => String(group.first))),
-    arrayLiteral(groups.map((group) => String(group.size))),
-    arrayLiteral(takes.map((take) => take.keyId)),
-    of((one) => one.tenantId),
-    of((one) => one.agentId),
-    of((one) => one.principal),
-    of((one) => one.actorType),
-    of((one) => one.actorId),
-    of((one) => one.requestId),
-    of((one) => one.provenanceId),
-    of((one) => one.traceId),
-    arrayLiteral([...takes.map(() => randomBytes(16).toString('base64url')), ...verbs.map((verb) => verb.token)]),
-    arrayLiteral([...takes.map(() => null), ...verbs.map((verb) => verb.itemId)]),
-    ofSubs(() => uuidv7()),
-    subs.map((sub) => JSON.stringify(sub.result)).join(separator),
-    subs.map((sub) => json(sub.evidence)).join(separator),
-    ofSubs((sub) => sub.notes),
-    ofSubs((sub) => sub.digest),
-    byteaArrayLiteral(subs.map((sub) => sub.idempotency?.keyHash ?? null)),
-    byteaArrayLiteral(subs.map((sub) => sub.idempotency?.fingerprint ?? null)),
-    ofSubs((sub) => sub.traceparent),
+    groups.map((group) => group.tenantId),
+    groups.map((group) => group.type),
+    groups.map((group) => group.first),
+    groups.map((group) => group.size),
+    takes.map((take) => take.keyId),
+    all.map((one) => one.tenantId),
+    all.map((one) => one.agentId),
+    all.map((one) => one.principal),
+    all.map((one) => one.actorType),
+    all.map((one) => one.actorId),
+    all.map((one) => one.requestId),
+    all.map((one) => one.provenanceId),
+    all.map((one) => one.traceId),
+    [...takes.map(() => randomBytes(16).toString('base64url')), ...verbs.map((verb) => verb.token)],
+    [...takes.map(() => null), ...verbs.map((verb) => verb.itemId)],
+    subs.map(() => uuidv7()),
+    subs.map((sub) => sub.resultJson),
+    subs.map((sub) => sub.evidenceJson),
+    subs.map((sub) => sub.notes),
+    subs.map((sub) => sub.digest),
+    subs.map((sub) => sub.idempotency?.keyHash ?? null),
+    subs.map((sub) => sub.idempotency?.fingerprint ?? null),
+    subs.map((sub) => sub.traceparent),
   ])
 }
