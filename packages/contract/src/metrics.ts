@@ -15,7 +15,7 @@ export const labelMeanings = {
   code: 'error code',
   scope: 'what was limited or paused',
   tier: 'tier of the tenant',
-  pool: 'app, system or hot',
+  pool: 'app, system, hot or windows',
   state: 'used, idle or waiting',
   publisher: 'publisher, as configured',
 } as const

@@ -12,7 +12,7 @@ let test: TestDatabase
 let db: Database
 beforeAll(async () => {
   test = await createTestDatabase()
-  db = openDatabase({ url: test.runtimeUrl, maxConnections: 2, onError: () => {} })
+  db = openDatabase({ url: test.runtimeUrl, maxConnections: 6, onError: () => {} })
   await test.sql('insert into wm.tenants (id, slug, name) values ($1, $2, $2)', [tenant, 'searched'])
   // 4,000 stories of five events, two of each of rare kinds.
   await test.sql(`

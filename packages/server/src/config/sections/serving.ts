@@ -93,7 +93,7 @@ export const databaseSection = Type.Object(
       env: ['WORK_MANAGER_DATA_DIR'],
       description: 'Where the embedded database and the local keys live. Relative to the file that sets it, else to the current directory.',
     }),
-    max_connections: Type.Integer({ default: 24, minimum: 4, maximum: 500, description: 'Connections that one process opens at most.' }),
+    max_connections: Type.Integer({ default: 24, minimum: 6, maximum: 500, description: 'Connections that one process opens at most.' }),
   },
   { description: 'PostgreSQL.' },
 )

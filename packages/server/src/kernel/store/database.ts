@@ -19,6 +19,7 @@ import {
   systemSession,
   windowSession,
 } from './session.ts'
+import { shareConnections } from './share-connections.ts'
 import { answerWithinMs, WatchedClient, type WatchedConfig } from './watched-client.ts'
 
 export interface DatabaseOptions {
@@ -124,17 +125,13 @@ export function openDatabase(options: DatabaseOptions): Database {
     made.on('connect', (client) => client.on('error', onError))
     return { pool: made, forTransaction: setForTransaction(session) }
   }
-  // One window is on the wire while another commits; `hot` is for what is no clean case of a window.
-  const windowMax = options.maxConnections < 12 ? 1 : 2
-  const hotMax = Math.max(2, Math.min(4, Math.floor(options.maxConnections / 4) - windowMax))
-  const systemMax = Math.max(2, Math.min(6, Math.floor(options.maxConnections / 4)))
-  const appMax = Math.max(2, options.maxConnections - hotMax - systemMax - windowMax)
-  const appPool = pool(appSession, appMax)
+  const shares = shareConnections(options.maxConnections)
+  const appPool = pool(appSession, shares.app)
   // As many turns as connections: the pool's own queue, which knows no tenants, stays empty.
-  const turns = createFairQueue(appMax, waitForConnectionMs)
-  const systemPool = pool(systemSession, systemMax)
-  const hotPool = pool(hotSession, hotMax)
-  const windowPool = pool(windowSession, windowMax)
+  const turns = createFairQueue(shares.app, waitForConnectionMs)
+  const systemPool = pool(systemSession, shares.system)
+  const hotPool = pool(hotSession, shares.hot)
+  const windowPool = pool(windowSession, shares.windows)
 
   /** Refuses with: database_unavailable. */
   async function connect(from: pg.Pool): Promise<PooledClient & pg.PoolClient> {

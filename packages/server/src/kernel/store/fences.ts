@@ -3,6 +3,7 @@
  * that the guards fire. A policy that was replaced or added by hand opens as much as one that was switched off.
  */
 import type pg from 'pg'
+import { runtimeRoles } from './runtime-roles.ts'
 
 export interface Fence {
   readonly check: string
@@ -74,7 +75,8 @@ export async function inspectFences(client: pg.ClientBase): Promise<Fence[]> {
   const guards = await names(sleepingGuards)
   const { rows } = await client.query<{ may: boolean }>(
     `select pg_catalog.bool_or(pg_catalog.has_database_privilege(r, pg_catalog.current_database(), 'temporary')) as may
-       from pg_catalog.unnest(array[session_user, 'wm_app', 'wm_system', 'wm_window']) r`,
+       from pg_catalog.unnest($1::text[] || session_user::text) r`,
+    [[...runtimeRoles]],
   )
   const temporary = rows[0]!.may ? ['temporary'] : []
   const said = (wrong: readonly string[], good: string, bad: string) => (wrong.length === 0 ? good : `${bad}: ${wrong.join(', ')}`)

@@ -13,7 +13,7 @@ let database: Database
 
 beforeAll(async () => {
   test = await createTestDatabase()
-  database = openDatabase({ url: test.runtimeUrl, maxConnections: 1, onError: () => {} })
+  database = openDatabase({ url: test.runtimeUrl, maxConnections: 6, onError: () => {} })
   for (const [id, slug] of [
     [a, 'a'],
     [b, 'b'],
