@@ -157,6 +157,21 @@ describe('what is not clean', () => {
     expect((await submit()).status).toBe(202)
   })
 
+  it('what is left of an order that is over is nobody’s, ready as it may look', async () => {
+    const order = await propose(['a', 'left over'])
+    const { item } = (await take()).body
+    expect((await handIn(item)).status).toBe(202)
+    await server.database.sql(`update wm.orders set state = 'failed', last_transitioned_at = now() where id = $1`, [order])
+    expect(await server.database.sql('select state, ready from wm.items where order_id = $1 order by ordinal', [order])).toMatchObject([
+      { state: 'submitted' },
+      { state: 'queued', ready: true },
+    ])
+    expect((await take()).body.code).toBe('no_items_available')
+    await propose(['alive'])
+    expect((await take()).body.item.input).toEqual({ message: 'alive' })
+    await server.database.sql(`update wm.items set state = 'cancelled' where order_id = $1 and state = 'queued'`, [order])
+  })
+
   it('a tenant that is being paused holds up nobody else, and gets nothing once it is', async () => {
     await propose(['a'])
     await propose(['theirs'], theirProposer)
