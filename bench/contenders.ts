@@ -63,7 +63,10 @@ export async function workFor(entrant: Entrant, seconds: number): Promise<void> 
     const portion = Math.min(left, portionSeconds)
     const steps = Math.ceil(entrant.perSecond * portion * reserve) + entrant.clients.length
     await fillTo(entrant, steps)
-    left -= (await work(entrant, portion, steps)).seconds
+    const measured = await work(entrant, portion, steps)
+    // A contender that does nothing would be waited for for ever.
+    if (measured.steps === 0) throw new Error(`${entrant.contender.what} does no step: ${measured.errorTexts[0] ?? 'no error was told'}`)
+    left -= measured.seconds
   }
 }
 

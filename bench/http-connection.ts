@@ -10,53 +10,63 @@ export interface HttpAnswer {
   readonly body: string
 }
 
+function connect(url: URL): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(Number(url.port), url.hostname)
+    socket.once('error', reject)
+    socket.once('connect', () => {
+      socket.off('error', reject)
+      resolve(socket)
+    })
+  })
+}
+
 const headEnd = Buffer.from('\r\n\r\n')
 
 export class HttpConnection {
-  private readonly socket: net.Socket
-  private readonly host: string
+  private readonly url: URL
   private readonly authorization: string
+  private socket: net.Socket
   private received: Buffer = Buffer.alloc(0)
   private waiting: { resolve(answer: HttpAnswer): void; reject(error: Error): void } | null = null
 
   private constructor(socket: net.Socket, url: URL, key: string) {
-    this.socket = socket
-    this.host = url.host
+    this.url = url
     this.authorization = `Bearer ${key}`
-    socket.setNoDelay(true)
-    socket.on('data', (chunk) => this.take(chunk))
-    socket.on('error', (error) => this.fail(error))
-    socket.on('close', () => this.fail(new Error('the server closed the connection')))
+    this.socket = this.use(socket)
   }
 
-  static open(url: URL, key: string): Promise<HttpConnection> {
-    return new Promise((resolve, reject) => {
-      const socket = net.connect(Number(url.port), url.hostname)
-      socket.once('error', reject)
-      socket.once('connect', () => {
-        socket.off('error', reject)
-        resolve(new HttpConnection(socket, url, key))
-      })
-    })
+  static async open(url: URL, key: string): Promise<HttpConnection> {
+    return new HttpConnection(await connect(url), url, key)
   }
 
   get(path: string): Promise<HttpAnswer> {
-    return this.send(`GET ${path} HTTP/1.1\r\nhost: ${this.host}\r\nauthorization: ${this.authorization}\r\n\r\n`)
+    return this.send(`GET ${path} HTTP/1.1\r\nhost: ${this.url.host}\r\nauthorization: ${this.authorization}\r\n\r\n`)
   }
 
   post(path: string, body: string, idempotencyKey?: string): Promise<HttpAnswer> {
     const key = idempotencyKey === undefined ? '' : `idempotency-key: ${idempotencyKey}\r\n`
     return this.send(
-      `POST ${path} HTTP/1.1\r\nhost: ${this.host}\r\nauthorization: ${this.authorization}\r\n${key}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `POST ${path} HTTP/1.1\r\nhost: ${this.url.host}\r\nauthorization: ${this.authorization}\r\n${key}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     )
   }
 
-  private send(request: string): Promise<HttpAnswer> {
+  /** A server closes what rests, and contenders take turns: between two requests the connection may be a new one, as with every client. */
+  private async send(request: string): Promise<HttpAnswer> {
+    if (this.socket.destroyed) this.socket = this.use(await connect(this.url))
     return new Promise((resolve, reject) => {
-      if (this.socket.destroyed) return reject(new Error('the connection is closed'))
       this.waiting = { resolve, reject }
       this.socket.write(request)
     })
+  }
+
+  private use(socket: net.Socket): net.Socket {
+    this.received = Buffer.alloc(0)
+    socket.setNoDelay(true)
+    socket.on('data', (chunk) => this.take(chunk))
+    socket.on('error', (error) => this.fail(error))
+    socket.on('close', () => this.fail(new Error('the server closed the connection')))
+    return socket
   }
 
   close(): void {

@@ -32,8 +32,6 @@ const server = createServer((request, response) => {
     .then((value) => (value === null ? end(404, { error: 'no job' }) : end(200, value)))
     .catch((error: unknown) => end(500, { error: String(error) }))
 })
-// Peers take turns: connections rest while another one is measured.
-server.keepAliveTimeout = 0
 server.listen(0, '127.0.0.1')
 await once(server, 'listening')
 
