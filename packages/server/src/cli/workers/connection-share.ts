@@ -1,14 +1,14 @@
 /** How many connections each worker may open, so that all of them together fit into what PostgreSQL gives. */
 import { readConnectionLimit } from '../../kernel/store/cluster.ts'
+import { fewestConnections } from '../../kernel/store/share-connections.ts'
 import type { WorkManager } from '../../main.ts'
 import { CliError } from '../cli-error.ts'
 
-/** What the primary opens. */
-export const primaryConnections = 4
+/** What the primary opens: it serves nothing, but it has every pool. */
+export const primaryConnections = fewestConnections
 /** Left for commands, backups and other people. */
 const spareConnections = 6
-/** Below this a worker cannot serve: each of its pools needs some. */
-const leastPerWorker = 4
+const leastPerWorker = fewestConnections
 
 /**
  * The share of one of `workers` processes, at most `wanted`.

@@ -228,6 +228,6 @@ test('a number of workers that cannot be is refused, with what is accepted', asy
   )
   await expect(serve('--workers', 'many')).rejects.toThrow(/server\.workers \(--workers\) is 'many'/)
   await expect(serve('--workers', '64')).rejects.toThrow(
-    /too_many_workers.*64 workers need at least 256 connections.*fix: Set server\.workers/s,
+    /too_many_workers.*64 workers need at least 384 connections.*fix: Set server\.workers/s,
   )
 }, 60_000)
