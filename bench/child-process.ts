@@ -2,13 +2,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { flagsFor, usableMemory } from '../packages/server/bin/memory-flags.mjs'
 import { processStat } from './processor-time.ts'
 
-/**
- * Keeps the resident memory of a busy server under 300 MB: V8 sizes its heap by the machine, and on a large one lets garbage pile up.
- * The same flags as `npm start`; figures: bench/README.md.
- */
-const memoryFlags = ['--max-semi-space-size=8', '--max-old-space-size=512']
 const answerWithinMs = 120_000
 
 export interface Child {
@@ -19,9 +15,10 @@ export interface Child {
   stop(): Promise<void>
 }
 
+/** With the memory of `npm start`; `nodeArguments` come later and win. */
 export function startChild(file: string, args: readonly string[], nodeArguments: readonly string[] = []): Child {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), [...args], {
-    execArgv: [...memoryFlags, ...nodeArguments],
+    execArgv: [...flagsFor(usableMemory()), ...nodeArguments],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   return {

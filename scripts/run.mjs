@@ -6,16 +6,11 @@
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { flagsFor, usableMemory } from '../packages/server/bin/memory-flags.mjs'
 import { installWhatIsMissing } from './install.mjs'
 import { findNode, withLocalBins } from './node-binary.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-
-/**
- * V8 sizes its heap by the machine; on a large one a busy server would let garbage pile up (389 MB after 16,000 cycles without these,
- * 176 MB after 200,000 with them; bench/README.md).
- */
-const memoryFlags = ['--max-semi-space-size=8', '--max-old-space-size=512']
 
 /** Command name → what Node runs; arguments of the user follow. */
 const commands = {
@@ -110,7 +105,7 @@ async function main() {
   const [script, ...fixedArgs] = command
   const ending = await runToEnd(
     node.file,
-    [...(name === 'start' ? memoryFlags : []), path.join(root, script), ...fixedArgs, ...userArgs],
+    [...(name === 'start' ? flagsFor(usableMemory()) : []), path.join(root, script), ...fixedArgs, ...userArgs],
     withLocalBins(root, node.file, process.env),
   )
   if (ending.error !== undefined) {

@@ -4,6 +4,7 @@ import { accessSync, constants, existsSync, statSync } from 'fs'
 import * as module from 'module'
 import { homedir } from 'os'
 import { join } from 'path'
+import { flagsFor, smallest, usableMemory } from './memory-flags.mjs'
 
 const needed = [22, 19]
 const found = process.versions.node.split('.').map(Number)
@@ -18,6 +19,18 @@ if (found[0] < needed[0] || (found[0] === needed[0] && found[1] < needed[1])) {
   )
   process.exit(3)
 }
+
+// The first line cannot know the machine: a server starts again in the same process where there is memory for more. Flags that somebody
+// chose stay as they are.
+const wanted = flagsFor(usableMemory())
+if (
+  process.execve &&
+  !process.connected &&
+  ['serve', 'start'].includes(process.argv[2]) &&
+  String(process.execArgv) === String(smallest) &&
+  String(wanted) !== String(smallest)
+)
+  process.execve(process.execPath, [process.execPath, ...wanted, ...process.argv.slice(1)], process.env)
 
 // A proxy of the shell (HTTP_PROXY with NODE_USE_ENV_PROXY) is for the world outside: a server on this machine is asked directly.
 for (const name of ['NO_PROXY', 'no_proxy'])

@@ -12,4 +12,5 @@ it('never opens more connections than it may, and every pool has its own', () =>
 
 it('leaves most of the usual number to requests', () => expect(shareConnections(24)).toEqual({ app: 12, system: 6, hot: 4, windows: 2 }))
 
-it('refuses so few that a pool would have none', () => expect(() => shareConnections(fewestConnections - 1)).toThrow('5 database connections'))
+it('refuses so few that a pool would have none', () =>
+  expect(() => shareConnections(fewestConnections - 1)).toThrow('5 database connections'))
