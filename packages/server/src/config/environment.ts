@@ -1,4 +1,5 @@
 /** Settings from environment variables and command-line flags: texts, turned into the type that the setting has. */
+import { readFileSync } from 'node:fs'
 import { nearestName } from '@work-manager/contract'
 import { commandLineVariables, settings, unusedVariables, type Setting, type SettingSchema } from './settings.ts'
 
@@ -45,26 +46,80 @@ export interface FromEnvironment {
   readonly notices: readonly string[]
 }
 
+/** Behind the name of a secret: the file that holds it, as container engines and service managers hand secrets over. */
+const fileSuffix = '_FILE'
+/** A secret is a line; whoever names a log or a device by mistake hears of it. */
+const longestSecret = 64 * 1024
+
+const fileVariables = ({ schema, env }: Setting): readonly string[] =>
+  schema.secret === true ? env.map((name) => `${name}${fileSuffix}`) : []
+
+/**
+ * The environment with the secrets that files hold, under the names of their settings, so that all else treats them alike. What is wrong
+ * with a file is a problem; the value itself is never repeated.
+ */
+function withSecretsOfFiles(env: Environment): { env: Environment; problems: string[]; fromFile: ReadonlySet<string> } {
+  const whole: Record<string, string | undefined> = { ...env }
+  const problems: string[] = []
+  const fromFile = new Set<string>()
+  for (const variable of settings.flatMap(fileVariables)) {
+    const file = (env[variable] ?? '').trim()
+    if (file === '') continue
+    const name = variable.slice(0, -fileSuffix.length)
+    if ((env[name] ?? '').trim() !== '') {
+      problems.push(`${name} and ${variable} are both set; keep one of them`)
+      continue
+    }
+    const read = readSecret(file)
+    if ('problem' in read) problems.push(`${variable} names ${file}, which ${read.problem}`)
+    else {
+      whole[name] = read.secret
+      fromFile.add(name)
+    }
+  }
+  return { env: whole, problems, fromFile }
+}
+
+function readSecret(file: string): { secret: string } | { problem: string } {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    const known: Record<string, string> = { ENOENT: 'does not exist', EISDIR: 'is a directory', EACCES: 'this user may not read' }
+    return { problem: known[code] ?? `cannot be read (${code})` }
+  }
+  const secret = text.trim()
+  if (secret === '') return { problem: 'is empty' }
+  if (secret.length > longestSecret || /[\r\n\0]/.test(secret))
+    return { problem: 'holds more than one line; write the value alone into it' }
+  return { secret }
+}
+
 /** Reads the variables of every setting. An empty variable counts as absent: that is how container files leave one out. */
-export function readEnvironment(env: Environment): FromEnvironment {
+export function readEnvironment(variables: Environment): FromEnvironment {
+  const { env, problems: unreadable, fromFile } = withSecretsOfFiles(variables)
   const given = new Map<string, Given>()
   const notices: string[] = []
   for (const setting of settings) {
     const names = setting.env.filter((name) => (env[name] ?? '').trim() !== '')
     const [used, ...others] = names
     if (used === undefined) continue
-    given.set(setting.path, { value: fromText(setting.schema, env[used] as string), from: used })
+    given.set(setting.path, {
+      value: fromText(setting.schema, env[used] as string),
+      from: fromFile.has(used) ? `${used}${fileSuffix}` : used,
+    })
     const different = others.filter((name) => env[name] !== env[used])
     if (different.length > 0) notices.push(`${[used, ...different].join(' and ')} are both set and differ: ${used} wins.`)
   }
   const { problems, notices: unused } = judgeNames(env, settings)
-  return { given, problems, notices: [...notices, ...unused] }
+  return { given, problems: [...unreadable, ...problems], notices: [...notices, ...unused] }
 }
 
 function judgeNames(env: Environment, all: readonly Setting[]): { problems: string[]; notices: string[] } {
   const problems: string[] = []
   const notices: string[] = []
-  const known = new Set([...all.flatMap((setting) => setting.env), ...Object.keys(commandLineVariables)])
+  const known = new Set([...all.flatMap((setting) => [...setting.env, ...fileVariables(setting)]), ...Object.keys(commandLineVariables)])
   for (const name of Object.keys(env)
     .filter((each) => each.startsWith('WORK_MANAGER_') && !known.has(each))
     .sort()) {

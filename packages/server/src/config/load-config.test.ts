@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ConfigError, defineConfig, loadConfig, readConfig, type LoadOptions } from './index.ts'
+import { settings } from './settings.ts'
 
 let cwd: string
 beforeEach(async () => {
@@ -204,6 +205,55 @@ describe('problems', () => {
     expect(await problems()).toEqual([expect.stringContaining(`chmod 600 '${file}'`)])
     await chmod(file, 0o600)
     expect((await load()).database.url).toBe('postgres://u:pw@db/work')
+  })
+})
+
+describe('secrets in files', () => {
+  const put = async (text: string) => {
+    const file = path.join(cwd, 'secret')
+    await writeFile(file, text)
+    return file
+  }
+
+  test('a secret is read from the file that its variable with _FILE names, under every spelling, and its origin is the variable', async () => {
+    const file = await put('postgres://u:pw@db/work\n')
+    for (const name of ['DATABASE_URL_FILE', 'WORK_MANAGER_DATABASE_URL_FILE']) {
+      const { config, origins } = await readConfig({ env: { [name]: file }, cwd })
+      expect(config.database.url).toBe('postgres://u:pw@db/work')
+      expect(origins.get('database.url')).toBe(name)
+    }
+  })
+
+  test('every secret can lie in a file, and nothing else', async () => {
+    for (const { env, schema } of settings) {
+      const found = await problems({ [`${env[0]}_FILE`]: path.join(cwd, 'absent') })
+      expect(found, env[0]).toEqual([expect.stringContaining(schema.secret === true ? 'does not exist' : 'is not known')])
+    }
+  })
+
+  test.each([
+    ['is empty', ''],
+    ['holds more than one line', 'a\nb'],
+  ])('a file that %s is refused, by the name of the variable, without its content', async (why, text) => {
+    const file = await put(text)
+    expect(await problems({ WORK_MANAGER_GUARD_SECRET_FILE: file })).toEqual([
+      expect.stringMatching(`^WORK_MANAGER_GUARD_SECRET_FILE names .*, which ${why}`),
+    ])
+  })
+
+  test('the secret itself and its file together are refused', async () => {
+    const file = await put('redis://a')
+    expect(await problems({ REDIS_URL: 'redis://b', REDIS_URL_FILE: file })).toEqual([
+      'REDIS_URL and REDIS_URL_FILE are both set; keep one of them',
+    ])
+  })
+
+  test('what a file holds is judged like any other value, and never repeated', async () => {
+    const file = await put('hunter2')
+    const [problem, ...more] = await problems({ WORK_MANAGER_GUARD_SECRET_FILE: file })
+    expect(more).toEqual([])
+    expect(problem).toContain('WORK_MANAGER_GUARD_SECRET_FILE')
+    expect(problem).not.toContain('hunter2')
   })
 })
 

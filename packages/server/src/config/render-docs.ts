@@ -1,5 +1,5 @@
 /** docs/config.md, from the schema. */
-import { accepts, commandLineVariables, sections, type Setting } from './settings.ts'
+import { accepts, commandLineVariables, sections, settings, type Setting } from './settings.ts'
 
 const cell = (text: string) => text.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ')
 const code = (text: string) => `\`${text}\``
@@ -40,6 +40,16 @@ export function renderConfigDocs(): string {
     '',
     'Lists are separated by commas in the environment; yes/no settings take `true` or `false`. A variable that begins with `WORK_MANAGER_` and is',
     'not listed here is refused at start, with the name that was probably meant. `work-manager config check` shows what is in force.',
+    '',
+    'Secrets may lie in files: with `_FILE` behind its name the variable of a secret names the file that holds it, as in',
+    '`DATABASE_URL_FILE=/run/secrets/database-url`. These are secrets: '
+      .concat(
+        settings
+          .filter(({ schema }) => schema.secret === true)
+          .map(({ path }) => code(path))
+          .join(', '),
+      )
+      .concat('.'),
   ]
   for (const section of sections) {
     parts.push(
