@@ -22,6 +22,10 @@ const tell: Readonly<Record<ConnectionFault, (error: Failure) => Told>> = {
     `Nothing accepts connections at ${whereOf(error) ?? 'the database server'}.`,
     'Start PostgreSQL there, or correct host and port in DATABASE_URL.',
   ],
+  not_permitted: ({ message }) => [
+    `This user may not connect to the database server: ${message}.`,
+    'Give this user the right to the socket and its folder, or connect by host and port; a firewall on this machine may forbid it, too.',
+  ],
   silent: (error) => [
     `${whereOf(error) ?? 'The database server'} does not answer.`,
     'Check the network and firewall between here and the database, and that PostgreSQL itself is not stopped or overloaded.',

@@ -18,6 +18,7 @@ export const guides = [
   'cli.md',
   'config.md',
   'conformance.md',
+  'deploy.md',
   'errors.md',
   'governance.md',
   'security.md',

@@ -11,6 +11,8 @@ describe('a fault of the connection', () => {
     ['unknown_host', coded('ENOTFOUND')],
     ['refused', coded('ECONNREFUSED')],
     ['refused', coded('ENOENT', { syscall: 'connect' })],
+    ['not_permitted', coded('EACCES', { syscall: 'connect' })],
+    ['not_permitted', coded('EPERM', { syscall: 'connect' })],
     [
       'refused',
       Object.assign(new AggregateError([coded('ECONNREFUSED', { address: '::1' }), coded('ECONNREFUSED')]), { code: 'ECONNREFUSED' }),
@@ -43,6 +45,7 @@ describe('a fault of the connection', () => {
 describe('no fault of the connection', () => {
   it.each([
     ['a file that is not there', coded('ENOENT', { syscall: 'open' })],
+    ['a file that may not be read', coded('EACCES', { syscall: 'open' })],
     ['a violated constraint', coded('23505')],
     ['an error of ours that quotes one', new RangeError('Connection terminated unexpectedly')],
     ['a refusal', new WorkError('not_found')],

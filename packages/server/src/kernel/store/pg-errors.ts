@@ -16,6 +16,8 @@ export const connectionFaults = [
   'unknown_host',
   /** Nothing listens. */
   'refused',
+  /** The system lets this user connect nowhere near it: a socket of somebody else's, a firewall on this machine. */
+  'not_permitted',
   /** Accepts, or swallows, and does not answer. */
   'silent',
   /** Was there and is gone: the server ended, or its connection. */
@@ -36,6 +38,8 @@ const byCode: Readonly<Record<string, ConnectionFault>> = {
   EAI_AGAIN: 'unknown_host',
   ECONNREFUSED: 'refused',
   ENOENT: 'refused',
+  EACCES: 'not_permitted',
+  EPERM: 'not_permitted',
   ETIMEDOUT: 'silent',
   EHOSTUNREACH: 'silent',
   EHOSTDOWN: 'silent',
@@ -74,8 +78,8 @@ export function connectionFault(thrown: unknown): ConnectionFault | undefined {
   // A name with several addresses fails with one error per address; the first speaks for all.
   const error: unknown = thrown instanceof AggregateError ? (thrown.errors[0] ?? thrown) : thrown
   if (isPgError(error)) {
-    // A missing file is no missing socket.
-    if (error.code === 'ENOENT' && !('syscall' in error && error.syscall === 'connect')) return undefined
+    // A missing file is no missing socket, and one that may not be written no socket that may not be connected to.
+    if (['ENOENT', 'EACCES', 'EPERM'].includes(error.code) && !('syscall' in error && error.syscall === 'connect')) return undefined
     return (
       byCode[error.code] ??
       (error.code.startsWith('08') ? 'broken' : /^(ERR_(TLS|SSL)_|CERT_|.*_CERT|UNABLE_TO_)/.test(error.code) ? 'insecure' : undefined)
