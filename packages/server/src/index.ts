@@ -20,7 +20,7 @@ export interface CreateOptions extends Pick<WorkManagerOptions, 'log'> {
 
 /**
  * Opens the database (embedded unless DATABASE_URL is set), migrates it when it may, and wires everything.
- * Refuses with: ConfigError, EmbeddedStartError, MigrationError, UnfitDatabaseError, UnfitRedisError, DefinitionError.
+ * Refuses with: ConfigError, EmbeddedStartError, MigrationError, LocksHeldError, UnfitDatabaseError, UnfitRedisError, DefinitionError.
  */
 export async function createWorkManager(options: CreateOptions = {}): Promise<WorkManager> {
   const config = await loadConfig({ env: options.env ?? process.env, cwd: options.cwd ?? process.cwd(), code: options.config })

@@ -89,7 +89,7 @@ class Opened {
 
 /**
  * Opens the database (embedded unless configured), migrates it when the owner's connection is known, wires everything.
- * Refuses with: EmbeddedStartError, MigrationError, UnfitDatabaseError, UnfitRedisError, DefinitionError, TracingStartError.
+ * Refuses with: EmbeddedStartError, MigrationError, LocksHeldError, UnfitDatabaseError, UnfitRedisError, DefinitionError, TracingStartError.
  */
 export async function openWorkManager(config: Config, options: WorkManagerOptions = {}): Promise<WorkManager> {
   const redactor = createRedactor()

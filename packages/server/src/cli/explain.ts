@@ -71,6 +71,11 @@ export function explain(thrown: unknown): CliError {
       )
     case 'MigrationError':
       return new CliError('unfit', 'database_schema', error.message, fix, cause)
+    case 'LocksHeldError':
+      return new CliError('unreachable', 'database_in_use', error.message, fix, {
+        cause: thrown,
+        members: { blockers: (thrown as { blockers: unknown }).blockers },
+      })
     case 'WorkError':
       // At start and without a server there is more to say than what a caller may hear.
       return (

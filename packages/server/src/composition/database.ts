@@ -28,23 +28,30 @@ export async function provideDatabase(
 }
 
 /** Brings the configured database up to date and stops. */
-export async function migrateDatabase(config: Config, options: { log?: Logger } = {}): Promise<MigrationReport> {
+export async function migrateDatabase(
+  config: Config,
+  options: { log?: Logger; say?: (sentence: string) => void } = {},
+): Promise<MigrationReport> {
   const { runtimeUrl, adminUrl, embedded } = await provideDatabase(config, options.log ?? pino({ level: 'silent' }))
   try {
-    return await migrate({ adminUrl: adminUrl ?? runtimeUrl, runtimeUrl: adminUrl === undefined ? undefined : runtimeUrl })
+    return await migrate({
+      adminUrl: adminUrl ?? runtimeUrl,
+      runtimeUrl: adminUrl === undefined ? undefined : runtimeUrl,
+      say: options.say,
+    })
   } finally {
     await embedded?.stop()
   }
 }
 
-/** The pools on a database that was found fit. Refuses with: MigrationError, UnfitDatabaseError. */
+/** The pools on a database that was found fit. Refuses with: MigrationError, LocksHeldError, UnfitDatabaseError. */
 export async function openFitDatabase(
   config: Config,
   urls: { readonly runtimeUrl: string; readonly adminUrl: string | undefined },
   log: Logger,
 ): Promise<Database> {
   const { runtimeUrl, adminUrl } = urls
-  if (adminUrl !== undefined) await migrate({ adminUrl, runtimeUrl })
+  if (adminUrl !== undefined) await migrate({ adminUrl, runtimeUrl, say: (sentence) => log.warn(sentence) })
   const unfit = (await inspectDatabase(runtimeUrl)).filter(isFatal)
   if (unfit.length > 0) throw new UnfitDatabaseError(unfit)
   return openDatabase({

@@ -36,7 +36,7 @@ export function addServing(program: Command, context: Context): void {
     .action(async () => {
       const config = await context.config()
       const { migrateDatabase } = await import('../../main.ts')
-      const { applied } = await migrateDatabase(config)
+      const { applied } = await migrateDatabase(config, { say: (sentence) => context.out.note(sentence) })
       context.out.answer({ applied }, () =>
         context.out.line(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}.`),
       )

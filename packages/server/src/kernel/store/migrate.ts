@@ -1,10 +1,12 @@
 /**
  * Brings a database to this program's schema. Numbered files run once, in order, and are never edited afterwards (their hash is kept
- * and compared); routines (functions and triggers) are replaced as a whole whenever they changed. One transaction, one migrator at a time.
+ * and compared); routines (functions and triggers) are replaced as a whole whenever they changed. One transaction, one migrator at a time,
+ * and none that makes callers of running processes wait for longer than a moment (lock-patience.ts).
  */
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import pg from 'pg'
+import { changeWhileInUse, defaultPatienceMs } from './lock-patience.ts'
 import { runtimeRoles } from './runtime-roles.ts'
 import { openClient } from './watched-client.ts'
 
@@ -25,7 +27,13 @@ export interface MigrationReport {
 const migrationsDirectory = new URL('../../../migrations/', import.meta.url)
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
-async function readSql(directory: URL): Promise<Array<{ name: string; text: string }>> {
+interface SqlFile {
+  readonly name: string
+  readonly text: string
+}
+const hashOf = (files: readonly SqlFile[]) => sha256(files.map((file) => file.text).join('\n'))
+
+async function readSql(directory: URL): Promise<SqlFile[]> {
   const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort()
   return Promise.all(names.map(async (name) => ({ name, text: await readFile(new URL(name, directory), 'utf8') })))
 }
@@ -73,69 +81,89 @@ async function closeDatabase(client: pg.Client): Promise<void> {
   await client.query(`revoke create on schema public from public, ${runtimeRoles.join(', ')}`)
 }
 
+export interface MigrateOptions {
+  readonly adminUrl: string
+  readonly runtimeUrl?: string | undefined
+  /** For how long tables that are in use are tried for. */
+  readonly patienceMs?: number | undefined
+  /** Hears what a person should know while it goes on: who is in the way. */
+  readonly say?: ((sentence: string) => void) | undefined
+}
+
 /**
  * Migrates with the owner's connection and lets the runtime login take on the runtime roles (creating the login if it is missing).
- * Refuses with: a database that is newer than this program, an edited migration.
+ * Refuses with: MigrationError (a database that is newer than this program, an edited migration), LocksHeldError.
  */
-export async function migrate(options: { adminUrl: string; runtimeUrl?: string | undefined }): Promise<MigrationReport> {
-  const files = await readSql(migrationsDirectory)
-  const routines = await readSql(new URL('routines/', migrationsDirectory))
-  const routinesHash = sha256(routines.map((file) => file.text).join('\n'))
+export async function migrate(options: MigrateOptions): Promise<MigrationReport> {
+  const bring = { files: await readSql(migrationsDirectory), routines: await readSql(new URL('routines/', migrationsDirectory)) }
   const client = await openClient({ connectionString: options.adminUrl, application_name: 'work-manager migrate' })
+  // Another migrator may be at it, and a new index takes as long as it takes.
+  client.answerWithinMs = 0
   try {
-    await client.query('begin')
-    // Another migrator may be at it, and a new index takes as long as it takes.
-    client.answerWithinMs = 0
-    await client.query(`select pg_advisory_xact_lock(hashtextextended('work-manager.migrate', 0))`)
-    await client.query(`set local client_min_messages = warning`)
-    await client.query(
-      `create table if not exists public.work_manager_migrations (name text primary key, hash text not null, applied_at timestamptz not null default now())`,
+    return await changeWhileInUse(
+      client,
+      {
+        url: options.adminUrl,
+        patienceMs: options.patienceMs ?? defaultPatienceMs,
+        first: `select pg_advisory_xact_lock(hashtextextended('work-manager.migrate', 0))`,
+        say: options.say ?? (() => {}),
+      },
+      () => bringUpToDate(client, bring, options.runtimeUrl),
     )
-    const { rows } = await client.query<{ name: string; hash: string }>('select name, hash from public.work_manager_migrations')
-    const done = new Map(rows.map((row) => [row.name, row.hash]))
-    const unknown = [...done.keys()].filter((name) => name !== 'routines' && !files.some((file) => file.name === name))
-    if (unknown.length > 0)
-      throw new MigrationError(
-        `The database is newer than this program: it has the migrations ${unknown.join(', ')}.`,
-        'Start the newer version of Work Manager that made them.',
-      )
-    const applied: string[] = []
-    for (const file of files) {
-      const known = done.get(file.name)
-      if (known !== undefined && known !== sha256(file.text))
-        throw new MigrationError(
-          `The migration ${file.name} was edited after it was applied.`,
-          'Restore the file; put changes into a new migration.',
-        )
-      if (known !== undefined) continue
-      await client.query(file.text)
-      await client.query('insert into public.work_manager_migrations (name, hash) values ($1, $2)', [file.name, sha256(file.text)])
-      applied.push(file.name)
-    }
-    const routinesReplaced = done.get('routines') !== routinesHash
-    if (routinesReplaced) {
-      for (const file of routines) await client.query(file.text)
-      await client.query(
-        `insert into public.work_manager_migrations (name, hash) values ('routines', $1) on conflict (name) do update set hash = excluded.hash, applied_at = now()`,
-        [routinesHash],
-      )
-    }
-    await client.query('select wm.ensure_event_partitions(2)')
-    await client.query('grant select on public.work_manager_migrations to wm_app, wm_system')
-    await closeDatabase(client)
-    if (options.runtimeUrl) {
-      // pg's own reading of the connection string: WHATWG URLs know no empty host, and Unix sockets have none.
-      const login = new pg.Client({ connectionString: options.runtimeUrl })
-      await grantRuntime(client, { user: login.user!, password: login.password ?? undefined })
-    }
-    await client.query('commit')
-    return { applied, routinesReplaced }
-  } catch (error) {
-    await client.query('rollback').catch(() => {})
-    throw error
   } finally {
     await client.end()
   }
+}
+
+/** In a transaction, while no other migrator is at it. */
+async function bringUpToDate(
+  client: pg.Client,
+  { files, routines }: { files: readonly SqlFile[]; routines: readonly SqlFile[] },
+  runtimeUrl: string | undefined,
+): Promise<MigrationReport> {
+  await client.query(`set local client_min_messages = warning`)
+  await client.query(
+    `create table if not exists public.work_manager_migrations (name text primary key, hash text not null, applied_at timestamptz not null default now())`,
+  )
+  const { rows } = await client.query<{ name: string; hash: string }>('select name, hash from public.work_manager_migrations')
+  const done = new Map(rows.map((row) => [row.name, row.hash]))
+  const unknown = [...done.keys()].filter((name) => name !== 'routines' && !files.some((file) => file.name === name))
+  if (unknown.length > 0)
+    throw new MigrationError(
+      `The database is newer than this program: it has the migrations ${unknown.join(', ')}.`,
+      'Start the newer version of Work Manager that made them.',
+    )
+  const applied: string[] = []
+  for (const file of files) {
+    const known = done.get(file.name)
+    if (known !== undefined && known !== sha256(file.text))
+      throw new MigrationError(
+        `The migration ${file.name} was edited after it was applied.`,
+        'Restore the file; put changes into a new migration.',
+      )
+    if (known !== undefined) continue
+    await client.query(file.text)
+    await client.query('insert into public.work_manager_migrations (name, hash) values ($1, $2)', [file.name, sha256(file.text)])
+    applied.push(file.name)
+  }
+  const routinesHash = hashOf(routines)
+  const routinesReplaced = done.get('routines') !== routinesHash
+  if (routinesReplaced) {
+    for (const file of routines) await client.query(file.text)
+    await client.query(
+      `insert into public.work_manager_migrations (name, hash) values ('routines', $1) on conflict (name) do update set hash = excluded.hash, applied_at = now()`,
+      [routinesHash],
+    )
+  }
+  await client.query('select wm.ensure_event_partitions(2)')
+  await client.query('grant select on public.work_manager_migrations to wm_app, wm_system')
+  await closeDatabase(client)
+  if (runtimeUrl) {
+    // pg's own reading of the connection string: WHATWG URLs know no empty host, and Unix sockets have none.
+    const login = new pg.Client({ connectionString: runtimeUrl })
+    await grantRuntime(client, { user: login.user!, password: login.password ?? undefined })
+  }
+  return { applied, routinesReplaced }
 }
 
 /** The names of the migrations that this program brings and the database lacks; with `routines` when those differ. */
@@ -144,6 +172,6 @@ export async function pendingMigrations(query: (text: string) => Promise<Array<{
   const routines = await readSql(new URL('routines/', migrationsDirectory))
   const done = new Map((await query('select name, hash from public.work_manager_migrations')).map((row) => [row.name, row.hash]))
   const pending = files.filter((file) => !done.has(file.name)).map((file) => file.name)
-  if (done.get('routines') !== sha256(routines.map((file) => file.text).join('\n'))) pending.push('routines')
+  if (done.get('routines') !== hashOf(routines)) pending.push('routines')
   return pending
 }
