@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8 --max-old-space-size=512
+#!/usr/bin/env -S node --max-semi-space-size=8 --max-old-space-size=512 --no-allocation-site-pretenuring
 // Plain JavaScript that old versions of Node can still read, so that they get a sentence instead of a syntax error.
 import { accessSync, constants, existsSync, statSync } from 'fs'
 import * as module from 'module'

@@ -77,6 +77,42 @@ describe('collecting', () => {
   })
 })
 
+describe('a second statement', () => {
+  /** The first one is out for longer than a second one is worth. */
+  const slowFirst = async ({ ask, statement }: ReturnType<typeof openWindows>, request: string) => {
+    const first = ask(request)
+    const sent = await statement(0)
+    const begin = performance.now()
+    while (performance.now() - begin < 5) await new Promise((resolve) => setImmediate(resolve))
+    return { first, sent }
+  }
+
+  it('goes out beside a slow one with what other groups want, and leaves alone who is in the first', async () => {
+    const windows = openWindows()
+    const { first, sent } = await slowFirst(windows, 'a/1')
+    const others = ['a/2', 'b/1', 'a/3', 'c/1'].map(windows.ask)
+    const second = await windows.statement(1)
+    expect(second.requests).toEqual(['b/1', 'c/1'])
+    second.answer()
+    sent.answer()
+    const third = await windows.statement(2)
+    expect(third.requests).toEqual(['a/2', 'a/3'])
+    third.answer()
+    expect(await Promise.all([first, ...others])).toHaveLength(5)
+  })
+
+  it('is no second one of the same group', async () => {
+    const windows = openWindows()
+    const { first, sent } = await slowFirst(windows, 'a/1')
+    const other = windows.ask('a/2')
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(windows.statements).toHaveLength(1)
+    sent.answer()
+    ;(await windows.statement(1)).answer()
+    expect(await Promise.all([first, other])).toEqual(['answer to a/1', 'answer to a/2'])
+  })
+})
+
 describe('what is not clean', () => {
   it('is asked apart, alone', async () => {
     const { ask, statement, apart } = openWindows()

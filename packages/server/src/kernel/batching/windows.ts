@@ -5,7 +5,10 @@
  */
 
 export interface WindowsOptions<In, Out> {
-  /** Whose request it is (the tenant). Groups share a window fairly; one that makes windows fail is left out of them for a while. */
+  /**
+   * Whose request it is (the tenant). Groups share a window fairly, and a group is in one at a time; one that makes windows fail is left out of
+   * them for a while.
+   */
   group(request: In): string
   /** Requests of one key never share a window, and keep their order; null: none. */
   conflict(request: In): string | null
@@ -23,50 +26,62 @@ interface Waiting<In, Out> {
   reject(error: unknown): void
 }
 
-/** A second statement is only worth its commit when the first is slow: it would make both smaller (bench/README.md). */
+interface Group<In, Out> {
+  readonly name: string
+  waiting: Waiting<In, Out>[]
+}
+
+/**
+ * A second statement is only worth its commit when the first is slow, and only for other groups: two of the same one meet at the same rows, and
+ * a third of what they carried had to be asked apart (bench/README.md).
+ */
 const secondAfterMs = 3
 const mostInFlight = 2
 /** How long a group whose own window failed goes its own way. */
 const apartForMs = 10_000
 
 export function createWindows<In, Out>(options: WindowsOptions<In, Out>): (request: In) => Promise<Out> {
-  const queues = new Map<string, Waiting<In, Out>[]>()
-  const busy = new Set<string>()
+  /** Those that have something waiting; who stands first goes first. */
+  const groups = new Map<string, Group<In, Out>>()
   const apartUntil = new Map<string, number>()
+  /** Groups whose requests are in a statement that is out. */
+  const out = new Set<string>()
   let waiting = 0
   let inFlight = 0
   let lastStart = 0
   let isAsked = false
 
-  /** The head of a queue, but for requests whose key is under way. */
-  function takeFrom(queue: Waiting<In, Out>[], most: number, into: Waiting<In, Out>[]): Waiting<In, Out>[] {
+  /** The head of a group's queue, but for requests whose key is in the window already. */
+  function takeFrom(group: Group<In, Out>, most: number, window: Waiting<In, Out>[], keys: Set<string>): void {
     const left: Waiting<In, Out>[] = []
     const heldBack = new Set<string>()
     let taken = 0
-    for (const one of queue) {
+    for (const one of group.waiting) {
       const key = options.conflict(one.request)
-      if (taken < most && (key === null || !(busy.has(key) || heldBack.has(key)))) {
-        into.push(one)
-        if (key !== null) busy.add(key)
+      if (taken < most && (key === null || !(keys.has(key) || heldBack.has(key)))) {
+        window.push(one)
+        if (key !== null) keys.add(key)
         taken++
         continue
       }
       if (key !== null) heldBack.add(key)
       left.push(one)
     }
-    return left
+    group.waiting = left
   }
 
   /** An equal share for each group that waits, then whatever has room; who went last stands last the next time. */
   function take(): Waiting<In, Out>[] {
     const window: Waiting<In, Out>[] = []
-    const share = Math.max(4, Math.floor(options.maxSize / queues.size))
+    const keys = new Set<string>()
+    const here = [...groups.values()].filter((group) => !out.has(group.name))
+    const share = Math.max(4, Math.floor(options.maxSize / here.length))
     for (const most of [share, options.maxSize]) {
-      for (const [group, queue] of [...queues]) {
+      for (const group of here) {
         if (window.length >= options.maxSize) break
-        const left = takeFrom(queue, Math.min(most, options.maxSize - window.length), window)
-        queues.delete(group)
-        if (left.length > 0) queues.set(group, left)
+        takeFrom(group, Math.min(most, options.maxSize - window.length), window, keys)
+        groups.delete(group.name)
+        if (group.waiting.length > 0) groups.set(group.name, group)
       }
     }
     waiting -= window.length
@@ -101,14 +116,13 @@ export function createWindows<In, Out>(options: WindowsOptions<In, Out>): (reque
     if (inFlight > 0 && performance.now() - lastStart < secondAfterMs) return
     const window = take()
     if (window.length === 0) return
+    const names = new Set(window.map(({ request }) => options.group(request)))
     inFlight++
     lastStart = performance.now()
+    for (const name of names) out.add(name)
     void send(window).finally(() => {
       inFlight--
-      for (const { request } of window) {
-        const key = options.conflict(request)
-        if (key !== null) busy.delete(key)
-      }
+      for (const name of names) out.delete(name)
       ask()
     })
   }
@@ -130,12 +144,12 @@ export function createWindows<In, Out>(options: WindowsOptions<In, Out>): (reque
   }
 
   return (request) => {
-    const group = options.group(request)
-    if (isApart(group)) return options.apart(request)
+    const name = options.group(request)
+    if (isApart(name)) return options.apart(request)
     return new Promise((resolve, reject) => {
-      const queue = queues.get(group)
-      if (queue) queue.push({ request, resolve, reject })
-      else queues.set(group, [{ request, resolve, reject }])
+      const group = groups.get(name)
+      if (group) group.waiting.push({ request, resolve, reject })
+      else groups.set(name, { name, waiting: [{ request, resolve, reject }] })
       waiting++
       ask()
     })

@@ -31,7 +31,15 @@ export async function judge(
 ): Promise<readonly FieldError[]> {
   const type: OrderType = getType(context.tools, brief.type)
   try {
-    return await verified(context, () => checkSubmission(type, { input: brief.input, ...handedIn, signal: context.signal }))
+    const submission = {
+      input: brief.input,
+      ...handedIn,
+      // Made for those who look at it: only a gather does.
+      get signal() {
+        return context.signal
+      },
+    }
+    return await verified(context, () => checkSubmission(type, submission))
   } catch (error) {
     if (!(error instanceof TypeCrashed)) throw error
     throw brokeType(error, 'nothing was handed in')
