@@ -14,6 +14,7 @@ import type { Config } from './config/index.ts'
 import { secretsOf } from './config/secrets.ts'
 import type { EmbeddedPostgres } from './embedded/index.ts'
 import { guardLog } from './log/guard-log.ts'
+import { serverLog } from './log/server-log.ts'
 import { createRedactor } from './log/redactor.ts'
 import { type MetricsPort, openMetricsPort } from './metrics/metrics-port.ts'
 import { measured, type UnlistedRefusal } from './kernel/operations/measured-operations.ts'
@@ -94,7 +95,7 @@ class Opened {
 export async function openWorkManager(config: Config, options: WorkManagerOptions = {}): Promise<WorkManager> {
   const redactor = createRedactor()
   for (const secret of secretsOf(config)) redactor.learn(secret)
-  const log = guardLog(options.log ?? pino({ level: config.server.log_level }), redactor)
+  const log = guardLog(options.log ?? serverLog(config.server.log_level), redactor)
   const types = await loadTypes(config, options)
   redactor.learnFields(types.list().flatMap(({ secretFields }) => secretFields))
   const opened = new Opened()

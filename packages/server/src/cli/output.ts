@@ -33,7 +33,7 @@ export class Output {
         // A full disk, for example. What was to be said is lost; that it is lost can be said on the other stream.
         const failure = fileFailure(error)
         if (failure === undefined || stream === streams.stderr) process.exit(exitCodes.unfit)
-        this.failure(failure, this.json)
+        this.failure(failure, process.argv.includes('--json'))
         process.exit(failure.exit)
       })
     }
