@@ -1,7 +1,7 @@
 /** The composition root: configuration in, everything wired; start, stop. What is wired how is in composition/. */
 import { availableParallelism } from 'node:os'
 import type { FastifyInstance } from 'fastify'
-import { type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import { createKeyAdmin, type KeyAdmin } from './access/key-admin.ts'
 import { createBackgroundServices } from './composition/background.ts'
 import type { BackgroundService } from './kernel/service.ts'

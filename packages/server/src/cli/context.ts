@@ -1,6 +1,7 @@
 /** What every command gets: the output, the global options, the configuration and the connection, each made when first needed. */
 import path from 'node:path'
 import type { Config, ReadConfig } from '../config/index.ts'
+import { defaultDataDirectory, defaultHost, defaultPort, isUnconfigured } from '../config/unconfigured.ts'
 import { readTraceparent } from '../tracing/traceparent.ts'
 import { CliError } from './cli-error.ts'
 import { readPrivate, readServerAddress, reviewerKeyFile } from './local-files.ts'
@@ -51,12 +52,20 @@ export class Context {
     return (await this.readConfig(flags)).config
   }
 
+  /** Where a server of this place is: what a command that only asks one needs to know. */
+  async #place(): Promise<{ directory: string; host: string; port: number }> {
+    if (this.#read === undefined && this.options.config === undefined && isUnconfigured(this.cwd, this.env))
+      return { directory: path.resolve(this.cwd, defaultDataDirectory), host: defaultHost, port: defaultPort }
+    const { database, server } = await this.config()
+    return { directory: database.data_directory, host: server.host, port: server.port }
+  }
+
   /** The address that commands talk to: --url, WORK_MANAGER_URL, the server that runs here, or where one would run. */
   async url(): Promise<string> {
     const named = this.options.url ?? nonEmpty(this.env.WORK_MANAGER_URL)
     if (named === undefined) {
-      const { database, server } = await this.config()
-      return (await readServerAddress(database.data_directory)) ?? `http://${reachableHost(server.host)}:${server.port}`
+      const { directory, host, port } = await this.#place()
+      return (await readServerAddress(directory)) ?? `http://${reachableHost(host)}:${port}`
     }
     const from = this.options.url === undefined ? 'WORK_MANAGER_URL' : '--url'
     const url = URL.canParse(named) ? new URL(named) : undefined
@@ -92,7 +101,7 @@ export class Context {
   async #key(address: string): Promise<{ text: string; from: string }> {
     const named = await this.namedKey()
     if (named !== undefined) return named
-    const directory = (await this.config()).database.data_directory
+    const { directory } = await this.#place()
     const file = reviewerKeyFile(directory)
     await assertIsLocal(address, directory)
     return judged(

@@ -9,8 +9,7 @@ import type { Given } from './environment.ts'
 import { nearestName } from '@work-manager/contract'
 import { offerOwnPackages } from './own-packages.ts'
 import { sections, settings } from './settings.ts'
-
-const fileNames = ['work-manager.config.ts', 'work-manager.config.js', 'work-manager.config.mjs', 'work-manager.config.json']
+import { configFileNames } from './unconfigured.ts'
 
 export interface FromFile {
   readonly file: string | null
@@ -48,7 +47,7 @@ function findFile(cwd: string, named: string | undefined): string | null {
     if (!/\.(ts|mts|js|mjs|json)$/.test(file)) throw new ConfigError([`The configuration file ${file} must end in .ts, .js, .mjs or .json`])
     return file
   }
-  const found = fileNames.filter((name) => existsSync(path.join(cwd, name)))
+  const found = configFileNames.filter((name) => existsSync(path.join(cwd, name)))
   if (found.length > 1)
     throw new ConfigError([`There are several configuration files in ${cwd}: ${found.join(', ')}. Keep one, or name one with --config`])
   return found[0] === undefined ? null : path.join(cwd, found[0])

@@ -1,7 +1,8 @@
 /** Settings from environment variables and command-line flags: texts, turned into the type that the setting has. */
 import { readFileSync } from 'node:fs'
 import { nearestName } from '@work-manager/contract'
-import { commandLineVariables, settings, unusedVariables, type Setting, type SettingSchema } from './settings.ts'
+import { settings, unusedVariables, type Setting, type SettingSchema } from './settings.ts'
+import { commandLineVariables } from './unconfigured.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

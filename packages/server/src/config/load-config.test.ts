@@ -4,6 +4,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ConfigError, defineConfig, loadConfig, readConfig, type LoadOptions } from './index.ts'
 import { settings } from './settings.ts'
+import { defaultDataDirectory, defaultHost, defaultPort, isUnconfigured } from './unconfigured.ts'
 
 let cwd: string
 beforeEach(async () => {
@@ -205,6 +206,31 @@ describe('problems', () => {
     expect(await problems()).toEqual([expect.stringContaining(`chmod 600 '${file}'`)])
     await chmod(file, 0o600)
     expect((await load()).database.url).toBe('postgres://u:pw@db/work')
+  })
+})
+
+describe('a place where nothing is configured', () => {
+  const write = (name: string, text: string) => writeFile(path.join(cwd, name), text)
+
+  test('is known without the schema, and the defaults are those of the schema', async () => {
+    const { server, database } = await load()
+    expect([server.host, server.port, database.data_directory]).toEqual([defaultHost, defaultPort, path.join(cwd, defaultDataDirectory)])
+    expect(isUnconfigured(cwd, { PATH: '/bin', WORK_MANAGER_URL: 'http://x', WORK_MANAGER_KEY: 'k' })).toBe(true)
+    await write('work-manager.config.json', '{ "order_types": { "directories": ["types"] } }')
+    expect(isUnconfigured(cwd, {})).toBe(true)
+  })
+
+  test.each([
+    ['a variable', { WORK_MANAGER_PORT: '1' }, {}],
+    ['a variable that nobody knows', { WORK_MANAGER_PROT: '1' }, {}],
+    ['a file about the server', {}, { 'work-manager.config.json': '{ "server": {} }' }],
+    ['a file about the data', {}, { 'work-manager.config.json': '{ "database": {} }' }],
+    ['a file that cannot be read', {}, { 'work-manager.config.json': '{' }],
+    ['a program', {}, { 'work-manager.config.ts': 'export default {}' }],
+    ['two files', {}, { 'work-manager.config.json': '{}', 'work-manager.config.mjs': 'export default {}' }],
+  ])('%s is configuration', async (_, env, files) => {
+    for (const [name, text] of Object.entries(files)) await write(name, text)
+    expect(isUnconfigured(cwd, env)).toBe(false)
   })
 })
 

@@ -1,5 +1,6 @@
 /** docs/config.md, from the schema. */
-import { accepts, commandLineVariables, sections, settings, type Setting } from './settings.ts'
+import { accepts, sections, settings, type Setting } from './settings.ts'
+import { commandLineVariables } from './unconfigured.ts'
 
 const cell = (text: string) => text.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ')
 const code = (text: string) => `\`${text}\``

@@ -52,12 +52,6 @@ export const sections: readonly Section[] = Object.entries(ConfigSchema.properti
 
 export const settings: readonly Setting[] = sections.flatMap((section) => section.settings)
 
-/** Variables of the command line, not settings of the server; documented beside them. */
-export const commandLineVariables = {
-  WORK_MANAGER_URL: 'Server that the command line talks to, such as https://work.example.org.',
-  WORK_MANAGER_KEY: 'API key that the command line uses.',
-} as const
-
 /** Variables that the predecessor's manual names and this version has no use for: they are pointed out, not refused. */
 export const unusedVariables: Readonly<Record<string, string>> = {
   WORK_MANAGER_QUEUE_CONNECTION: 'background work is kept in PostgreSQL',

@@ -1,5 +1,6 @@
 /** What a process is made of: the HTTP server, the database, Redis, the cache, background services. */
 import Type from 'typebox'
+import { defaultDataDirectory, defaultHost, defaultPort } from '../unconfigured.ts'
 
 const mebibyte = 1024 * 1024
 const path = '^(/[A-Za-z0-9._~-]+)+$'
@@ -8,13 +9,13 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 export const serverSection = Type.Object(
   {
     host: Type.String({
-      default: '127.0.0.1',
+      default: defaultHost,
       minLength: 1,
       env: ['WORK_MANAGER_HOST'],
       description: 'Address to listen on. Anything but loopback is reachable from other machines; every route asks for a key all the same.',
     }),
     port: Type.Integer({
-      default: 7420,
+      default: defaultPort,
       minimum: 0,
       maximum: 65535,
       env: ['WORK_MANAGER_PORT'],
@@ -88,7 +89,7 @@ export const databaseSection = Type.Object(
       }),
     ),
     data_directory: Type.String({
-      default: './.work-manager',
+      default: defaultDataDirectory,
       minLength: 1,
       env: ['WORK_MANAGER_DATA_DIR'],
       description: 'Where the embedded database and the local keys live. Relative to the file that sets it, else to the current directory.',
