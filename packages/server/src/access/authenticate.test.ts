@@ -38,8 +38,8 @@ const at = (ms: number) => ({ at: new Date(ms), monotonicMs: ms })
 const start = (cacheSeconds?: number) => createAuthenticator({ lookUp, cacheSeconds, now: () => now })
 const bearer = `Bearer ${key.plain}`
 
-async function refusal(work: Promise<unknown>): Promise<WorkError> {
-  const error = await work.then(
+async function refusal(work: unknown): Promise<WorkError> {
+  const error = await Promise.resolve(work).then(
     () => new Error('was not refused'),
     (reason: unknown) => reason,
   )
@@ -74,7 +74,7 @@ describe('who is calling', () => {
     gate = promise
     const together = Array.from({ length: 20 }, () => authenticate(bearer))
     open()
-    await Promise.all(together)
+    await Promise.all(together.map((one) => Promise.resolve(one)))
     await authenticate(bearer)
     expect(lookUps).toBe(1)
   })
@@ -94,7 +94,7 @@ describe('who is calling', () => {
     forgetAll()
     rows.set(key.hash.toString('hex'), row({ revoked: at(startOfTest) }))
     open()
-    await early.catch(() => {})
+    await Promise.resolve(early).catch(() => {})
     expect((await refusal(authenticate(bearer))).code).toBe('key_revoked')
   })
 

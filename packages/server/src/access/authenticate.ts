@@ -48,9 +48,10 @@ export interface Authenticator {
   /**
    * The principal behind an Authorization header. A missing or wrong key counts against the address. Whatever looks like a key is looked
    * up before that is judged, in one indexed read that others share: a neighbour's guessing behind the same address locks nobody out.
+   * Known at once, without a promise, for a key that was seen a moment ago; every refusal is a promise that fails.
    * Refuses with: auth_required, auth_malformed, key_unknown, key_expired, key_revoked, rate_limited.
    */
-  readonly authenticate: (authorizationHeader: string | undefined, address?: string) => Promise<Principal>
+  readonly authenticate: (authorizationHeader: string | undefined, address?: string) => Principal | Promise<Principal>
   /** Drops everything remembered, so that a key made or revoked in this process counts at once. */
   readonly forgetAll: () => void
 }
@@ -97,29 +98,33 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     return promise
   }
 
+  async function look(hash: Buffer, cacheKey: string): Promise<Principal> {
+    if (unknown?.get(cacheKey)) {
+      count?.('none')
+      throw new WorkError('key_unknown')
+    }
+    count?.('miss')
+    const found = await loadOnce(hash, cacheKey)
+    if (!found) throw new WorkError('key_unknown')
+    return admit(found, now())
+  }
+
+  async function refuse(error: unknown, address: string | undefined): Promise<never> {
+    if (error instanceof WorkError && error.status === 401) strangers?.countFailure(address)
+    throw error
+  }
+
   return {
-    async authenticate(authorizationHeader, address) {
+    authenticate(authorizationHeader, address) {
       try {
         const hash = hashKey(readBearer(authorizationHeader))
         const cacheKey = hash.toString('latin1')
         const cached = known?.get(cacheKey)
-        if (cached) {
-          count?.('hit')
-          return admit(cached, now())
-        }
-        if (unknown?.get(cacheKey)) {
-          count?.('none')
-          throw new WorkError('key_unknown')
-        }
-        count?.('miss')
-        const found = await loadOnce(hash, cacheKey)
-        if (!found) throw new WorkError('key_unknown')
-        return admit(found, now())
+        if (!cached) return look(hash, cacheKey).catch((error: unknown) => refuse(error, address))
+        count?.('hit')
+        return admit(cached, now())
       } catch (error) {
-        if (error instanceof WorkError && error.status === 401) {
-          strangers?.countFailure(address)
-        }
-        throw error
+        return refuse(error, address)
       }
     },
     forgetAll() {

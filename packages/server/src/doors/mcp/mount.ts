@@ -33,7 +33,7 @@ export interface McpMountOptions {
   readonly runOperation: OperationRunner
   /** Counts a message against the limits of its principal. Refuses with: rate_limited. */
   readonly count: (principal: Principal, isNote: boolean) => unknown
-  readonly authenticate: (authorizationHeader: string | undefined, address: string | undefined) => Promise<Principal>
+  readonly authenticate: (authorizationHeader: string | undefined, address: string | undefined) => Principal | Promise<Principal>
   /** The HTTP door's strict reader of bodies, so that JSON means the same at both doors. */
   readonly parseBody: (bytes: Buffer) => Record<string, unknown>
   /** The same for a large one, in turns with other requests. */

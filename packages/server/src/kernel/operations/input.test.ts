@@ -11,7 +11,7 @@ const operation = {
 
 test('a megabyte of unknown members is refused with the first of them, each with its advice', async () => {
   const raw = { name: 'x', ...Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`nam${i}`, i])) }
-  const error = (await readInput(operation, raw).catch((caught: unknown) => caught)) as {
+  const error = (await (async () => readInput(operation, raw))().catch((caught: unknown) => caught)) as {
     code: string
     details: { errors: { message: string }[] }
   }

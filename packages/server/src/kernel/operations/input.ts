@@ -60,13 +60,15 @@ function unknownMember(name: string, members: ReadonlySet<string>): FieldError {
 }
 
 /**
+ * No promise unless a member of a type's own schema is judged elsewhere: most calls need no turn of the loop for it.
  * Refuses with: forbidden_character, id_malformed (a path id that is not a UUID answers as one that does not exist would, 404), validation_failed.
  * `"7"` passes for 7 and `1`, `"1"`, `"true"` for true, as the predecessor's clients send them.
  */
-export async function readInput(operation: Operation, raw: Record<string, unknown>): Promise<Record<string, unknown>> {
+export function readInput(operation: Operation, raw: Record<string, unknown>): Record<string, unknown> | Promise<Record<string, unknown>> {
   const { validator, members, integers, booleans, ids, params } = compile(operation)
   const input: Record<string, unknown> = { ...raw }
-  for (const name of operation.http.method === 'GET' ? Object.keys(input) : params) assertStorable(input[name], name)
+  const names = Object.keys(input)
+  for (const name of operation.http.method === 'GET' ? names : params) assertStorable(input[name], name)
   for (const name of ids) {
     const value = input[name]
     if (typeof value !== 'string' || !isUuid(value))
@@ -78,18 +80,20 @@ export async function readInput(operation: Operation, raw: Record<string, unknow
     if (input[name] === 1 || input[name] === '1' || input[name] === 'true') input[name] = true
     else if (input[name] === 0 || input[name] === '0' || input[name] === 'false') input[name] = false
   }
-  const unknown = Object.keys(input).filter((name) => !members.has(name))
-  const known =
-    unknown.length === 0
-      ? input
-      : Object.fromEntries([...members].filter((name) => Object.hasOwn(input, name)).map((name) => [name, input[name]]))
+  const hasStrangers = names.some((name) => !members.has(name))
+  const known = hasStrangers ? Object.fromEntries(Object.entries(input).filter(([name]) => members.has(name))) : input
   const found = validator.validate(known)
-  // A megabyte of unknown members is not a megabyte of advice: each one is compared with every known name.
-  const strangers = unknown.slice(0, maxFieldErrors).map((name) => unknownMember(name, members))
-  const errors = [...strangers, ...(found instanceof Promise ? await found : found)].slice(0, maxFieldErrors)
-  if (errors.length > 0) {
-    const more = errors.length > 1 ? ` (and ${errors.length - 1} more error${errors.length > 2 ? 's' : ''})` : ''
-    throw new WorkError('validation_failed', { detail: `${errors[0]!.message}${more}`, errors })
+  const accept = (findings: readonly FieldError[]): Record<string, unknown> => {
+    if (hasStrangers || findings.length > 0) throw inputRefusal(names, members, findings)
+    return input
   }
-  return input
+  return found instanceof Promise ? found.then(accept) : accept(found)
+}
+
+function inputRefusal(names: readonly string[], members: ReadonlySet<string>, findings: readonly FieldError[]): WorkError {
+  // A megabyte of unknown members is not a megabyte of advice: each one is compared with every known name.
+  const unknown = names.filter((name) => !members.has(name)).slice(0, maxFieldErrors)
+  const errors = [...unknown.map((name) => unknownMember(name, members)), ...findings].slice(0, maxFieldErrors)
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more error${errors.length > 2 ? 's' : ''})` : ''
+  return new WorkError('validation_failed', { detail: `${errors[0]!.message}${more}`, errors })
 }

@@ -153,7 +153,8 @@ export class OperationCall implements OperationContext {
     }
     try {
       const reply = await operation.handler(this, input)
-      return await this.heard(await this.finish(reply), reply)
+      const answer = this.answerLater ? await this.completed(reply) : this.finished(reply)
+      return operation.ifUnheard ? await this.heard(answer, reply) : answer
     } catch (error) {
       if (error instanceof Replay) return this.replay(error.answer, input)
       // What a handler looks at before it reserves the key may be the work of its own twin, committed since we looked for an answer.
@@ -169,8 +170,7 @@ export class OperationCall implements OperationContext {
   /** An answer that finds nobody is undone at once; for one that gets lost on its way the door is told how. */
   private async heard(answer: OperationAnswer, reply: Reply): Promise<OperationAnswer> {
     const { operation } = this
-    if (!operation.ifUnheard) return answer
-    if (this.signal.aborted) throw await operation.ifUnheard(this, reply)
+    if (this.signal.aborted) throw await operation.ifUnheard!(this, reply)
     return { ...answer, takeBack: async () => void (await operation.ifUnheard!(this, reply)) }
   }
 
@@ -260,22 +260,25 @@ export class OperationCall implements OperationContext {
     return this.findKept({ tenantId: this.principal.tenantId, scope: this.scopeOf(key) })
   }
 
-  private async finish(reply: Reply): Promise<OperationAnswer> {
-    const { idempotency: key, ttlSeconds } = this
+  private finished(reply: Reply): OperationAnswer {
     const bytes = bytesOf(reply)
     const replayed = 'replayed' in reply && reply.replayed === true
-    if (!key) return { status: reply.status, bytes, replayed }
+    const keptUntil = this.idempotency && (this.keptUntil ?? ('keptUntil' in reply ? reply.keptUntil : undefined))
+    return keptUntil ? { status: reply.status, bytes, replayed, idempotencyExpires: keptUntil } : { status: reply.status, bytes, replayed }
+  }
+
+  /** The same where the key was reserved and its answer is still to be kept. */
+  private async completed(reply: Reply): Promise<OperationAnswer> {
+    const { idempotency: key, ttlSeconds } = this
     // What is not finished is no answer to keep: whoever repeats the request later hears how it ended.
-    if (this.answerLater && reply.status !== 202 && !('isKept' in reply && reply.isKept === true)) {
-      const kept = await this.tools.db.transaction(this.principal.tenantId, (tx) =>
-        completeAnswer(tx, this.scopeOf(key), { status: reply.status, body: bytes, ttlSeconds }),
-      )
-      // Somebody who waited for the same decision was answered first, perhaps with less: one key has one answer.
-      if (kept && kept.status !== null && kept.body !== null)
-        return { status: kept.status, bytes: kept.body, replayed: false, idempotencyExpires: kept.expires_at }
-    }
-    const keptUntil = this.keptUntil ?? ('keptUntil' in reply ? reply.keptUntil : undefined)
-    return { status: reply.status, bytes, replayed, ...(keptUntil !== undefined && { idempotencyExpires: keptUntil }) }
+    if (!key || reply.status === 202 || ('isKept' in reply && reply.isKept === true)) return this.finished(reply)
+    const kept = await this.tools.db.transaction(this.principal.tenantId, (tx) =>
+      completeAnswer(tx, this.scopeOf(key), { status: reply.status, body: bytesOf(reply), ttlSeconds }),
+    )
+    // Somebody who waited for the same decision was answered first, perhaps with less: one key has one answer.
+    if (kept && kept.status !== null && kept.body !== null)
+      return { status: kept.status, bytes: kept.body, replayed: false, idempotencyExpires: kept.expires_at }
+    return this.finished(reply)
   }
 
   private async replay(kept: KeptAnswer, input: Input): Promise<OperationAnswer> {
@@ -284,6 +287,6 @@ export class OperationCall implements OperationContext {
     // The effect is committed, its answer was never kept (the process ended in between): make it again from the record.
     if (!this.operation.resume) throw new WorkError('idempotency_in_progress', { retryAfterSeconds: 1 })
     this.answerLater = true
-    return this.finish(await this.operation.resume(this, input))
+    return this.completed(await this.operation.resume(this, input))
   }
 }

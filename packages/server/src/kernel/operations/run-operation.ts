@@ -50,6 +50,20 @@ function mendingKey({ kind, id, abilities }: OperationRequest['principal'], lack
   return `Use a key that holds it. Whoever manages keys makes one: \`npx work-manager keys create --kind ${kind} --principal ${who}${all}\`.`
 }
 
+/** Refuses with: scope_missing, agents_cannot_decide. */
+function assertMay(operation: Operation, principal: OperationRequest['principal']): void {
+  if (!holdsAbility(principal.abilities, operation.ability))
+    throw new WorkError('scope_missing', {
+      detail: `The key does not hold '${operation.ability}'; it holds: ${principal.abilities.join(', ') || 'nothing'}.`,
+      fix: mendingKey(principal, operation.ability),
+      extra: { ability: operation.ability },
+    })
+  if (operation.peopleOnly && principal.kind !== 'person' && principal.kind !== 'system')
+    throw new WorkError('agents_cannot_decide', {
+      detail: `The key belongs to ${principal.kind === 'agent' ? 'an agent' : 'a service'}; only a person can do this.`,
+    })
+}
+
 export interface OperationRunner {
   (operation: Operation, request: OperationRequest): Promise<OperationAnswer>
 }
@@ -73,18 +87,17 @@ export function createOperationRunner(
   const ttlSeconds = tools.settings.idempotencyTtlSeconds
   const findKept = createKeptAnswers(tools.db)
 
-  async function rememberProvenance({ principal, provenance }: OperationRequest): Promise<void> {
-    const key = `${principal.tenantId} ${provenance.id}`
-    if (knownProvenance.has(key)) return
+  async function rememberProvenance({ principal, provenance }: OperationRequest, known: string): Promise<void> {
     await tools.db.transaction(principal.tenantId, (tx) =>
       insertProvenance(tx, { ...provenance, principal: principal.name, keyId: principal.keyId }),
     )
-    knownProvenance.set(key, true)
+    knownProvenance.set(known, true)
   }
 
+  // One function, and a promise only where there is something to wait for: a clean heartbeat spends more on promises than on its checks.
   const run = async (operation: Operation, request: OperationRequest, trace: OperationTrace | null): Promise<OperationAnswer> => {
     const { principal } = request
-    // First of all, so that calls which are refused for another reason count too. No promise, and no turn of the loop, unless Redis is asked.
+    // First of all, so that calls which are refused for another reason count too.
     const admitted = tools.rateLimits.admit(principal, operation.rate, request)
     const counted = admitted instanceof Promise ? await admitted : admitted
     request.noteLimits?.(counted)
@@ -92,7 +105,21 @@ export function createOperationRunner(
     const entering = memory.enter(`${principal.tenantId} ${principal.name}`, expectedBytes(operation, request), mustGoOn)
     const seat = entering instanceof Promise ? await entering : entering
     try {
-      const answer = await judgeAndRun(operation, request, trace)
+      const isLarge = (request.bodyBytes ?? 0) >= largeBytes
+      if (isLarge && request.prepare) await request.prepare()
+      const given = request.input
+      assertMay(operation, principal)
+      if (isLarge) await breathe()
+      const read = readInput(operation, given)
+      const input = read instanceof Promise ? await read : read
+      if (isLarge) await breathe()
+      const key = readKey(operation, request, options.idempotencyHeader)
+      if (isLarge) await breathe()
+      if (operation.http.method !== 'GET') {
+        const known = `${principal.tenantId} ${request.provenance.id}`
+        if (!knownProvenance.has(known)) await rememberProvenance(request, known)
+      }
+      const answer = await new OperationCall({ tools, operation, request, trace, key, ttlSeconds, findKept }).run(input)
       seat.hold(answer.bytes.length * copiesAt(request))
       if (request.untilSent) request.untilSent(() => seat.leave())
       else seat.leave()
@@ -101,31 +128,6 @@ export function createOperationRunner(
       seat.leave()
       throw error
     }
-  }
-
-  const judgeAndRun = async (operation: Operation, request: OperationRequest, trace: OperationTrace | null): Promise<OperationAnswer> => {
-    const { principal } = request
-    const isLarge = (request.bodyBytes ?? 0) >= largeBytes
-    if (isLarge && request.prepare) await request.prepare()
-    const given = request.input
-    if (!holdsAbility(principal.abilities, operation.ability))
-      throw new WorkError('scope_missing', {
-        detail: `The key does not hold '${operation.ability}'; it holds: ${principal.abilities.join(', ') || 'nothing'}.`,
-        fix: mendingKey(principal, operation.ability),
-        extra: { ability: operation.ability },
-      })
-    if (operation.peopleOnly && principal.kind !== 'person' && principal.kind !== 'system')
-      throw new WorkError('agents_cannot_decide', {
-        detail: `The key belongs to ${principal.kind === 'agent' ? 'an agent' : 'a service'}; only a person can do this.`,
-      })
-    if (isLarge) await breathe()
-    const input = await readInput(operation, given)
-    if (isLarge) await breathe()
-    const key = readKey(operation, request, options.idempotencyHeader)
-    if (isLarge) await breathe()
-    if (operation.http.method !== 'GET') await rememberProvenance(request)
-    const call = new OperationCall({ tools, operation, request, trace, key, ttlSeconds, findKept })
-    return call.run(input)
   }
 
   const { tracing } = tools
