@@ -6,10 +6,14 @@ import { type Credentials, DATABASE, OWNER_ROLE, RUNTIME_ROLE } from './credenti
 import { type Endpoint, REQUIRED_SETTINGS } from './settings.ts'
 import { EmbeddedStartError } from './start-error.ts'
 
-/** A connection string as `pg` reads it: a directory in `host` means a Unix socket. PGSSLMODE of the shell is meant for other servers. */
+/** PG* of the shell is meant for other servers; the driver takes each from there that the connection string leaves open. */
+const nothingOfTheShell = 'sslmode=disable&sslnegotiation=postgres&replication=false&options=-ctimezone%3DUTC'
+
+/** A connection string as `pg` reads it: a directory in `host` means a Unix socket. */
 export function connectionUrl(role: string, password: string, database: string, endpoint: Endpoint): string {
-  if (endpoint.socketDirectory === undefined) return `postgres://${role}:${password}@127.0.0.1:${endpoint.port}/${database}?sslmode=disable`
-  return `postgres://${role}:${password}@/${database}?host=${encodeURIComponent(endpoint.socketDirectory)}&port=${endpoint.port}&sslmode=disable`
+  if (endpoint.socketDirectory === undefined)
+    return `postgres://${role}:${password}@127.0.0.1:${endpoint.port}/${database}?${nothingOfTheShell}`
+  return `postgres://${role}:${password}@/${database}?host=${encodeURIComponent(endpoint.socketDirectory)}&port=${endpoint.port}&${nothingOfTheShell}`
 }
 
 /** Makes the database and the runtime role if they are missing, and sets the role's password. Doing it twice changes nothing. */

@@ -3,14 +3,32 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { query, socketDirectoryOf, start, temporaryDirectory, usedDirectory } from './fixtures/rig.ts'
 import { postgresProcesses } from './processes.ts'
+import { migrate } from '../kernel/store/migrate.ts'
 import { startEmbeddedPostgres } from './index.ts'
 
 describe('a first start', () => {
   test('takes nothing of the shell that is meant for other servers', async () => {
-    vi.stubEnv('PGSSLMODE', 'require')
-    vi.stubEnv('PGOPTIONS', '-c default_transaction_read_only=on')
+    const shell = {
+      PGSSLMODE: 'verify-full',
+      PGSSLROOTCERT: '/nonexistent',
+      PGSSLNEGOTIATION: 'direct',
+      PGOPTIONS: '-c default_transaction_read_only=on',
+      PGREPLICATION: 'database',
+      PGCLIENT_ENCODING: 'latin1',
+      PGHOST: 'elsewhere.example',
+      PGPORT: '1',
+      PGUSER: 'somebody',
+      PGPASSWORD: 'theirs',
+      PGDATABASE: 'theirs',
+      PGDATA: '/nonexistent',
+    }
+    for (const [name, value] of Object.entries(shell)) vi.stubEnv(name, value)
     try {
       const database = await start(await temporaryDirectory())
+      await migrate({ adminUrl: database.adminUrl, runtimeUrl: database.runtimeUrl })
+      expect(await query(database.runtimeUrl, `select current_setting('default_transaction_read_only') as read_only, 'ä' as text`)).toEqual(
+        [{ read_only: 'off', text: 'ä' }],
+      )
       await database.stop()
     } finally {
       vi.unstubAllEnvs()

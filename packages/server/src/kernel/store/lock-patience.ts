@@ -15,6 +15,11 @@ const fewestTries = 3
 /** Between two tries: drawn from twice this, so that we meet the others at another moment each time. */
 const pauseMs = 1000
 const lookEveryMs = 50
+/** What the role or the database limits is meant for those who serve, not for a new index. */
+const ownLimits = ['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']
+  // Where the version knows it.
+  .map((name) => `(select set_config(name, '0', true) from pg_settings where name = '${name}')`)
+  .join(', ')
 
 /** A session that holds what we wait for. */
 export interface Blocker {
@@ -110,7 +115,7 @@ export async function changeWhileInUse<T>(
       let watching: Promise<void> | undefined
       try {
         await client.query('begin')
-        const { rows } = await client.query<{ pid: number }>(`select pg_backend_pid() as pid, set_config('lock_timeout', '0', true)`)
+        const { rows } = await client.query<{ pid: number }>(`select pg_backend_pid() as pid, ${ownLimits}`)
         await client.query(options.first)
         await client.query(`select set_config('lock_timeout', '${lockWithinMs}', true)`)
         // What keeps us from saying who is in the way does not keep us from trying.

@@ -2,7 +2,9 @@
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { onDatabase } from '../../../testing/database-url.ts'
+import { closeGate } from '../../../testing/row-gate.ts'
 import { createTestDatabase, type TestDatabase } from '../../../testing/test-database.ts'
+import { until } from '../../../testing/test-server.ts'
 import { migrate, MigrationError } from './migrate.ts'
 import { inspectDatabase, isFatal } from './preflight.ts'
 
@@ -78,6 +80,39 @@ describe('migrate', () => {
     expect(refusal).toBeInstanceOf(MigrationError)
     expect(refusal).toMatchObject({ message, fix })
     expect(await run(adminUrl, kept)).toEqual(before)
+  })
+})
+
+describe('a connection that cannot migrate', () => {
+  const changed = () => server.sql(`update public.work_manager_migrations set hash = 'of another version' where name = 'routines'`)
+  const withOptions = (options: string) =>
+    `${server.adminUrl.replace(/[?&]options=[^&]*/, '')}${server.adminUrl.includes('?') ? '&' : '?'}options=${encodeURIComponent(options)}`
+
+  it.each([
+    ['is not the owner’s', () => server.runtimeUrl, /^This login may not change the schema: permission denied/, /DATABASE_ADMIN_URL/],
+    [
+      'takes no changes',
+      () => withOptions('-c default_transaction_read_only=on'),
+      /^The database takes no changes: cannot execute/,
+      /the primary in DATABASE_ADMIN_URL/,
+    ],
+  ])('one that %s is told so', async (_, url, message, fix) => {
+    await changed()
+    const refusal = await migrate({ adminUrl: url() }).catch((error: unknown) => error)
+    expect(refusal).toBeInstanceOf(MigrationError)
+    expect(refusal).toMatchObject({ message: expect.stringMatching(message), fix: expect.stringMatching(fix) })
+  })
+
+  it('limits that are set for those who serve do not end it', async () => {
+    await changed()
+    const gate = await closeGate(server, `select pg_advisory_xact_lock(hashtextextended('work-manager.migrate', 0))`)
+    const migrated = migrate({ adminUrl: withOptions('-c statement_timeout=1000 -c lock_timeout=1000') })
+    migrated.catch(() => {})
+    const waitsForLonger = `select from pg_stat_activity where datname = $1 and application_name = 'work-manager migrate'
+      and wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '1.2 seconds'`
+    await until(async () => (await server.sql(waitsForLonger, [server.name])).length > 0, 'it waits for longer than the limits', 60_000)
+    await gate.open()
+    expect(await migrated).toEqual({ applied: [], routinesReplaced: true })
   })
 })
 

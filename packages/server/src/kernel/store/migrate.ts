@@ -92,7 +92,7 @@ export interface MigrateOptions {
 
 /**
  * Migrates with the owner's connection and lets the runtime login take on the runtime roles (creating the login if it is missing).
- * Refuses with: MigrationError (a database that is newer than this program, an edited migration), LocksHeldError.
+ * Refuses with: MigrationError (a database that is newer than this program, an edited migration, no owner, a standby), LocksHeldError.
  */
 export async function migrate(options: MigrateOptions): Promise<MigrationReport> {
   const bring = { files: await readSql(migrationsDirectory), routines: await readSql(new URL('routines/', migrationsDirectory)) }
@@ -110,9 +110,32 @@ export async function migrate(options: MigrateOptions): Promise<MigrationReport>
       },
       () => bringUpToDate(client, bring, options.runtimeUrl),
     )
+  } catch (error) {
+    throw asMigrationError(error)
   } finally {
     await client.end()
   }
+}
+
+/** What is wrong with the connection or the place, in words; anything else is as it came. */
+function asMigrationError(error: unknown): unknown {
+  if (!(error instanceof pg.DatabaseError)) return error
+  const { code, message } = error
+  if (code === '42501')
+    return new MigrationError(
+      `This login may not change the schema: ${message}.`,
+      'Migrate as the owner of the database: DATABASE_ADMIN_URL=postgres://owner@…; the first time the owner also needs CREATEROLE.',
+      { cause: error },
+    )
+  if (code === '25006')
+    return new MigrationError(
+      `The database takes no changes: ${message}.`,
+      'Name the primary in DATABASE_ADMIN_URL; or it was set to read-only (default_transaction_read_only).',
+      { cause: error },
+    )
+  if (code === '53100')
+    return new MigrationError(`The database has no room left: ${message}.`, 'Make room on its disk, then migrate again.', { cause: error })
+  return error
 }
 
 /** In a transaction, while no other migrator is at it. */
