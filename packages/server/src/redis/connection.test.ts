@@ -110,4 +110,15 @@ describe.skipIf(!(await isInstalled('redis-server')))('the connection to Redis',
     redis.resume()
     await expect.poll(() => connection.isUp(), { timeout: 10_000 }).toBe(true)
   })
+
+  it('a process that was kept from running itself does not take that for a silence of Redis', async () => {
+    const redis = await start()
+    const connection = await open(redis.url)
+    const asked = connection.ask((client) => client.ping())
+    // Longer than an answer may take.
+    const until = performance.now() + 600
+    while (performance.now() < until);
+    expect(await asked).toBe('PONG')
+    expect(connection.isUp()).toBe(true)
+  })
 })

@@ -56,7 +56,23 @@ function unfitBy(message: string, url: string): UnfitRedisError | null {
 const connectTimeoutMs = 2_000
 /** A hint that takes longer than this is no hint; the database is asked instead. (The client's own `timeout` ends with the sending.) */
 const answerTimeoutMs = 250
+/** A timer that comes later than this says that this process was kept from running, not that Redis was silent. */
+const lateMs = 50
 const longestPauseMs = 2_000
+
+/**
+ * Calls `judge` after the time that an answer may take, in which this process was awake: an answer that lies unread, or a question that was
+ * not even sent, is no silence.
+ */
+function whenSilent(judge: () => void): () => void {
+  let timer: NodeJS.Timeout
+  const wait = (): void => {
+    const due = performance.now() + answerTimeoutMs
+    timer = setTimeout(() => (performance.now() - due > lateMs ? wait() : judge()), answerTimeoutMs)
+  }
+  wait()
+  return () => clearTimeout(timer)
+}
 
 function open(url: string) {
   return createClient({
@@ -169,13 +185,11 @@ export async function openRedis(options: RedisOptions): Promise<RedisConnection>
     ask(commands) {
       if (!up) return Promise.reject(new RedisUnavailableError('Redis does not answer'))
       return new Promise((resolve, reject) => {
-        const tooLate = setTimeout(() => {
+        const stop = whenSilent(() => {
           pauseUntilItAnswers()
           reject(new RedisUnavailableError(`Redis did not answer within ${answerTimeoutMs} ms`))
-        }, answerTimeoutMs)
-        commands(client)
-          .then(resolve, reject)
-          .finally(() => clearTimeout(tooLate))
+        })
+        commands(client).then(resolve, reject).finally(stop)
       })
     },
     key: (...parts) => prefix + parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(','),
