@@ -59,7 +59,7 @@ describe('deploy/compose.yaml', () => {
 
   it('nginx asks the servers where they are', () => {
     const { content } = compose.configs.upstream
-    for (const service of servers()) expect(content).toContain(`server ${service.networks.inside.ipv4_address}:7420;`)
+    for (const service of servers()) expect(content).toContain(`server ${service.networks.inside.ipv4_address}:7420 max_fails=0;`)
     const shape = (text: string) =>
       text
         .replace(/#.*/g, '')

@@ -19,18 +19,44 @@ import { type Caller, startTestServer, type TestServer, until } from '../test-se
 const installed = await isInstalled('nginx')
 const name = 'work.example.org'
 
-/** Counts the connections that nginx opens to a server. */
-async function countingRelay(to: number): Promise<{ port: number; opened: () => number; close: () => void }> {
+interface Relay {
+  readonly port: number
+  opened(): number
+  /** As a process that is told to stop: nobody is let in any more, and who is in may stay. */
+  shut(): Promise<void>
+  /** The process that takes its place. */
+  lead(to: string): Promise<void>
+}
+
+/** A port of its own in front of a server, which counts the connections that nginx opens, and can change servers. */
+async function relayTo(url: string): Promise<Relay> {
   let opened = 0
-  const relay: Server = createServer((inner) => {
-    opened += 1
-    const outer = connect(to, '127.0.0.1')
-    inner.pipe(outer).pipe(inner)
-    inner.on('error', () => outer.destroy()).on('close', () => outer.destroy())
-    outer.on('error', () => inner.destroy()).on('close', () => inner.destroy())
-  }).listen(0, '127.0.0.1')
-  await once(relay, 'listening')
-  return { port: (relay.address() as AddressInfo).port, opened: () => opened, close: () => relay.close() }
+  let to = url
+  let listener: Server
+  const listen = async (port: number): Promise<void> => {
+    listener = createServer((inner) => {
+      opened += 1
+      const outer = connect(Number(new URL(to).port), '127.0.0.1')
+      inner.pipe(outer).pipe(inner)
+      inner.on('error', () => outer.destroy()).on('close', () => outer.destroy())
+      outer.on('error', () => inner.destroy()).on('close', () => inner.destroy())
+    }).listen(port, '127.0.0.1')
+    await once(listener, 'listening')
+  }
+  await listen(0)
+  const { port } = listener!.address() as AddressInfo
+  return {
+    port,
+    opened: () => opened,
+    async shut() {
+      // Its end comes with that of the last connection, which is not waited for.
+      listener.close()
+    },
+    async lead(next) {
+      to = next
+      await listen(port)
+    },
+  }
 }
 
 interface Answer {
@@ -43,20 +69,22 @@ interface Answer {
 describe.skipIf(!installed)('nginx with deploy/nginx.conf', () => {
   let database: TestDatabase
   let servers: TestServer[]
-  let relays: Array<Awaited<ReturnType<typeof countingRelay>>>
+  let relays: Relay[]
   let nginx: TestNginx
   let agent: Caller
   let other: Caller
   let crm: Caller
 
+  const startServer = () =>
+    startTestServer({
+      types: [echoType],
+      database,
+      config: { server: { trust_proxy: ['loopback'], public_url: `https://${name}` } },
+    })
   beforeAll(async () => {
     database = await createTestDatabase()
-    const config = { server: { trust_proxy: ['loopback'], public_url: `https://${name}` } }
-    servers = [
-      await startTestServer({ types: [echoType], database, config }),
-      await startTestServer({ types: [echoType], database, config }),
-    ]
-    relays = await Promise.all(servers.map((server) => countingRelay(Number(new URL(server.url).port))))
+    servers = [await startServer(), await startServer()]
+    relays = await Promise.all(servers.map((server) => relayTo(server.url)))
     nginx = await startTestNginx([relays[0]!.port, relays[1]!.port])
     agent = await servers[0]!.caller('agent', 'agent-1')
     other = await servers[0]!.caller('agent', 'agent-2')
@@ -64,7 +92,7 @@ describe.skipIf(!installed)('nginx with deploy/nginx.conf', () => {
   })
   afterAll(async () => {
     await nginx.stop()
-    for (const relay of relays) relay.close()
+    for (const relay of relays) await relay.shut()
     for (const server of servers) await server.stop()
     await database.drop()
   })
@@ -250,9 +278,50 @@ describe.skipIf(!installed)('nginx with deploy/nginx.conf', () => {
     expect((await ask('/metrics')).status).toBe(404)
   })
 
-  it('one server is stopped: nobody notices', async () => {
-    await servers[1]!.manager.stop()
-    for (let n = 0; n < 20; n++) expect((await ask('/api/work/status')).status).toBe(200)
-    for (let n = 0; n < 5; n++) await propose()
+  it('one server after the other is replaced: who reads notices nothing, who changes something repeats it at most', async () => {
+    const over = new AbortController()
+    const failed: string[] = []
+    let [read, proposed] = [0, 0]
+    const reading = async (): Promise<void> => {
+      for (; !over.signal.aborted; read++) {
+        const { status, text } = await ask('/api/work/status')
+        if (status !== 200) failed.push(`read ${status} ${text}`)
+      }
+    }
+    const proposing = async (): Promise<void> => {
+      for (; !over.signal.aborted; proposed++) {
+        const headers = { 'idempotency-key': crypto.randomUUID() }
+        const body = { type: 'test.echo', payload: { messages: ['hi'] } }
+        for (let tries = 1; ; tries++) {
+          const { status, text } = await ask('/api/work/propose', { method: 'POST', key: crm.key, body, headers })
+          if (status === 201) break
+          if (![502, 503].includes(status) || tries === 20) {
+            failed.push(`propose ${status} ${text}`)
+            break
+          }
+        }
+      }
+    }
+    const callers = Promise.all([reading(), reading(), proposing(), proposing()])
+    const more = async () => {
+      const before = [read, proposed]
+      await until(async () => read > before[0]! + 10 && proposed > before[1]! + 10, 'callers go on', 60_000)
+    }
+    await more()
+    for (const n of [0, 1, 0]) {
+      await relays[n]!.shut()
+      await servers[n]!.manager.stop()
+      await more()
+      servers[n] = await startServer()
+      await relays[n]!.lead(servers[n].url)
+    }
+    await more()
+    over.abort()
+    await callers
+    expect(failed).toEqual([])
+    const [{ n: orders }] = (await database.sql<{ n: number }>('select count(*)::int as n from wm.orders')) as [{ n: number }]
+    const kept = await database.sql('select from wm.idempotency')
+    expect(kept.length).toBeGreaterThanOrEqual(proposed)
+    expect(orders).toBe(kept.length)
   })
 })
