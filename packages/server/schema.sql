@@ -2333,6 +2333,8 @@ declare
   v_all constant integer := cardinality(p_tenant);
   -- Bytes of an input as it is stored, compressed or in another place: it goes back with the item, and a large one would hold up everybody.
   v_most_shared constant integer := 4096;
+  v_turn constant bigint := hashtextextended('wm.windows|' || p_tenant[1]::text, 0);
+  v_patience constant text := current_setting('lock_timeout');
   -- Tenants that somebody is pausing right now, and submits whose key somebody else is using.
   v_shut uuid[]; v_spoilt integer[];
   -- What is locked: the slot, its item's place and state, its order's place (null: not locked, because it does not move).
@@ -2340,6 +2342,19 @@ declare
   v_now timestamptz;
 begin
   perform set_config('wm.window', p_tenants, true);
+  -- Windows of one tenant take turns, whichever process they come from: they meet at the same orders, and what one holds the other leaves
+  -- alone. Before anything is locked or looked at, so nobody waits for anybody in a circle. Nobody waits long either: a process may be
+  -- kept from ending its transaction (a pooler lends its connection by the transaction), and then this one takes what it can get.
+  -- Windows of several tenants do not wait: all of them together would be one at a time in the whole cluster.
+  if length(p_tenants) = 38 and not pg_try_advisory_xact_lock(v_turn) then
+    perform set_config('lock_timeout', '250', true);
+    begin
+      perform pg_advisory_xact_lock(v_turn);
+    exception when lock_not_available then
+      null;
+    end;
+    perform set_config('lock_timeout', v_patience, true);
+  end if;
   if p_takes > 0 then
     -- As wm.share_pauses, but nobody waits: whoever pauses a tenant holds up that tenant alone.
     if not pg_try_advisory_xact_lock_shared(hashtextextended('wm.pauses', 0)) then

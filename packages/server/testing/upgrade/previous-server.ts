@@ -15,6 +15,9 @@ export interface PreviousServer {
   stop(): Promise<number | null>
 }
 
+/** As people write it: ours says what a session begins with, and that program says so itself. */
+const asWritten = (url: string): string => url.replace(/[?&]options=[^&]*/, '')
+
 export class PreviousProgram {
   readonly folder = mkdtempSync(path.join(tmpdir(), 'wm-previous-'))
   private readonly env: NodeJS.ProcessEnv
@@ -29,7 +32,7 @@ export class PreviousProgram {
       if (!name.startsWith('.') && name !== '@work-manager') symlinkSync(path.join(modules, name), path.join(own, name))
     for (const name of ['contract', 'server']) symlinkSync(path.join(this.folder, 'packages', name), path.join(own, '@work-manager', name))
     const env = Object.entries(process.env).filter(([name]) => !/^(WORK_MANAGER_|DATABASE_|REDIS_|NODE_OPTIONS|VITEST)/.test(name))
-    this.env = { ...Object.fromEntries(env), ADMIN_URL: database.adminUrl, RUNTIME_URL: database.runtimeUrl }
+    this.env = { ...Object.fromEntries(env), ADMIN_URL: asWritten(database.adminUrl), RUNTIME_URL: asWritten(database.runtimeUrl) }
   }
 
   private start(command: string) {

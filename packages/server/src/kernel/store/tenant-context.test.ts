@@ -101,9 +101,10 @@ describe('a pooled connection', () => {
 
 describe('without a tenant', () => {
   it('no table shows a row and no table takes one', async () => {
-    const client = new pg.Client({ connectionString: test.runtimeUrl, options: '-c role=wm_app' })
+    const client = new pg.Client({ connectionString: test.runtimeUrl })
     await client.connect()
     try {
+      await client.query('set role wm_app')
       const tables = await test.sql<{ name: string }>(`
         select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute t on t.attrelid = c.oid and t.attname = 'tenant_id'
          where n.nspname = 'wm' and c.relkind in ('r', 'p') and not c.relispartition`)
@@ -123,9 +124,10 @@ describe('without a tenant', () => {
   })
 
   it('an empty setting, as it is left after a reset, is none', async () => {
-    const client = new pg.Client({ connectionString: test.runtimeUrl, options: '-c role=wm_app' })
+    const client = new pg.Client({ connectionString: test.runtimeUrl })
     await client.connect()
     try {
+      await client.query('set role wm_app')
       await client.query(`begin; set local wm.tenant_id = '${a}'; commit`)
       expect(
         (await client.query(`select current_setting('wm.tenant_id', true) as tenant, (select count(*)::int from wm.records) as n`)).rows,

@@ -217,8 +217,9 @@ describe('what is not clean', () => {
 describe('the role of the window', () => {
   let client: pg.Client
   beforeAll(async () => {
-    client = new pg.Client({ connectionString: server.database.runtimeUrl, options: '-c role=wm_window' })
+    client = new pg.Client({ connectionString: server.database.runtimeUrl })
     await client.connect()
+    await client.query('set role wm_window')
   })
   afterAll(() => client.end())
   beforeEach(() => client.query(`select set_config('wm.window', '', false)`))
@@ -251,6 +252,42 @@ describe('the role of the window', () => {
       code: '23514',
       constraint: 'item_state_machine',
     })
+  })
+})
+
+describe('windows of several processes', () => {
+  /** As a window of another process that is not over. */
+  const holdTurn = (slug: string) =>
+    closeGate(server.database, `select pg_advisory_xact_lock(hashtextextended('wm.windows|' || id, 0)) from wm.tenants where slug = $1`, [
+      slug,
+    ])
+
+  it('of one tenant take turns, so that they do not meet at the same orders', async () => {
+    await propose(['in turns'])
+    const { item } = (await take()).body
+    const gate = await holdTurn('acme')
+    const seen = gate.waiting().then(() => true)
+    // One waits for its turn only for a while: asked again until somebody has seen it wait.
+    while (!(await Promise.race([seen, beat(item).then(({ status }) => status !== 200)]))) continue
+    expect(await seen).toBe(true)
+    await gate.open()
+    expect((await beat(item)).status).toBe(200)
+    expect((await handIn(item)).status).toBe(202)
+  })
+
+  it('that do not end hold up nobody for long, and other tenants not at all', async () => {
+    await propose(['frozen', 'as well'])
+    const otherAgent = await server.caller('agent', 'agent-1', { tenant: 'initech' })
+    const theirs = await propose(['theirs'], await server.caller('service', 'crm', { tenant: 'initech' }))
+    const gate = await holdTurn('acme')
+    await windowsAlone(async () => {
+      const [mine, other] = await Promise.all([take(), take(otherAgent)])
+      expect([mine.status, other.status]).toEqual([200, 200])
+      expect(other.body.item.order_id).toBe(theirs)
+      expect((await handIn(mine.body.item)).status).toBe(202)
+      expect((await handIn(other.body.item, otherAgent)).status).toBe(202)
+    })
+    await gate.open()
   })
 })
 

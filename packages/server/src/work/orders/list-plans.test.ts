@@ -11,8 +11,9 @@ let database: TestDatabase
 let client: pg.Client
 beforeAll(async () => {
   database = await createTestDatabase()
-  client = new pg.Client({ connectionString: database.adminUrl, options: '-c role=wm_app' })
+  client = new pg.Client({ connectionString: database.adminUrl })
   await client.connect()
+  await client.query('set role wm_app')
 })
 afterAll(async () => {
   await client.end()
