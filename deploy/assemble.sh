@@ -37,6 +37,8 @@ done
 for name in contract sdk server; do
   cp -R "$root/dist/$name/." "$target/packages/$name/"
 done
+mkdir "$target/bin"
+ln -s ../packages/server/bin/work-manager.mjs "$target/bin/work-manager"
 # Readable by whoever runs it, writable by nobody else.
 chmod -R u=rwX,go=rX "$target"
-echo "$target is ready: DATABASE_URL=postgres://... $target/packages/server/bin/work-manager.mjs serve"
+echo "$target is ready: DATABASE_URL=postgres://... $target/bin/work-manager serve"

@@ -123,7 +123,7 @@ beforeAll(async () => {
   port = await freePort()
   env = {
     ...Object.fromEntries([...one('ENV').matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name!, inside(value!)])),
-    PATH: `${path.dirname(process.execPath)}:/usr/bin:/bin`,
+    PATH: inside(/PATH=(\S+)/.exec(one('ENV'))![1]!).replace('$PATH', `${path.dirname(process.execPath)}:/usr/bin:/bin`),
     HOME: '/nonexistent',
     WORK_MANAGER_HOST: '127.0.0.1',
     WORK_MANAGER_PORT: String(port),
@@ -196,6 +196,14 @@ describe('the image of deploy/Containerfile', () => {
       expect(child.exitCode, said).toBeNull()
       expect(said).toMatch(/^Work Manager is ready/)
       expect(said).not.toMatch(/deprecat|ExperimentalWarning|notice/i)
+      // As `docker exec … work-manager keys create` does.
+      const key = await run('work-manager', ['keys', 'create', '--kind', 'person', '--principal', 'rita', '--json'], asImage())
+      expect(key, key.said).toMatchObject({ code: 0 })
+      const orders = await run('work-manager', ['--json', 'orders'], {
+        ...asImage(),
+        env: { ...env, WORK_MANAGER_KEY: (JSON.parse(key.said) as { key: string }).key },
+      })
+      expect(orders, orders.said).toEqual({ code: 0, said: '[]\n' })
       child.kill(one('STOPSIGNAL') as NodeJS.Signals)
       expect(await ended, said).toEqual([0, null])
       expect((await healthy()).code).toBe(1)
