@@ -15,6 +15,7 @@ export default defineConfig({
     // never comes.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 100_000 } },
     teardownTimeout: 30_000,
     reporters: ['default', testCountReporter()],
   },

@@ -141,8 +141,11 @@ export async function startTestServer(
   }
 }
 
-/** Polls until the value is there; races are decided by gates elsewhere, this only waits for background work to become visible. */
-export async function until<T>(look: () => Promise<T | undefined | null | false>, what: string, ms = 10_000): Promise<T> {
+/**
+ * Polls until the value is there; races are decided by gates elsewhere, this only waits for background work to become visible. The limit is
+ * for what never comes: on a machine with twenty times its work everything comes late.
+ */
+export async function until<T>(look: () => Promise<T | undefined | null | false>, what: string, ms = 100_000): Promise<T> {
   const end = performance.now() + ms
   for (;;) {
     const seen = await look()

@@ -67,7 +67,7 @@ beforeAll(async () => {
 
   await migrate({ adminUrl: onDatabase(server.adminUrl, name), runtimeUrl: onDatabase(server.runtimeUrl, name) })
   db = openDatabase({ url: onDatabase(server.runtimeUrl, name), maxConnections: 8, onError: () => {} })
-}, 60_000)
+})
 afterAll(async () => {
   await db.close()
   await owner.end()

@@ -13,7 +13,7 @@ beforeAll(async () => {
   })
   const [port] = (await once(primary.stdout!, 'data')) as [Buffer]
   url = `http://127.0.0.1:${String(port).trim()}`
-}, 30_000)
+})
 afterAll(async () => {
   const gone = once(primary, 'exit')
   primary.kill('SIGKILL')

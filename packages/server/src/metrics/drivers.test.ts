@@ -139,7 +139,7 @@ describe.each(Object.keys(receivers) as Name[])('%s', (name) => {
     await driver.flush()
     expect(grown(), 'after sendings that failed').toBeLessThan(4 * 1024 * 1024)
     expect(warnings.length, 'said once, not once per sending').toBeLessThanOrEqual(1)
-  }, 20_000)
+  })
 })
 
 describe('null', () => {

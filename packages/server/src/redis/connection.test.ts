@@ -79,7 +79,7 @@ describe.skipIf(!(await isInstalled('redis-server')))('the connection to Redis',
     expect(redisState(connection)).toContain('degraded')
     expect(await redisFinding(connection)).toMatchObject({ check: 'redis', ok: false, fix: expect.stringContaining('redis.url') })
     await redis.start()
-    await expect.poll(() => connection.isUp(), { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => connection.isUp()).toBe(true)
     expect(redisState(connection)).toBe('ok')
     expect(await redisFinding(connection)).toMatchObject({ ok: true, detail: expect.stringContaining('noeviction') })
   })
@@ -108,7 +108,7 @@ describe.skipIf(!(await isInstalled('redis-server')))('the connection to Redis',
     expect(connection.isUp()).toBe(false)
     expect(connection.trouble()).toContain('no answer within')
     redis.resume()
-    await expect.poll(() => connection.isUp(), { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => connection.isUp()).toBe(true)
   })
 
   it('a process that was kept from running itself does not take that for a silence of Redis', async () => {

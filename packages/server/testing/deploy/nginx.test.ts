@@ -156,7 +156,7 @@ describe.skipIf(!installed)('nginx with deploy/nginx.conf', () => {
     const answer = ask('/api/work/checkout?wait=30', { method: 'POST', body: {}, ...asked })
     answer.catch(() => {})
     const looked = `select from pg_stat_activity where datname = $1 and query like '%wm.lease_items%' and query_start >= $2`
-    await until(async () => (await database.sql(looked, [database.name, now])).length > 0, 'the server looks for work', 60_000)
+    await until(async () => (await database.sql(looked, [database.name, now])).length > 0, 'the server looks for work')
     return { answer }
   }
 
@@ -175,14 +175,10 @@ describe.skipIf(!installed)('nginx with deploy/nginx.conf', () => {
     stop.abort()
     await expect(answer).rejects.toThrow()
     const order = (await propose()).body.order.id
-    const taken = await until(
-      async () => {
-        const answer = await ask(`/api/work/orders/${order}/checkout`, { method: 'POST', body: {}, key: other.key })
-        return answer.status === 200 && answer
-      },
-      'somebody else gets the item',
-      60_000,
-    )
+    const taken = await until(async () => {
+      const answer = await ask(`/api/work/orders/${order}/checkout`, { method: 'POST', body: {}, key: other.key })
+      return answer.status === 200 && answer
+    }, 'somebody else gets the item')
     expect(taken.body.item.order_id).toBe(order)
   })
 
@@ -305,7 +301,7 @@ describe.skipIf(!installed)('nginx with deploy/nginx.conf', () => {
     const callers = Promise.all([reading(), reading(), proposing(), proposing()])
     const more = async () => {
       const before = [read, proposed]
-      await until(async () => read > before[0]! + 10 && proposed > before[1]! + 10, 'callers go on', 60_000)
+      await until(async () => read > before[0]! + 10 && proposed > before[1]! + 10, 'callers go on')
     }
     await more()
     for (const n of [0, 1, 0]) {

@@ -175,18 +175,14 @@ test('both workers serve; one killed under load is replaced, and nothing acknowl
   await until(async () => (await workersOf(served)).length === 2, 'another worker takes its place')
   expect(served.log()).toContain('ended (SIGKILL); another takes its place')
   const pids = await workersOf(served)
-  await until(
-    async () => {
-      // Connections are dealt out in turn: of two proposals in a row each worker plans one.
-      for (const { id } of [await propose(served, 1), await propose(served, 1)]) {
-        const { body } = await surely(served, 'POST', `/api/work/orders/${id}/checkout`, {})
-        planners.add(body.item.input.plannedBy)
-      }
-      return pids.every((pid) => planners.has(pid))
-    },
-    'both workers have planned',
-    30_000,
-  )
+  await until(async () => {
+    // Connections are dealt out in turn: of two proposals in a row each worker plans one.
+    for (const { id } of [await propose(served, 1), await propose(served, 1)]) {
+      const { body } = await surely(served, 'POST', `/api/work/orders/${id}/checkout`, {})
+      planners.add(body.item.input.plannedBy)
+    }
+    return pids.every((pid) => planners.has(pid))
+  }, 'both workers have planned')
 
   // Whichever worker is asked tells the numbers of both.
   const { status, body } = await surely(served, 'GET', '/metrics')
@@ -195,7 +191,7 @@ test('both workers serve; one killed under load is replaced, and nothing acknowl
     [...(body as string).matchAll(/^work_manager_nodejs_eventloop_lag_seconds\{worker="(\d+)"\}/gm)].map(([, worker]) => worker),
   )
   expect(told.size).toBe(2)
-}, 90_000)
+})
 
 test('SIGTERM ends the workers and then the primary, with code 0', async () => {
   const served = await serve('--workers', '2')
@@ -203,7 +199,7 @@ test('SIGTERM ends the workers and then the primary, with code 0', async () => {
   served.child.kill('SIGTERM')
   expect(await served.ended).toBe(0)
   expect(pids.some(isAlive)).toBe(false)
-}, 60_000)
+})
 
 test('a primary that is killed takes its workers and PostgreSQL along', async () => {
   const served = await serve('--workers', '2')
@@ -211,8 +207,8 @@ test('a primary that is killed takes its workers and PostgreSQL along', async ()
   const postgres = Number((await readFile(path.join(served.cwd, '.work-manager', 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0])
   expect([...pids, postgres].every(isAlive)).toBe(true)
   served.child.kill('SIGKILL')
-  await until(async () => ![...pids, postgres].some(isAlive), 'every process has ended', 20_000)
-}, 60_000)
+  await until(async () => ![...pids, postgres].some(isAlive), 'every process has ended')
+})
 
 test('workers that end again and again end the server with a clear message', async () => {
   const served = await serve('--workers', '2')
@@ -230,4 +226,4 @@ test('a number of workers that cannot be is refused, with what is accepted', asy
   await expect(serve('--workers', '64')).rejects.toThrow(
     /too_many_workers.*64 workers need at least 384 connections.*fix: Set server\.workers/s,
   )
-}, 60_000)
+})

@@ -45,7 +45,7 @@ beforeAll(async () => {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  url = await until(async () => /ready at (http:\S+)/.exec(said)?.[1], 'the small server is ready', 60_000)
+  url = await until(async () => /ready at (http:\S+)/.exec(said)?.[1], 'the small server is ready')
 })
 afterAll(async () => {
   if (child.exitCode === null && child.signalCode === null) {

@@ -40,7 +40,6 @@ const standsInTheQueue = () =>
         )
       ).length > 0,
     'it waits for the table',
-    60_000,
   )
 
 it('callers go through while it waits for a table, and it is done when the table is free', async () => {
@@ -52,7 +51,7 @@ it('callers go through while it waits for a table, and it is done when the table
     const answers = await Promise.all([propose(), propose(), propose()])
     expect(answers.map(({ status, text }) => [status, status === 201 ? '' : text])).toEqual(answers.map(() => [201, '']))
   }
-  await until(async () => said.length > 0, 'it says who is in the way', 60_000)
+  await until(async () => said.length > 0, 'it says who is in the way')
   expect(said).toEqual([
     expect.stringMatching(/^wm\.orders is in use; .* pid \d+ \(nightly report, user \w+\): idle in transaction, for \d+ s\.$/),
   ])

@@ -110,7 +110,7 @@ describe('a connection that cannot migrate', () => {
     migrated.catch(() => {})
     const waitsForLonger = `select from pg_stat_activity where datname = $1 and application_name = 'work-manager migrate'
       and wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '1.2 seconds'`
-    await until(async () => (await server.sql(waitsForLonger, [server.name])).length > 0, 'it waits for longer than the limits', 60_000)
+    await until(async () => (await server.sql(waitsForLonger, [server.name])).length > 0, 'it waits for longer than the limits')
     await gate.open()
     expect(await migrated).toEqual({ applied: [], routinesReplaced: true })
   })

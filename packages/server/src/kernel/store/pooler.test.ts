@@ -65,12 +65,10 @@ describe.skipIf(!installed).each<PoolMode>(['transaction', 'session'])('PgBounce
         expect(approved.status, approved.text).toBeLessThan(300)
       }),
     )
-    for (const id of orders)
-      await until(async () => (await rita.get(`/orders/${id}`)).body.order.state === 'completed', 'it is completed', 60_000)
+    for (const id of orders) await until(async () => (await rita.get(`/orders/${id}`)).body.order.state === 'completed', 'it is completed')
     await until(
       async () => (await database.sql(`select from wm.events where kind = 'order.completed'`)).length === orders.length,
       'the record has them all',
-      60_000,
     )
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200)
   })

@@ -59,14 +59,13 @@ it('503 for everybody and for a whole batch at once; then applier, record and re
   proxy.pass()
   expect((await rita.get('/orders')).status).toBe(200)
   expect((await rita.post(`/orders/${handedIn!.order_id}/approve`, {})).status).toBeLessThan(300)
-  await until(async () => (await rita.get(`/orders/${handedIn!.order_id}`)).body.order.state === 'completed', 'the applier goes on', 60_000)
+  await until(async () => (await rita.get(`/orders/${handedIn!.order_id}`)).body.order.state === 'completed', 'the applier goes on')
   await until(
     async () =>
       (await database.sql(`select from wm.events where kind = 'order.completed' and root_id = $1`, [handedIn!.order_id])).length === 1,
     'the record goes on',
-    60_000,
   )
-  await until(async () => (await ready()).status === 200, 'ready again', 60_000)
+  await until(async () => (await ready()).status === 200, 'ready again')
 })
 
 it('a server that is told to stop meanwhile stops', async () => {
