@@ -1,5 +1,7 @@
 // The one error class of the embedded database. A start either works or says why and what to do; it never rejects with nothing.
 
+import { existsSync } from 'node:fs'
+
 export type EmbeddedStartCode =
   | 'already_running'
   | 'foreign_directory'
@@ -33,6 +35,13 @@ export function explainFileError(error: unknown, path: string): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code
   const cause = { cause: error }
   if (code === 'EACCES' || code === 'EPERM') {
+    if (!existsSync(path))
+      return new EmbeddedStartError(
+        'not_permitted',
+        `No permission to make ${path} (${code}).`,
+        'Start in a folder of your own, or name a place for the data: WORK_MANAGER_DATA_DIR=…; with DATABASE_URL none is needed.',
+        cause,
+      )
     return new EmbeddedStartError(
       'not_permitted',
       `No permission to use ${path} (${code}).`,
