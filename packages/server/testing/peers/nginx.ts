@@ -15,6 +15,8 @@ export interface TestNginx {
   readonly certificate: string
   /** What it logged about requests. */
   accessLog(): Promise<string>
+  /** What it said went wrong, lately. */
+  errors(): string
   stop(): Promise<void>
 }
 
@@ -94,6 +96,7 @@ export async function startTestNginx(ports: readonly [number, number]): Promise<
     httpPort,
     httpsPort,
     certificate: await readFile(certificate, 'utf8'),
+    errors: () => said,
     accessLog: () => readFile(file('access.log'), 'utf8'),
     async stop() {
       if (child.exitCode === null) {
