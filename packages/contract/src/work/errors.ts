@@ -42,8 +42,18 @@ export const workErrors = {
   ...defineErrors('States, decisions and applying', {
     illegal_state_transition: { status: 409, retry: 'after_refresh', title: 'The order or item is not in a state that allows this.', fix: 'Read it again; `detail` names the current state and the ones that allow this.' },
     not_ready_for_approval: { status: 409, retry: 'after_refresh', title: 'Order is not ready for approval.', fix: 'See `errors` for what is missing.' },
-    content_changed: { status: 412, retry: 'after_refresh', title: 'The order is not what you looked at any more.', fix: 'Read the order again, look at what changed, and approve its present digest.' },
-    digest_required: { status: 422, retry: 'never', title: 'This server asks reviewers to name the digest they approve.', fix: 'Send {"digest":"…"} as GET /orders/{order} shows it.' },
+    content_changed: {
+      status: 412,
+      retry: 'after_refresh',
+      title: 'The order is not what you looked at any more.',
+      fix: 'Read the order again, look at what changed (`changes` names it, where the order was shown to you), and approve its present digest.',
+    },
+    digest_required: {
+      status: 422,
+      retry: 'never',
+      title: 'This server asks reviewers to name the digest they approve.',
+      fix: 'Look at the order and send {"digest":"…"} as GET /orders/{order} shows it; `changes` names what changed since it was shown to you.',
+    },
     order_type_broke: {
       status: 503,
       retry: 'later',

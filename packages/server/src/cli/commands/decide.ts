@@ -79,6 +79,8 @@ async function approve(context: Context, id: string, options: ApproveOptions): P
       `Look at the order first (work-manager orders show ${inertLine(id)}), then approve what you saw: --yes --digest <digest>.`,
     )
   }
+  // What was looked at is named, and nobody is asked: the server compares it with what is there, and says what changed since it was shown.
+  if (options.yes === true && options.digest !== undefined) return decideOn(context, id, options.digest)
   const { order } = await getOrder(context, id)
   const digest = approvable(order, options.digest)
   if (out.isTerminal) for (const line of [...orderLines(order, out.paint), ...contentLines(order, out.paint)]) out.line(line)
@@ -86,10 +88,16 @@ async function approve(context: Context, id: string, options: ApproveOptions): P
     out.line('Nothing was decided.')
     return
   }
+  await decideOn(context, id, digest)
+}
+
+async function decideOn(context: Context, id: string, digest: string): Promise<void> {
+  const { out } = context
   const client = await context.client()
   const { status, body } = await client.call('approve_order', { order: id, digest })
   out.answer(body, () => {
-    if (status === 202) out.line(`Approved. The changes are still being applied; work-manager orders show ${order.id} tells when they are.`)
+    if (status === 202)
+      out.line(`Approved. The changes are still being applied; work-manager orders show ${body.order.id} tells when they are.`)
     else out.line(`${out.paint.green('Approved and applied')}${body.diff?.summary ? `: ${inertLine(body.diff.summary)}` : '.'}`)
     for (const [name, change] of Object.entries(body.diff?.changes ?? {}))
       out.line(`  ${inertLine(name)}: ${inertLine(inertJson(change)).slice(0, 200)}`)

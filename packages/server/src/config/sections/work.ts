@@ -193,7 +193,7 @@ export const approvalSection = Type.Object(
     require_digest: Type.Boolean({
       default: true,
       description:
-        'Refuse an approval that does not name the digest of what it approves. Off, an approval by id alone takes what is there at that moment, seen or not.',
+        'Refuse an approval that does not name the digest of what it approves. Off, an approval by id alone takes what was last shown to that person, or, when nothing was, what is there at that moment.',
     }),
     wait_ms: Type.Integer({
       default: 5000,

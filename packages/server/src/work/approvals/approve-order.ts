@@ -23,6 +23,7 @@ import { openItemsOf, readDecisionContent, readinessFindings, refusingLarge } fr
 import { followOrder, traceparentOf } from '../../kernel/operations/traces.ts'
 import { getType } from '../orders/planning.ts'
 import { orderShown } from '../shown.ts'
+import { lastShown, sinceShown } from './shown-orders.ts'
 
 /** The apply is a job of its own. Waits for it, and answers with the diff, or with 202 and where to look. Refuses with: apply_failed. */
 async function awaitApplied(context: WorkContext, id: string, leftMs: () => number): Promise<Reply> {
@@ -114,8 +115,15 @@ export const approveOrder = defineOperation({
   output: Type.Object({ order: OrderShape, diff: Type.Union([DiffShape, Type.Null()]), message: Type.Optional(Type.String()) }),
   async handler(context, input) {
     const { tools, principal } = context
-    if (!input.digest && tools.settings.requireDigest) throw new WorkError('digest_required')
     const judged = await readJudged(context, input.order)
+    const isOpen = judged.row.state === 'submitted'
+    const shown = isOpen && input.digest !== judged.content.digest ? await lastShown(context, input.order) : undefined
+    if (!input.digest && tools.settings.requireDigest)
+      throw new WorkError('digest_required', isOpen ? sinceShown(shown, judged.content) : {})
+    // By its id alone an order is approved as it was shown to whoever approves.
+    const digest = input.digest ?? shown?.digest ?? null
+    if (isOpen && digest !== null && digest !== judged.content.digest)
+      throw new WorkError('content_changed', sinceShown(shown, judged.content))
     followOrder(context, judged.row)
     // Hours may lie between the work and the decision: it has to do with the work, and is not a part of it.
     for (const one of judged.handed_in ?? []) context.trace?.link(one)
@@ -135,17 +143,23 @@ export const approveOrder = defineOperation({
       orderId: input.order,
       actor: actorOf(context),
       decider: { principal: principal.name, kind: principal.kind, keyId: principal.keyId },
-      digest: input.digest ?? null,
+      digest,
       traceparent: traceparentOf(context),
     }
     if (!(await context.writeAtOnce((key) => decideAsSeen(tools.db, principal.tenantId, type, approval, { ...judged, findings }, key))))
-      await context.write(
-        async (tx) => {
-          await decideApproval(tx, type, approval, { content: judged.content, findings })
-          return { status: 200, body: null }
-        },
-        { answerLater: true },
-      )
+      await context
+        .write(
+          async (tx) => {
+            await decideApproval(tx, type, approval, { content: judged.content, findings })
+            return { status: 200, body: null }
+          },
+          { answerLater: true },
+        )
+        .catch(async (error: unknown) => {
+          if (!(error instanceof WorkError) || error.code !== 'content_changed') throw error
+          const { content } = await readJudged(context, input.order)
+          throw new WorkError('content_changed', sinceShown(await lastShown(context, input.order), content))
+        })
     const leftMs = countdown(tools.settings.approveWaitMs)
     return (await appliedHere(context, input.order, leftMs)) ?? awaitApplied(context, input.order, leftMs)
   },

@@ -7,6 +7,7 @@ import { checkReadiness } from '../order-types/verify-submission.ts'
 import { assertOrderFits, type DecisionItem, loadDecisionItems, sizeDecisionItems } from '../items/store.ts'
 import type { OrderRow } from '../orders/store.ts'
 import type { Queryable } from '../../kernel/store/tx.ts'
+import { type ShownMembers, shownMembers } from './shown-members.ts'
 
 export interface DecisionContent {
   readonly order: OrderForDecision<unknown>
@@ -41,13 +42,23 @@ export async function refusingLarge<T>(read: () => Promise<T>): Promise<T> {
 /** Read at a time to hash it: some 20 ms. One item alone may be larger. */
 const hashedAtOnce = 512 * 1024
 
-/** The digest alone: items are read and hashed some at a time, in turns with other requests, and none of their documents is kept. */
-export async function readDigest(q: Queryable, tenantId: string, row: OrderRow): Promise<string> {
-  const hashed: Record<string, string>[] = []
+/** The digest, and what it is made of: items are read and hashed some at a time, in turns with other requests, and none of their documents is kept. */
+export async function readDigest(q: Queryable, tenantId: string, row: OrderRow): Promise<{ digest: string; members: ShownMembers }> {
+  const items: { id: string; ordinal: number; members: Record<string, string> }[] = []
   for (const range of inRanges(await sizeDecisionItems(q, row.id)))
-    for (const item of await loadDecisionItems(q, row.id, range)) if (itemIs.decidable(item.state)) hashed.push(membersOf(item))
-  return digestOfMembers(membersOf(orderPart(tenantId, row)), hashed)
+    for (const item of await loadDecisionItems(q, row.id, range))
+      if (itemIs.decidable(item.state)) items.push({ id: item.id, ordinal: item.ordinal, members: membersOf(item) })
+  const order = membersOf(orderPart(tenantId, row))
+  const hashed = items.map(({ members }) => members)
+  return { digest: digestOfMembers(order, hashed), members: shownMembers(order, items) }
 }
+
+/** The members of what is decided on, as they are compared with what somebody was shown. */
+export const membersOfContent = ({ order, rows }: DecisionContent): ShownMembers =>
+  shownMembers(
+    membersOf(order),
+    rows.filter((item) => itemIs.decidable(item.state)).map((item) => ({ id: item.id, ordinal: item.ordinal, members: membersOf(item) })),
+  )
 
 function inRanges(sizes: readonly { ordinal: number; bytes: number }[]): { from: number; through: number }[] {
   const ranges: { from: number; through: number }[] = []

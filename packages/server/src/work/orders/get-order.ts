@@ -8,6 +8,7 @@ import { PageBudget } from '../../kernel/store/page-budget.ts'
 import { orderId } from '../inputs.ts'
 import { defineOperation } from '../tools.ts'
 import { readDigest } from '../approvals/decision-content.ts'
+import { noteShown } from '../approvals/shown-orders.ts'
 import { getTool } from '../items/get-item.ts'
 
 /** Of a longer order only this many items are in the answer, fewer when they are large; GET /items?order=… has them all. */
@@ -24,9 +25,9 @@ export const getOrder = defineOperation({
   tool: getTool,
   input: Type.Object({ order: orderId }),
   output: Type.Object({ order: OrderShape }),
-  handler: (context, input) =>
+  async handler(context, input) {
     // An order is shown even when its record stands still: it says so.
-    context.readRecord(
+    const { json, decidable } = await context.readRecord(
       async (q, behind) => {
         const row = await findOrder(q, input.order)
         if (!row) throw new WorkError('not_found')
@@ -35,9 +36,9 @@ export const getOrder = defineOperation({
         const events = await budget.beside(q, (within) => listEvents(within, { rootId: row.id }, 20))
         const effects = await budget.beside(q, (within) => renderEffects(within, row.id))
         const items = await budget.beside(q, (within) => renderItemsOfOrders(within, [row.id], mostItems))
-        const digest = row.state === 'submitted' ? await readDigest(q, context.principal.tenantId, row) : null
+        const decidable = row.state === 'submitted' ? await readDigest(q, context.principal.tenantId, row) : null
         const members = [
-          `"digest":${JSON.stringify(digest)}`,
+          `"digest":${JSON.stringify(decidable?.digest ?? null)}`,
           `"items":[${items.map((item) => item.json).join(',')}]`,
           `"items_omitted":${row.items_total - items.length}`,
           `"events":[${events.map((event) => event.json).join(',')}]`,
@@ -45,8 +46,11 @@ export const getOrder = defineOperation({
           ...(behind ? ['"events_behind":true'] : []),
         ]
         // The rendered order is an object: its closing brace makes room for what belongs to it.
-        return { status: 200, json: `{"order":${order.slice(0, -1)},${members.join(',')}}}` }
+        return { decidable, json: `{"order":${order.slice(0, -1)},${members.join(',')}}}` }
       },
       { orBehind: true },
-    ),
+    )
+    if (decidable) await noteShown(context, input.order, decidable)
+    return { status: 200, json }
+  },
 })
