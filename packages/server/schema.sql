@@ -881,7 +881,7 @@ CREATE OR REPLACE FUNCTION wm.event_priority(kind text)
  IMMUTABLE PARALLEL SAFE
 AS $function$
   select (case
-    when kind in ('order.approved', 'order.rejected', 'order.apply_failed', 'order.applied', 'order.cancelled', 'effect.unknown', 'pause.set', 'pause.lifted', 'key.created', 'key.rotated', 'key.revoked', 'key.invited', 'key.claimed', 'tenant.tier_set', 'publisher.cursor_moved', 'publisher.messages_retried', 'publisher.message_discarded') then 0
+    when kind in ('order.approved', 'order.rejected', 'order.apply_failed', 'order.applied', 'order.cancelled', 'effect.unknown', 'pause.set', 'pause.lifted', 'key.created', 'key.rotated', 'key.revoked', 'key.invited', 'key.claimed', 'tenant.tier_set', 'publisher.cursor_moved', 'publisher.messages_retried', 'publisher.message_discarded', 'record.damaged') then 0
     when kind in ('order.proposed', 'order.submitted', 'order.auto_approval_failed', 'order.completed', 'order.failed', 'order.dead_lettered', 'effect.delivered', 'effect.failed', 'item.submitted', 'item.failed', 'item.dead_lettered') then 1
     when kind in ('order.in_progress', 'item.in_progress', 'item.heartbeat') then 3
     else 2 end)::smallint
@@ -899,7 +899,7 @@ begin
   return null;
 end $function$;
 
-CREATE OR REPLACE FUNCTION wm.finish_apply(p_tenant uuid, p_order uuid, p_diff text, p_effects json, p_by text, p_trace text, p_principal text, p_operation text, p_key bytea, p_ttl integer)
+CREATE OR REPLACE FUNCTION wm.finish_apply(p_tenant uuid, p_order uuid, p_diff text, p_effects json, p_by text, p_trace text, p_principal text, p_operation text, p_key bytea, p_ttl integer, p_documents text DEFAULT NULL::text)
  RETURNS TABLE(verdict text, status integer, body text)
  LANGUAGE plpgsql
 AS $function$
@@ -945,10 +945,10 @@ begin
   end if;
   -- Everything here happens because it was approved: the decision's event bears the decision's id.
   insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, principals, trace_ids, correlation_ids,
-      causation_ids, session_keys, diffs, messages)
+      causation_ids, session_keys, payloads, diffs, messages)
     select p_tenant, v_now, array_agg(f.kind order by f.r), array_agg(f.subject order by f.r), array_agg(p_order), array_agg(v_order.type),
            array_agg('system'::text), array_agg(p_by), array_agg(p_trace), array_agg(v_order.correlation_id), array_agg(v_order.approval_id),
-           array_agg(v_order.session_key), case when min(f.r) = 0 then array[p_diff] end, array_agg(f.message order by f.r)
+           array_agg(v_order.session_key), case when min(f.r) = 0 then array[p_documents] end, case when min(f.r) = 0 then array[p_diff] end, array_agg(f.message order by f.r)
       from (select e.*, row_number() over (order by e.place, e.n) - 1 as r
               from (
         select 1 as place, 0::bigint as n, 'order.applied' as kind, p_order as subject, 'Changes applied successfully' as message
@@ -1844,6 +1844,16 @@ AS $function$
     'last_transitioned_at', wm.wire_time(o.last_transitioned_at),
     'created_at', wm.wire_time(o.created_at), 'updated_at', wm.wire_time(o.updated_at))
 $function$;
+
+CREATE OR REPLACE FUNCTION wm.order_shown(p_tenant uuid, p_order uuid, p_principal text)
+ RETURNS TABLE(digest text, members json, shown_at timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform set_config('wm.tenant_id', p_tenant::text, true);
+  return query select s.digest, s.members, s.shown_at from wm.shown_orders s
+    where s.tenant_id = p_tenant and s.order_id = p_order and s.principal = p_principal;
+end $function$;
 
 CREATE OR REPLACE FUNCTION wm.order_to_judge(p_tenant uuid, p_order uuid, p_traces boolean, p_principal text, p_key uuid)
  RETURNS TABLE(content text, submitted_by text[], held_by text[], handed_in text[], makers text[], made text[])

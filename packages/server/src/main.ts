@@ -1,4 +1,6 @@
 /** The composition root: configuration in, everything wired; start, stop. What is wired how is in composition/. */
+import { listDamaged } from './work/content/store.ts'
+import type { SystemDb } from './kernel/store/tx.ts'
 import { availableParallelism } from 'node:os'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
@@ -184,7 +186,13 @@ export async function openWorkManager(config: Config, options: WorkManagerOption
           detail: embedded ? `${embedded.dataDir}: ${embedded.storageState()}` : 'managed by your PostgreSQL',
         }
         const machine = { check: 'machine', ok: true, detail: `${availableParallelism()} cores, Node ${process.versions.node}` }
-        return [...(await inspectDatabase(runtimeUrl)), storageFinding, ...(redis ? [await redisFinding(redis)] : []), machine]
+        return [
+          ...(await inspectDatabase(runtimeUrl)),
+          await recordFinding(database.system),
+          storageFinding,
+          ...(redis ? [await redisFinding(redis)] : []),
+          machine,
+        ]
       },
     }
   } catch (error) {
@@ -198,4 +206,17 @@ async function closeDoors(app: FastifyInstance, drainSeconds: number): Promise<v
   const limit = setTimeout(() => app.server.closeAllConnections(), drainSeconds * 1000)
   app.server.closeIdleConnections()
   await app.close().finally(() => clearTimeout(limit))
+}
+
+/** What the record-checker found last. */
+async function recordFinding(system: SystemDb): Promise<Finding> {
+  const [first, ...others] = await listDamaged(system)
+  if (!first) return { check: 'record', ok: true, detail: 'no damage was found' }
+  const more = others.length === 0 ? '' : ` (and ${others.length} more tenants)`
+  return {
+    check: 'record',
+    ok: false,
+    detail: `tenant ${first.tenant}, entry ${first.seq}: ${first.detail}${more}`,
+    fix: 'Look with `npx work-manager ledger verify --server` and `ledger verify-content`; compare with an export or a backup.',
+  }
 }

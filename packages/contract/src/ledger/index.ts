@@ -1,3 +1,4 @@
 export * from './event.ts'
 export * from './metrics.ts'
 export * from './publisher.ts'
+export * from './record.ts'

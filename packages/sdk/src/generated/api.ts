@@ -1780,6 +1780,42 @@ export interface operations {
             };
         };
     };
+    readonly verify_content: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Go on behind this entry: next_after of the call before. */
+                readonly after?: number;
+                /** @description Entries to look at in this call (default 5000). */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Compare results, decisions, decided orders and documents with the digests on the record. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        /** @description Whether all that the entries up to `seq` speak of is what they say. */
+                        readonly ok: boolean;
+                        /** @description The last entry that was looked at, or the first that does not hold. */
+                        readonly seq: number;
+                        /** @description What is wrong, in a word. */
+                        readonly damage: null | ("result_missing" | "result_changed" | "decision_missing" | "decision_changed" | "order_changed" | "document_missing" | "document_changed");
+                        /** @description What is wrong, in a sentence. */
+                        readonly detail: null | string;
+                        /** @description Send it as `after` to go on; null at the end. */
+                        readonly next_after: null | number;
+                    };
+                };
+            };
+        };
+    };
     readonly get_status: {
         readonly parameters: {
             readonly query?: never;
@@ -1898,7 +1934,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description Such as item.submitted. */
-                readonly kind?: "order.proposed" | "order.planned" | "order.checked_out" | "order.in_progress" | "order.requeued" | "order.submitted" | "order.approved" | "order.rejected" | "order.auto_approval_failed" | "order.apply_failed" | "order.applied" | "order.completed" | "order.failed" | "order.dead_lettered" | "order.cancelled" | "order.stale" | "effect.delivered" | "effect.failed" | "effect.unknown" | "generator.failed" | "item.leased" | "item.in_progress" | "item.heartbeat" | "item.part_submitted" | "item.part_refused" | "item.submission_refused" | "item.submitted" | "item.released" | "item.lease_expired" | "item.lease_revoked" | "item.lease_extended" | "item.failed" | "item.retried" | "item.accepted" | "item.completed" | "item.rejected" | "item.requeued" | "item.dead_lettered" | "item.cancelled" | "pause.set" | "pause.lifted" | "key.created" | "key.rotated" | "key.revoked" | "key.invited" | "key.claimed" | "tenant.tier_set" | "publisher.cursor_moved" | "publisher.messages_retried" | "publisher.message_discarded" | "idempotency.purged";
+                readonly kind?: "order.proposed" | "order.planned" | "order.checked_out" | "order.in_progress" | "order.requeued" | "order.submitted" | "order.approved" | "order.rejected" | "order.auto_approval_failed" | "order.apply_failed" | "order.applied" | "order.completed" | "order.failed" | "order.dead_lettered" | "order.cancelled" | "order.stale" | "effect.delivered" | "effect.failed" | "effect.unknown" | "generator.failed" | "item.leased" | "item.in_progress" | "item.heartbeat" | "item.part_submitted" | "item.part_refused" | "item.submission_refused" | "item.submitted" | "item.released" | "item.lease_expired" | "item.lease_revoked" | "item.lease_extended" | "item.failed" | "item.retried" | "item.accepted" | "item.completed" | "item.rejected" | "item.requeued" | "item.dead_lettered" | "item.cancelled" | "pause.set" | "pause.lifted" | "key.created" | "key.rotated" | "key.revoked" | "key.invited" | "key.claimed" | "tenant.tier_set" | "publisher.cursor_moved" | "publisher.messages_retried" | "publisher.message_discarded" | "record.damaged" | "idempotency.purged";
                 /** @description The credential, such as agent:auditor-1. */
                 readonly principal?: string;
                 /** @description Agent id of the caller. */

@@ -90,6 +90,8 @@ export type RunGeneratorsInput = InputOf<'run_generators'>
 export type RunGeneratorsOutput = OutputOf<'run_generators'>
 export type ListRecordsInput = InputOf<'list_records'>
 export type ListRecordsOutput = OutputOf<'list_records'>
+export type VerifyContentInput = InputOf<'verify_content'>
+export type VerifyContentOutput = OutputOf<'verify_content'>
 export type GetStatusInput = InputOf<'get_status'>
 export type GetStatusOutput = OutputOf<'get_status'>
 export type RunMaintenanceInput = InputOf<'run_maintenance'>
@@ -226,6 +228,9 @@ export interface OperationMethods {
   /** Read what applied orders wrote into a collection of the document table. Needs the ability `work:view`. */
   listRecords(input: ListRecordsInput, options?: CallOptions): Promise<ListRecordsOutput>
 
+  /** Compare results, decisions, decided orders and documents with the digests on the record. Needs the ability `work:view`. */
+  verifyContent(input?: VerifyContentInput, options?: CallOptions): Promise<VerifyContentOutput>
+
   /** Count orders and items by state and leases that live or have run out, and say how the database is. Needs the ability `work:view`. */
   getStatus(input?: GetStatusInput, options?: CallOptions): Promise<GetStatusOutput>
 
@@ -320,6 +325,7 @@ export const routes: Readonly<Record<keyof OperationMethods, Route>> = {
   resume: { operation: 'resume', method: 'POST', path: '/pauses/lift', takesKey: true, isRepeatable: true },
   runGenerators: { operation: 'run_generators', method: 'POST', path: '/generators/run', takesKey: false, isRepeatable: true },
   listRecords: { operation: 'list_records', method: 'GET', path: '/records/{collection}', takesKey: false, isRepeatable: true },
+  verifyContent: { operation: 'verify_content', method: 'GET', path: '/ledger/verify-content', takesKey: false, isRepeatable: true },
   getStatus: { operation: 'get_status', method: 'GET', path: '/status', takesKey: false, isRepeatable: true },
   runMaintenance: { operation: 'run_maintenance', method: 'POST', path: '/maintenance', takesKey: false, isRepeatable: true },
   listEvents: { operation: 'list_events', method: 'GET', path: '/events', takesKey: false, isRepeatable: true },

@@ -5,7 +5,7 @@ create or replace function wm.event_priority(kind text) returns smallint
   language sql immutable parallel safe
   as $$
   select (case
-    when kind in ('order.approved', 'order.rejected', 'order.apply_failed', 'order.applied', 'order.cancelled', 'effect.unknown', 'pause.set', 'pause.lifted', 'key.created', 'key.rotated', 'key.revoked', 'key.invited', 'key.claimed', 'tenant.tier_set', 'publisher.cursor_moved', 'publisher.messages_retried', 'publisher.message_discarded') then 0
+    when kind in ('order.approved', 'order.rejected', 'order.apply_failed', 'order.applied', 'order.cancelled', 'effect.unknown', 'pause.set', 'pause.lifted', 'key.created', 'key.rotated', 'key.revoked', 'key.invited', 'key.claimed', 'tenant.tier_set', 'publisher.cursor_moved', 'publisher.messages_retried', 'publisher.message_discarded', 'record.damaged') then 0
     when kind in ('order.proposed', 'order.submitted', 'order.auto_approval_failed', 'order.completed', 'order.failed', 'order.dead_lettered', 'effect.delivered', 'effect.failed', 'item.submitted', 'item.failed', 'item.dead_lettered') then 1
     when kind in ('order.in_progress', 'item.in_progress', 'item.heartbeat') then 3
     else 2 end)::smallint

@@ -51,6 +51,16 @@ begin
   end if;
 end $$;
 
+-- What a person was shown of the order last.
+create or replace function wm.order_shown(p_tenant uuid, p_order uuid, p_principal text) returns table (digest text, members json, shown_at timestamptz)
+  language plpgsql
+  as $$
+begin
+  perform set_config('wm.tenant_id', p_tenant::text, true);
+  return query select s.digest, s.members, s.shown_at from wm.shown_orders s
+    where s.tenant_id = p_tenant and s.order_id = p_order and s.principal = p_principal;
+end $$;
+
 -- The content, and the principals that handed in or held any of it in any revision. p_traces: also where it was handed in.
 -- Whose hands are in one: of all that took part, who made the key p_key, and of whom p_principal made a key.
 drop function if exists wm.order_to_judge(uuid, uuid, boolean);
@@ -150,8 +160,10 @@ end $$;
 -- After the type's code: everything that `applied` means, in the same transaction.
 -- p_effects: [{id, name, key, input, deduplicates, traceparent}].
 -- p_key: whose answer this is, if somebody waits for it: it is kept with the change. verdict: done | paused.
+-- p_documents: payload of the event `applied`: which documents were written, with the digests of what stands there now.
+drop function if exists wm.finish_apply(uuid, uuid, text, json, text, text, text, text, bytea, integer);
 create or replace function wm.finish_apply(p_tenant uuid, p_order uuid, p_diff text, p_effects json, p_by text, p_trace text,
-    p_principal text, p_operation text, p_key bytea, p_ttl integer)
+    p_principal text, p_operation text, p_key bytea, p_ttl integer, p_documents text default null)
   returns table (verdict text, status integer, body text)
   language plpgsql
   as $$
@@ -197,10 +209,10 @@ begin
   end if;
   -- Everything here happens because it was approved: the decision's event bears the decision's id.
   insert into wm.intake (tenant_id, decided_at, kinds, subject_ids, root_ids, labels, actor_types, principals, trace_ids, correlation_ids,
-      causation_ids, session_keys, diffs, messages)
+      causation_ids, session_keys, payloads, diffs, messages)
     select p_tenant, v_now, array_agg(f.kind order by f.r), array_agg(f.subject order by f.r), array_agg(p_order), array_agg(v_order.type),
            array_agg('system'::text), array_agg(p_by), array_agg(p_trace), array_agg(v_order.correlation_id), array_agg(v_order.approval_id),
-           array_agg(v_order.session_key), case when min(f.r) = 0 then array[p_diff] end, array_agg(f.message order by f.r)
+           array_agg(v_order.session_key), case when min(f.r) = 0 then array[p_documents] end, case when min(f.r) = 0 then array[p_diff] end, array_agg(f.message order by f.r)
       from (select e.*, row_number() over (order by e.place, e.n) - 1 as r
               from (
         select 1 as place, 0::bigint as n, 'order.applied' as kind, p_order as subject, 'Changes applied successfully' as message

@@ -12,10 +12,26 @@ import { effects } from './effects/index.ts'
 import { pauses } from './pauses/index.ts'
 import { generators } from './generators/index.ts'
 import { records } from './records/index.ts'
+import { content } from './content/index.ts'
 import { status } from './status/index.ts'
 import { maintenance } from './maintenance/index.ts'
 
 export const work = defineSystem<WorkTools>({
   name: 'work',
-  nouns: [orderTypes, orders, leases, items, parts, approvals, applying, effects, pauses, generators, records, status, maintenance],
+  nouns: [
+    orderTypes,
+    orders,
+    leases,
+    items,
+    parts,
+    approvals,
+    applying,
+    effects,
+    pauses,
+    generators,
+    records,
+    content,
+    status,
+    maintenance,
+  ],
 })

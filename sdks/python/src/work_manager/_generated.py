@@ -57,6 +57,7 @@ ROUTES: Mapping[str, Route] = {
     "resume": Route("resume", "POST", "/pauses/lift", True, True),
     "run_generators": Route("run_generators", "POST", "/generators/run", False, True),
     "list_records": Route("list_records", "GET", "/records/{collection}", False, True),
+    "verify_content": Route("verify_content", "GET", "/ledger/verify-content", False, True),
     "get_status": Route("get_status", "GET", "/status", False, True),
     "run_maintenance": Route("run_maintenance", "POST", "/maintenance", False, True),
     "list_events": Route("list_events", "GET", "/events", False, True),
@@ -723,6 +724,19 @@ class RunGeneratorsOutput(TypedDict):
 class ListRecordsOutput(TypedDict):
     data: Sequence[Any]
     next_cursor: str | None
+
+
+class VerifyContentOutput(TypedDict):
+    ok: bool
+    """Whether all that the entries up to `seq` speak of is what they say."""
+    seq: int
+    """The last entry that was looked at, or the first that does not hold."""
+    damage: Literal["result_missing", "result_changed", "decision_missing", "decision_changed", "order_changed", "document_missing", "document_changed"] | None
+    """What is wrong, in a word."""
+    detail: str | None
+    """What is wrong, in a sentence."""
+    next_after: int | None
+    """Send it as `after` to go on; null at the end."""
 
 
 class GetStatusOutputDatabase(TypedDict):
@@ -1408,6 +1422,19 @@ class OperationMethods:
         """
         return cast("ListRecordsOutput", self.call("list_records", {"collection": collection, "limit": limit, "cursor": cursor}, options).output)
 
+    def verify_content(
+        self,
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+        options: CallOptions | None = None,
+    ) -> VerifyContentOutput:
+        """Compare results, decisions, decided orders and documents with the digests on the record.
+
+        Needs the ability `work:view`.
+        """
+        return cast("VerifyContentOutput", self.call("verify_content", {"after": after, "limit": limit}, options).output)
+
     def get_status(
         self,
         *,
@@ -1436,7 +1463,7 @@ class OperationMethods:
     def list_events(
         self,
         *,
-        kind: Literal["order.proposed", "order.planned", "order.checked_out", "order.in_progress", "order.requeued", "order.submitted", "order.approved", "order.rejected", "order.auto_approval_failed", "order.apply_failed", "order.applied", "order.completed", "order.failed", "order.dead_lettered", "order.cancelled", "order.stale", "effect.delivered", "effect.failed", "effect.unknown", "generator.failed", "item.leased", "item.in_progress", "item.heartbeat", "item.part_submitted", "item.part_refused", "item.submission_refused", "item.submitted", "item.released", "item.lease_expired", "item.lease_revoked", "item.lease_extended", "item.failed", "item.retried", "item.accepted", "item.completed", "item.rejected", "item.requeued", "item.dead_lettered", "item.cancelled", "pause.set", "pause.lifted", "key.created", "key.rotated", "key.revoked", "key.invited", "key.claimed", "tenant.tier_set", "publisher.cursor_moved", "publisher.messages_retried", "publisher.message_discarded", "idempotency.purged"] | None = None,
+        kind: Literal["order.proposed", "order.planned", "order.checked_out", "order.in_progress", "order.requeued", "order.submitted", "order.approved", "order.rejected", "order.auto_approval_failed", "order.apply_failed", "order.applied", "order.completed", "order.failed", "order.dead_lettered", "order.cancelled", "order.stale", "effect.delivered", "effect.failed", "effect.unknown", "generator.failed", "item.leased", "item.in_progress", "item.heartbeat", "item.part_submitted", "item.part_refused", "item.submission_refused", "item.submitted", "item.released", "item.lease_expired", "item.lease_revoked", "item.lease_extended", "item.failed", "item.retried", "item.accepted", "item.completed", "item.rejected", "item.requeued", "item.dead_lettered", "item.cancelled", "pause.set", "pause.lifted", "key.created", "key.rotated", "key.revoked", "key.invited", "key.claimed", "tenant.tier_set", "publisher.cursor_moved", "publisher.messages_retried", "publisher.message_discarded", "record.damaged", "idempotency.purged"] | None = None,
         principal: str | None = None,
         agent_id: str | None = None,
         model_name: str | None = None,

@@ -25,6 +25,14 @@ export function addLedger(program: Command, context: Context): void {
     )
     .option('--out <file>', 'write to this file')
     .action((options: { out?: string }) => exportLedger(context, options.out))
+  ledger
+    .command('verify-content')
+    .summary('verify what the record of a server speaks of')
+    .description(
+      'Have the server compare results, decisions, decided orders and documents with the digests on its record. Exit code 9 when something is not what was written. `ledger verify --server --content` verifies the record as well.',
+    )
+    .addHelpText('after', '\nExample:\n  work-manager ledger verify-content\n')
+    .action(async () => tellContent(context, await verifyContent(context)))
   for (const parent of [ledger, program])
     parent
       .command('verify')
@@ -34,9 +42,16 @@ export function addLedger(program: Command, context: Context): void {
         'Recompute every hash of an export, without any server; or with --server have the server recompute its own record, which also finds events that nobody numbered. Exit code 9 when it does not hold, naming the first entry that is damaged.',
       )
       .option('--server', 'verify the record of the server instead of a file')
+      .option('--content', 'with --server: also compare results, decisions and documents with the digests on the record')
       .option('--checkpoint <seq:hash>', 'a head that was written down earlier: shows a chain that was computed anew')
       .addHelpText('after', `\nExample:\n  work-manager ${parent === ledger ? 'ledger ' : ''}verify ledger.json --checkpoint 1042:6f1c…\n`)
-      .action((file: string | undefined, options: { checkpoint?: string; server?: boolean }) => verify(context, file, options))
+      .action((file: string | undefined, options: VerifyOptions) => verify(context, file, options))
+}
+
+function tellContent(context: Context, entries: number): void {
+  context.out.answer({ ok: true, entries }, () =>
+    context.out.line(`${context.out.paint.green('It holds')}: what ${entries} entries speak of is what they say.`),
+  )
 }
 
 async function exportLedger(context: Context, file: string | undefined): Promise<void> {
@@ -68,10 +83,30 @@ async function exportLedger(context: Context, file: string | undefined): Promise
   context.out.note(`${entries} entries${page.head === null ? '' : `; checkpoint ${page.head.seq}:${page.head.hash}`}`)
 }
 
+/** What the record speaks of, in several calls; returns the last entry that was looked at. */
+async function verifyContent(context: Context): Promise<number> {
+  const client = await context.client()
+  let after: number | null = 0
+  let seq = 0
+  while (after !== null) {
+    const part = (await client.call('verify_content', { after })).body as Omit<ServerVerdict, 'head'>
+    if (!part.ok) throw damaged(part, null)
+    seq = part.seq
+    after = part.next_after
+  }
+  return seq
+}
+
+interface VerifyOptions {
+  readonly checkpoint?: string
+  readonly server?: boolean
+  readonly content?: boolean
+}
+
 async function verify(
   context: Context,
   file: string | undefined,
-  { checkpoint: checkpointText, server = false }: { checkpoint?: string; server?: boolean },
+  { checkpoint: checkpointText, server = false, content = false }: VerifyOptions,
 ): Promise<void> {
   if (server === (file !== undefined))
     throw usageError('Name either a file or --server.', 'work-manager ledger verify ledger.json, or work-manager ledger verify --server.')
@@ -81,7 +116,8 @@ async function verify(
       `--checkpoint '${checkpointText}' is not seq:hash.`,
       'Write it as `ledger export` showed it: a number, a colon, 64 hexadecimal digits.',
     )
-  if (file === undefined) return verifyServer(context, checkpointText)
+  if (content && !server) throw usageError('--content needs the server.', 'work-manager ledger verify --server --content.')
+  if (file === undefined) return verifyServer(context, checkpointText, content)
   const exported = await readExport(context, file)
   const { verifyExport } = await import('../../ledger/verify.ts')
   const verdict = verifyExport(exported, checkpoint === null ? null : { seq: Number(checkpoint[1]), hash: checkpoint[2]! })
@@ -100,7 +136,7 @@ interface ServerVerdict {
 }
 
 /** A long chain in several calls, until its end or the first damage. */
-async function verifyServer(context: Context, checkpoint: string | undefined): Promise<void> {
+async function verifyServer(context: Context, checkpoint: string | undefined, content: boolean): Promise<void> {
   const client = await context.client()
   // Once passed it has been compared; a call that begins behind it would refuse it.
   const noted = checkpoint === undefined ? 0 : Number(checkpoint.split(':')[0])
@@ -111,6 +147,7 @@ async function verifyServer(context: Context, checkpoint: string | undefined): P
     after = verdict.next_after
   } while (after !== null)
   if (!verdict.ok) throw damaged(verdict, null)
+  if (content) await verifyContent(context)
   tellWhole(context, { ok: true, entries: verdict.seq, head: verdict.head })
 }
 

@@ -234,6 +234,12 @@ export const maintenanceSection = Type.Object(
       maximum: 24 * 365,
       description: 'An order that has not moved for this long is reported.',
     }),
+    self_check_minutes: Type.Integer({
+      default: 60,
+      minimum: 0,
+      maximum: 24 * 60,
+      description: 'How often the server verifies what is new on its own record, and what it speaks of; all of it once a day. 0: never.',
+    }),
     enable_alerts: Type.Boolean({ default: true, description: 'Record and log stale orders.' }),
     reclaim_every_ms: Type.Integer({
       default: 1000,

@@ -7,7 +7,8 @@ import { type Diff, WorkError } from '@work-manager/contract'
 import { uuidv7 } from 'uuidv7'
 import { makeDiff } from './diff.ts'
 import type { ApplyOne } from './applies.ts'
-import { type ApplyBegun, beginApply, finishApply } from './store.ts'
+import { type ApplyBegun, beginApply, finishApply, type WrittenDocument } from './store.ts'
+import { digestOf } from '../approvals/digest.ts'
 import { askDatabase } from '../../kernel/store/cluster.ts'
 import type { WorkTools } from '../tools.ts'
 import { type DecisionContent, readDecisionContent } from '../approvals/decision-content.ts'
@@ -46,6 +47,12 @@ class ApplyRefused extends Error {
 
 class PausedMeanwhile extends Error {}
 
+/** So many documents of one apply stand on the record with their digests; what verifies content looks at those. */
+const mostDocuments = 1000
+
+/** What the type wrote last, by collection and key. */
+type Documents = Map<string, WrittenDocument>
+
 function contextOf(
   tx: Tx,
   order: OrderRow,
@@ -54,6 +61,7 @@ function contextOf(
   key: string,
   at: Instant,
   effects: NewEffect[],
+  documents: Documents,
   traceparent: string | null,
 ): ApplyContext<unknown, unknown, unknown> {
   return {
@@ -68,8 +76,15 @@ function contextOf(
         return getRecord(tx, collection, name)
       },
       list: (collection) => listRecords(tx, collection, 10_000),
-      put: (collection, name, value) => putRecord(tx, { collection, key: name, value, orderId: order.id }, at),
-      delete: (collection, name) => deleteRecord(tx, collection, name),
+      async put(collection, name, value) {
+        await putRecord(tx, { collection, key: name, value, orderId: order.id }, at)
+        documents.set(JSON.stringify([collection, name]), { collection, key: name, digest: digestOf(JSON.parse(JSON.stringify(value))) })
+      },
+      async delete(collection, name) {
+        const was = await deleteRecord(tx, collection, name)
+        if (was) documents.set(JSON.stringify([collection, name]), { collection, key: name, digest: null })
+        return was
+      },
     },
     effect(name, input) {
       const definition = type.effects[name]
@@ -107,6 +122,7 @@ async function runApply(
   content: DecisionContent,
   type: OrderType | undefined,
   effects: NewEffect[],
+  documents: Documents,
   limitMs: number,
   traceparent: string | null,
 ): Promise<Diff> {
@@ -117,7 +133,7 @@ async function runApply(
       `The order was proposed for version ${order.type_version} of '${order.type}'; this server has version ${type.version}.`,
     )
   if (begun.digest !== content.digest) throw new ApplyRefused('content_changed', 'The content of the order is not what was approved.')
-  const context = contextOf(tx, order, content, type, `apply:${order.id}:${order.revision}`, begun.now, effects, traceparent)
+  const context = contextOf(tx, order, content, type, `apply:${order.id}:${order.revision}`, begun.now, effects, documents, traceparent)
   try {
     const diff: unknown = await within('apply', limitMs, async () => {
       await type.beforeApply?.(context)
@@ -153,12 +169,13 @@ export function applier(tools: WorkTools, limits: { readonly typeMs: number } = 
         seen = order
         const type = types.get(order.type)
         const effects: NewEffect[] = []
+        const documents: Documents = new Map()
         // The decision may be days old and made at another server: its trace is continued all the same.
         span ??= tracing.start('apply', { parent: begun.traceparent, attributes: attributesOf({ orderId, orderType: order.type }) })
         const { traceparent } = span
         const startedAt = performance.now()
         const diff = await span
-          .within(() => runApply(tx, order, begun, content, type, effects, limits.typeMs, traceparent))
+          .within(() => runApply(tx, order, begun, content, type, effects, documents, limits.typeMs, traceparent))
           .finally(() => {
             const seconds = (performance.now() - startedAt) / 1000
             metrics.observe('order_apply_duration_seconds', { type: order.type }, seconds, traceIdOf(traceparent))
@@ -174,7 +191,12 @@ export function applier(tools: WorkTools, limits: { readonly typeMs: number } = 
             traceparent,
           })
         const { principal, traceId } = systemActor(service, traceIdOf(traceparent))
-        const finished = await finishApply(tx, { orderId, diff: JSON.stringify(diff), effects, by: principal, traceId }, key)
+        const written = [...documents.values()].slice(0, mostDocuments)
+        const finished = await finishApply(
+          tx,
+          { orderId, diff: JSON.stringify(diff), effects, by: principal, traceId, documents: written },
+          key,
+        )
         // It came while the type's code ran: nothing is committed past it, and the order is applied when it is lifted.
         if (finished.verdict === 'paused') throw new PausedMeanwhile()
         return { status: finished.status, json: finished.body }

@@ -26,6 +26,13 @@ export async function beginApply(tx: Tx, orderId: string, ms: number): Promise<A
   return row
 }
 
+export interface WrittenDocument {
+  readonly collection: string
+  readonly key: string
+  /** Null: it was deleted. */
+  readonly digest: string | null
+}
+
 /** Everything that `applied` means, and the answer of whoever waits for it. `paused`: nothing of it, and the transaction must end. */
 export async function finishApply(
   tx: Tx,
@@ -35,6 +42,8 @@ export async function finishApply(
     readonly effects: readonly NewEffect[]
     readonly by: string
     readonly traceId: string | null
+    /** Documents that the type wrote, with their digests; null: deleted. */
+    readonly documents: readonly WrittenDocument[]
   },
   key: HeldKey | null,
 ): Promise<{ verdict: 'done' | 'paused'; status: number; body: string }> {
@@ -49,7 +58,8 @@ export async function finishApply(
   const [row] = await tx.query<{ verdict: 'done' | 'paused'; status: number; body: string }>(
     sql`select * from wm.finish_apply(${tx.tenantId}::uuid, ${applied.orderId}::uuid, ${applied.diff},
       ${effects.length === 0 ? null : JSON.stringify(effects)}::json, ${applied.by}, ${applied.traceId},
-      ${key?.principal ?? null}, ${key?.operation ?? null}, ${key?.keyHash ?? null}::bytea, ${key?.ttlSeconds ?? null}::integer)`,
+      ${key?.principal ?? null}, ${key?.operation ?? null}, ${key?.keyHash ?? null}::bytea, ${key?.ttlSeconds ?? null}::integer,
+      ${applied.documents.length === 0 ? null : JSON.stringify({ documents: applied.documents })})`,
     'finish_apply',
   )
   return row!

@@ -10,6 +10,7 @@ import { findWorkers } from '../items/store.ts'
 import { lockOrder, moveOrder, type OrderRow } from '../orders/store.ts'
 import type { HeldKey } from '../../kernel/operations/operation.ts'
 import type { Db, Tx } from '../../kernel/store/tx.ts'
+import { documentFormat } from './digest.ts'
 import { type DecisionContent, loadDecisionContent, openItemsOf } from './decision-content.ts'
 
 export interface DecidingKey extends Decider {
@@ -86,7 +87,7 @@ export async function decideApproval(
       id,
       ...ofOrder(row),
       seconds: secondsBetween(row.created_at, at),
-      payload: { approval_id: id, digest: content.digest, revision: row.revision },
+      payload: { approval_id: id, digest: content.digest, revision: row.revision, document: documentFormat },
     },
   ])
 }
@@ -123,6 +124,6 @@ export async function decideAsSeen(
   })
   const id = uuidv7()
   const { digest } = content
-  const payload = { approval_id: id, digest, revision: row.revision }
+  const payload = { approval_id: id, digest, revision: row.revision, document: documentFormat }
   return approveAsSeen(db, tenantId, { id, orderId, digest, traceparent, seen, payload }, actor, key)
 }

@@ -43,15 +43,28 @@ export async function refusingLarge<T>(read: () => Promise<T>): Promise<T> {
 const hashedAtOnce = 512 * 1024
 
 /** The digest, and what it is made of: items are read and hashed some at a time, in turns with other requests, and none of their documents is kept. */
-export async function readDigest(q: Queryable, tenantId: string, row: OrderRow): Promise<{ digest: string; members: ShownMembers }> {
+export async function readDigest(
+  q: Queryable,
+  tenantId: string,
+  row: OrderRow,
+  asIt: (item: DecisionItem) => DecisionItem = (item) => item,
+): Promise<{ digest: string; members: ShownMembers }> {
   const items: { id: string; ordinal: number; members: Record<string, string> }[] = []
   for (const range of inRanges(await sizeDecisionItems(q, row.id)))
-    for (const item of await loadDecisionItems(q, row.id, range))
+    for (const item of (await loadDecisionItems(q, row.id, range)).map(asIt))
       if (itemIs.decidable(item.state)) items.push({ id: item.id, ordinal: item.ordinal, members: membersOf(item) })
   const order = membersOf(orderPart(tenantId, row))
   const hashed = items.map(({ members }) => members)
   return { digest: digestOfMembers(order, hashed), members: shownMembers(order, items) }
 }
+
+/** The digest of a decided order as it stands now: what was applied is to be what was decided. */
+export const digestOfDecided = async (q: Queryable, tenantId: string, row: OrderRow): Promise<string> =>
+  (
+    await readDigest(q, tenantId, row, (item) =>
+      item.state === 'accepted' || item.state === 'completed' ? { ...item, state: 'submitted' } : item,
+    )
+  ).digest
 
 /** The members of what is decided on, as they are compared with what somebody was shown. */
 export const membersOfContent = ({ order, rows }: DecisionContent): ShownMembers =>

@@ -44,6 +44,9 @@ export interface DecisionDocument {
 export const membersOf = (record: object): Record<string, string> =>
   Object.fromEntries(Object.entries(record).map(([name, value]) => [name, digestOf(value ?? null)]))
 
+/** Stands with the decision, so that a later reader knows what its digest is of. */
+export const documentFormat = 'wm-order-2'
+
 /** The whole document in one digest. An approval names it; apply refuses anything else. */
 export function documentDigest({ order, items }: DecisionDocument): string {
   return digestOfMembers(membersOf(order), [...items].sort((a, b) => a.ordinal - b.ordinal).map(membersOf))
@@ -51,4 +54,4 @@ export function documentDigest({ order, items }: DecisionDocument): string {
 
 /** The same of what `membersOf` made of the order and of its items, in their order: none of their documents need be there any more. */
 export const digestOfMembers = (order: Record<string, string>, items: readonly Record<string, string>[]): string =>
-  digestOf({ format: 'wm-order-2', order, items })
+  digestOf({ format: documentFormat, order, items })

@@ -1,6 +1,6 @@
 /** What each person was shown of an order last (`wm.shown_orders`). */
 import sql from 'sql-template-tag'
-import type { Instant, Queryable, SystemDb, Tx } from '../../kernel/store/tx.ts'
+import type { Db, Instant, SystemDb, Tx } from '../../kernel/store/tx.ts'
 import type { ShownMembers } from './shown-members.ts'
 
 export interface ShownOrder {
@@ -26,11 +26,11 @@ export async function keepShown(
   )
 }
 
-export async function findShown(q: Queryable, tenantId: string, orderId: string, principal: string): Promise<ShownOrder | undefined> {
-  const [row] = await q.query<ShownOrder>(
-    sql`select s.digest, s.members, s.shown_at from wm.shown_orders s
-         where s.tenant_id = ${tenantId} and s.order_id = ${orderId} and s.principal = ${principal}`,
-    'find_shown_order',
+export async function findShown(db: Db, tenantId: string, orderId: string, principal: string): Promise<ShownOrder | undefined> {
+  const [row] = await db.call<ShownOrder>(
+    tenantId,
+    sql`select * from wm.order_shown(${tenantId}::uuid, ${orderId}::uuid, ${principal})`,
+    'order_shown',
   )
   return row
 }

@@ -23,7 +23,7 @@ export async function noteShown(context: WorkContext, orderId: string, shown: { 
 }
 
 export const lastShown = ({ principal: { tenantId, name }, tools }: WorkContext, orderId: string): Promise<ShownOrder | undefined> =>
-  tools.db.read(tenantId, (q) => findShown(q, tenantId, orderId, name))
+  findShown(tools.db, tenantId, orderId, name)
 
 const words = { added: 'was added', changed: 'changed', removed: 'was removed' } as const
 const mostSaid = 5

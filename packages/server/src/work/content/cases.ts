@@ -1,0 +1,5 @@
+import { defineCases } from '../../../testing/cases.ts'
+
+export const cases = defineCases({
+  verify_content: { call: async () => ({}) },
+})
