@@ -7,6 +7,7 @@ import { ConfigError } from './config-error.ts'
 import { holdsPassword } from './database-url.ts'
 import type { Given } from './environment.ts'
 import { nearestName } from '@work-manager/contract'
+import { formerSections, formerSettings, formerUnder, isFormer } from './former-names.ts'
 import { offerOwnPackages } from './own-packages.ts'
 import { sections, settings } from './settings.ts'
 import { configFileNames } from './unconfigured.ts'
@@ -15,11 +16,13 @@ export interface FromFile {
   readonly file: string | null
   readonly given: ReadonlyMap<string, Given>
   readonly problems: readonly string[]
+  /** What became of settings that the predecessor's file names. */
+  readonly notices: readonly string[]
 }
 
 /** Reads the named file, or the one in `cwd`; having none is fine. Problems are listed, not thrown. */
 export async function readConfigFile(cwd: string, named: string | undefined): Promise<FromFile> {
-  const nothing = { file: null, given: new Map<string, Given>() }
+  const nothing = { file: null, given: new Map<string, Given>(), notices: [] }
   try {
     const file = findFile(cwd, named)
     if (file === null) return { ...nothing, problems: [] }
@@ -32,8 +35,9 @@ export async function readConfigFile(cwd: string, named: string | undefined): Pr
       )
     })
     const content = await contentOf(file, text)
-    const { given, problems } = flatten(content, path.relative(cwd, file) || file, text)
-    return { file, given: atHome(given, path.dirname(file)), problems: [...problems, ...(await privacyProblems(file, text, given))] }
+    const { given, problems, notices } = flatten(content, path.relative(cwd, file) || file, text)
+    const all = [...problems, ...(await privacyProblems(file, text, given))]
+    return { file, given: atHome(given, path.dirname(file)), problems: all, notices }
   } catch (error) {
     if (error instanceof ConfigError) return { ...nothing, problems: error.problems }
     throw error
@@ -66,8 +70,9 @@ async function contentOf(file: string, text: string): Promise<Record<string, unk
   return content
 }
 
-function flatten(content: Record<string, unknown>, shown: string, text: string): { given: Map<string, Given>; problems: string[] } {
+function flatten(content: Record<string, unknown>, shown: string, text: string): Omit<FromFile, 'file'> & { given: Map<string, Given> } {
   const given = new Map<string, Given>()
+  const former: Array<{ path: string; value: unknown; from: string }> = []
   const problems: string[] = []
   const unknown = (name: string, where: string, known: readonly string[]) => {
     const nearest = nearestName(name, known)
@@ -77,7 +82,8 @@ function flatten(content: Record<string, unknown>, shown: string, text: string):
   }
   for (const [name, members] of Object.entries(content)) {
     const section = sections.find((each) => each.name === name)
-    if (section === undefined) {
+    const keys = section?.settings.map((each) => each.key) ?? formerSections[name]
+    if (keys === undefined) {
       unknown(
         name,
         name,
@@ -87,20 +93,32 @@ function flatten(content: Record<string, unknown>, shown: string, text: string):
     }
     if (members === undefined) continue
     if (!isRecord(members)) {
-      problems.push(`${shown}${lineOf(text, name)}: ${name} must be an object with ${section.settings.map((each) => each.key).join(', ')}`)
+      problems.push(`${shown}${lineOf(text, name)}: ${name} must be an object with ${keys.join(', ')}`)
       continue
     }
     for (const [key, value] of Object.entries(members)) {
-      if (!section.settings.some((each) => each.key === key))
-        unknown(
-          key,
-          `${name}.${key}`,
-          section.settings.map((each) => each.key),
-        )
+      if (isFormer(`${name}.${key}`))
+        for (const one of formerUnder(`${name}.${key}`, value)) {
+          if (Object.hasOwn(formerSettings, one.path)) former.push({ ...one, from: `${shown}${lineOf(text, one.key)}` })
+          else unknown(one.key, one.path, Object.keys(formerSettings))
+        }
+      else if (!keys.includes(key)) unknown(key, `${name}.${key}`, keys)
       else if (value !== undefined) given.set(`${name}.${key}`, { value, from: `${shown}${lineOf(text, key)}` })
     }
   }
-  return { given, problems }
+  return { given, problems, notices: former.map((one) => takeOver(one, given)) }
+}
+
+/** A former setting goes to the one that took its place, unless that is given itself. The answer says what became of it. */
+function takeOver({ path: name, value, from }: { path: string; value: unknown; from: string }, given: Map<string, Given>): string {
+  const { becomes, value: written = (one: unknown) => one, decides = false, says } = formerSettings[name] as (typeof formerSettings)[string]
+  // The predecessor wrote null where a limit was left out.
+  const now = value === null || becomes === undefined ? undefined : written(value)
+  if (becomes === undefined || now === undefined) return `${name} (${from}) ${says}.`
+  const other = given.get(becomes)
+  if (other !== undefined && !decides) return `${name} (${from}) is left aside: ${becomes} (${other.from}) is set as well.`
+  given.set(becomes, { value: now, from })
+  return `${name} (${from}) ${says}.`
 }
 
 /** Relative paths in a file mean: beside the file, wherever the program was started. */

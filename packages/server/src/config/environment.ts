@@ -97,11 +97,24 @@ function readSecret(file: string): { secret: string } | { problem: string } {
   return { secret }
 }
 
+/**
+ * The predecessor's variable held the name of a connection in another file. A bare word is such a name and leads to no Redis; it is not
+ * repeated, since an address may stand there, too.
+ */
+function withoutConnectionName(env: Environment): { env: Environment; notices: string[] } {
+  const { WORK_MANAGER_REDIS_CONNECTION: connection, ...others } = env
+  if (!/^[A-Za-z][\w-]*$/.test((connection ?? '').trim())) return { env, notices: [] }
+  return {
+    env: others,
+    notices: ['WORK_MANAGER_REDIS_CONNECTION has no effect: it names a connection, not an address; REDIS_URL says which Redis.'],
+  }
+}
+
 /** Reads the variables of every setting. An empty variable counts as absent: that is how container files leave one out. */
 export function readEnvironment(variables: Environment): FromEnvironment {
-  const { env, problems: unreadable, fromFile } = withSecretsOfFiles(variables)
+  const { env: whole, problems: unreadable, fromFile } = withSecretsOfFiles(variables)
+  const { env, notices } = withoutConnectionName(whole)
   const given = new Map<string, Given>()
-  const notices: string[] = []
   for (const setting of settings) {
     const names = setting.env.filter((name) => (env[name] ?? '').trim() !== '')
     const [used, ...others] = names

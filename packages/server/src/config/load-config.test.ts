@@ -311,7 +311,7 @@ describe('notices', () => {
 
   test("the predecessor's variables without a use are pointed out, not refused", async () => {
     expect(await notices({ WORK_MANAGER_QUEUE_CONNECTION: 'redis' })).toEqual([
-      'WORK_MANAGER_QUEUE_CONNECTION has no effect: background work is kept in PostgreSQL.',
+      'WORK_MANAGER_QUEUE_CONNECTION has no effect: background work is kept in PostgreSQL and needs no queue; background.enabled says which processes do it.',
     ])
   })
 

@@ -58,7 +58,7 @@ export async function readConfig(options: LoadOptions): Promise<ReadConfig> {
     ...settings.flatMap((setting) => problemsOf(setting, given.get(setting.path))),
   ]
   const config = assemble(given, options.cwd)
-  const notices = [...environment.notices, ...disagreements(file.given, environment.given)]
+  const notices = [...file.notices, ...environment.notices, ...disagreements(file.given, environment.given)]
   if (settings.every((setting) => problemsOf(setting, given.get(setting.path)).length === 0)) {
     const between = betweenSettings(config)
     problems.push(...between.problems)

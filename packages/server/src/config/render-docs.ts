@@ -1,5 +1,6 @@
 /** docs/config.md, from the schema. */
-import { accepts, sections, settings, type Setting } from './settings.ts'
+import { formerSettings } from './former-names.ts'
+import { accepts, sections, settings, unusedVariables, type Setting } from './settings.ts'
 import { commandLineVariables } from './unconfigured.ts'
 
 const cell = (text: string) => text.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ')
@@ -66,5 +67,19 @@ export function renderConfigDocs(): string {
   }
   parts.push('', '## Command line', '', 'Read by the commands that talk to a running server.', '', '| Environment | Meaning |', '|---|---|')
   for (const [name, meaning] of Object.entries(commandLineVariables)) parts.push(`| ${code(name)} | ${meaning} |`)
+  parts.push(
+    '',
+    '## Names of the predecessor',
+    '',
+    'Files and variables that were written for the predecessor are accepted. What became of these names is said once at start, with the line',
+    'of the file; `null` means left out. Where the present setting is given as well, it wins (except over `metrics.enabled: false`).',
+    '',
+    '| Name | Today |',
+    '|---|---|',
+    ...Object.entries(formerSettings).map(([name, { says }]) => `| ${code(name)} | It ${cell(says)}. |`),
+    '| `WORK_MANAGER_REDIS_CONNECTION` | An address is read as `redis.url`. The name of a connection, such as `default`, has no effect: `REDIS_URL` says which Redis. |',
+    ...Object.entries(unusedVariables).map(([name, why]) => `| ${code(name)} | It has no effect: ${cell(why)}. |`),
+    '| `QUEUE_CONNECTION` and others without `WORK_MANAGER_` | Not read: they belong to the framework that the predecessor ran in. |',
+  )
   return `${parts.join('\n')}\n`
 }

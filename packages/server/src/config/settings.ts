@@ -54,7 +54,7 @@ export const settings: readonly Setting[] = sections.flatMap((section) => sectio
 
 /** Variables that the predecessor's manual names and this version has no use for: they are pointed out, not refused. */
 export const unusedVariables: Readonly<Record<string, string>> = {
-  WORK_MANAGER_QUEUE_CONNECTION: 'background work is kept in PostgreSQL',
+  WORK_MANAGER_QUEUE_CONNECTION: 'background work is kept in PostgreSQL and needs no queue; background.enabled says which processes do it',
   WORK_MANAGER_GUARD: 'every route asks for an API key',
   WORK_MANAGER_DEBUG: 'set WORK_MANAGER_LOG_LEVEL=debug instead',
 }
