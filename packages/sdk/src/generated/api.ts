@@ -491,6 +491,8 @@ export interface operations {
                     readonly priority?: null | number;
                     /** @description Only record the order; plan it later with POST /orders/{order}/plan. */
                     readonly defer_planning?: boolean;
+                    /** @description Say what would happen, and write nothing (as POST /simulate). */
+                    readonly simulate?: boolean;
                 };
             };
         };
@@ -504,6 +506,68 @@ export interface operations {
                     readonly "application/json": {
                         readonly order: components["schemas"]["Order"];
                         readonly items_count: number;
+                        /** @constant */
+                        readonly simulated?: true;
+                        /** @description The first hundred items of the plan. */
+                        readonly items?: readonly {
+                            readonly ordinal: number;
+                            readonly type: string;
+                            readonly input: unknown;
+                            readonly max_attempts: number;
+                            readonly lease_seconds: number;
+                            readonly parts_required: null | readonly string[];
+                        }[];
+                        readonly items_omitted?: number;
+                    };
+                };
+            };
+        };
+    };
+    readonly simulate_order: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description A registered order type (GET /types). */
+                    readonly type: string;
+                    /** @description What is wanted, in the shape that the type asks for. */
+                    readonly payload: object | readonly unknown[];
+                    /** @description Your own labels; filterable. */
+                    readonly meta?: null | object;
+                    /** @description Higher is claimed first (default 0). */
+                    readonly priority?: null | number;
+                    /** @description Only record the order; plan it later with POST /orders/{order}/plan. */
+                    readonly defer_planning?: boolean;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Say what proposing an order would do: its checks, its plan, the limits. Nothing is written. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly order: components["schemas"]["Order"];
+                        readonly items_count: number;
+                        /** @constant */
+                        readonly simulated?: true;
+                        /** @description The first hundred items of the plan. */
+                        readonly items?: readonly {
+                            readonly ordinal: number;
+                            readonly type: string;
+                            readonly input: unknown;
+                            readonly max_attempts: number;
+                            readonly lease_seconds: number;
+                            readonly parts_required: null | readonly string[];
+                        }[];
+                        readonly items_omitted?: number;
                     };
                 };
             };

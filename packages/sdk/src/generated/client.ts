@@ -28,6 +28,8 @@ export type ListOrderTypesInput = InputOf<'list_order_types'>
 export type ListOrderTypesOutput = OutputOf<'list_order_types'>
 export type ProposeOrderInput = InputOf<'propose_order'>
 export type ProposeOrderOutput = OutputOf<'propose_order'>
+export type SimulateOrderInput = InputOf<'simulate_order'>
+export type SimulateOrderOutput = OutputOf<'simulate_order'>
 export type PlanOrderInput = InputOf<'plan_order'>
 export type PlanOrderOutput = OutputOf<'plan_order'>
 export type ListOrdersInput = InputOf<'list_orders'>
@@ -134,6 +136,9 @@ export interface OperationMethods {
 
   /** Propose a typed order; it is planned into items at once. Needs the ability `work:propose`. */
   proposeOrder(input: ProposeOrderInput, options?: KeyedCallOptions): Promise<ProposeOrderOutput>
+
+  /** Say what proposing an order would do: its checks, its plan, the limits. Nothing is written. Needs the ability `work:propose`. */
+  simulateOrder(input: SimulateOrderInput, options?: CallOptions): Promise<SimulateOrderOutput>
 
   /** Plan an order that was proposed with defer_planning. Needs the ability `work:propose`. */
   planOrder(input: PlanOrderInput, options?: KeyedCallOptions): Promise<PlanOrderOutput>
@@ -294,6 +299,7 @@ export interface Route {
 export const routes: Readonly<Record<keyof OperationMethods, Route>> = {
   listOrderTypes: { operation: 'list_order_types', method: 'GET', path: '/types', takesKey: false, isRepeatable: true },
   proposeOrder: { operation: 'propose_order', method: 'POST', path: '/propose', takesKey: true, isRepeatable: true },
+  simulateOrder: { operation: 'simulate_order', method: 'POST', path: '/simulate', takesKey: false, isRepeatable: true },
   planOrder: { operation: 'plan_order', method: 'POST', path: '/orders/{order}/plan', takesKey: true, isRepeatable: true },
   listOrders: { operation: 'list_orders', method: 'GET', path: '/orders', takesKey: false, isRepeatable: true },
   getOrder: { operation: 'get_order', method: 'GET', path: '/orders/{order}', takesKey: false, isRepeatable: true },

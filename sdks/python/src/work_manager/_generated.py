@@ -26,6 +26,7 @@ class Route:
 ROUTES: Mapping[str, Route] = {
     "list_order_types": Route("list_order_types", "GET", "/types", False, True),
     "propose_order": Route("propose_order", "POST", "/propose", True, True),
+    "simulate_order": Route("simulate_order", "POST", "/simulate", False, True),
     "plan_order": Route("plan_order", "POST", "/orders/{order}/plan", True, True),
     "list_orders": Route("list_orders", "GET", "/orders", False, True),
     "get_order": Route("get_order", "GET", "/orders/{order}", False, True),
@@ -396,9 +397,46 @@ class ListOrderTypesOutput(TypedDict):
     types: Sequence["OrderType"]
 
 
-class ProposeOrderOutput(TypedDict):
+class ProposeOrderOutputItemsEntry(TypedDict):
+    ordinal: int
+    type: str
+    input: Any
+    max_attempts: int
+    lease_seconds: int
+    parts_required: Sequence[str] | None
+
+
+class _ProposeOrderOutputAlways(TypedDict):
     order: "Order"
     items_count: int
+
+
+class ProposeOrderOutput(_ProposeOrderOutputAlways, total=False):
+    simulated: Literal[true]
+    items: Sequence["ProposeOrderOutputItemsEntry"]
+    """The first hundred items of the plan."""
+    items_omitted: int
+
+
+class SimulateOrderOutputItemsEntry(TypedDict):
+    ordinal: int
+    type: str
+    input: Any
+    max_attempts: int
+    lease_seconds: int
+    parts_required: Sequence[str] | None
+
+
+class _SimulateOrderOutputAlways(TypedDict):
+    order: "Order"
+    items_count: int
+
+
+class SimulateOrderOutput(_SimulateOrderOutputAlways, total=False):
+    simulated: Literal[true]
+    items: Sequence["SimulateOrderOutputItemsEntry"]
+    """The first hundred items of the plan."""
+    items_omitted: int
 
 
 class PlanOrderOutput(TypedDict):
@@ -962,13 +1000,30 @@ class OperationMethods:
         meta: Mapping[str, Any] | None = None,
         priority: int | None = None,
         defer_planning: bool | None = None,
+        simulate: bool | None = None,
         options: CallOptions | None = None,
     ) -> ProposeOrderOutput:
         """Propose a typed order; it is planned into items at once.
 
         Needs the ability `work:propose`.
         """
-        return cast("ProposeOrderOutput", self.call("propose_order", {"type": type, "payload": payload, "meta": meta, "priority": priority, "defer_planning": defer_planning}, options).output)
+        return cast("ProposeOrderOutput", self.call("propose_order", {"type": type, "payload": payload, "meta": meta, "priority": priority, "defer_planning": defer_planning, "simulate": simulate}, options).output)
+
+    def simulate_order(
+        self,
+        *,
+        type: str,
+        payload: Mapping[str, Any] | Sequence[Any],
+        meta: Mapping[str, Any] | None = None,
+        priority: int | None = None,
+        defer_planning: bool | None = None,
+        options: CallOptions | None = None,
+    ) -> SimulateOrderOutput:
+        """Say what proposing an order would do: its checks, its plan, the limits. Nothing is written.
+
+        Needs the ability `work:propose`.
+        """
+        return cast("SimulateOrderOutput", self.call("simulate_order", {"type": type, "payload": payload, "meta": meta, "priority": priority, "defer_planning": defer_planning}, options).output)
 
     def plan_order(
         self,

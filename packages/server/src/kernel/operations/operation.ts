@@ -158,6 +158,8 @@ export interface Operation<I extends TObject = TObject, O extends TSchema = TSch
   readonly ability: Ability
   /** Only a person's credential may call it. */
   readonly peopleOnly?: boolean
+  /** A POST that only says what would happen, always or for such an input: not even who asked is kept. */
+  readonly writesNothing?: (input: Readonly<Record<string, unknown>>) => boolean
   readonly idempotency: IdempotencyRule
   /** `by_type`: counts against the limit of its order type too. `shed_last`: keeps or hands in work that is held, and has a reserve. */
   readonly rate?: RateRule

@@ -115,7 +115,7 @@ export function createOperationRunner(
       if (isLarge) await breathe()
       const key = readKey(operation, request, options.idempotencyHeader)
       if (isLarge) await breathe()
-      if (operation.http.method !== 'GET') {
+      if (operation.http.method !== 'GET' && operation.writesNothing?.(input) !== true) {
         const known = `${principal.tenantId} ${request.provenance.id}`
         if (!knownProvenance.has(known)) await rememberProvenance(request, known)
       }

@@ -15,6 +15,7 @@ const nobody = '01890a5d-ac96-774b-bcce-b302099a8057'
 
 export const cases = defineCases({
   propose_order: { by: 'service', sample: async () => shownOrder },
+  simulate_order: { by: 'service', sample: async () => shownOrder },
   plan_order: {
     by: 'service',
     call: async (side) => ({ order: await propose(side, { defer_planning: true }) }),

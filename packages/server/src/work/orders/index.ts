@@ -8,11 +8,23 @@ import { listOrders } from './list-orders.ts'
 import { planOrder } from './plan-order.ts'
 import { proposeOrder } from './propose-order.ts'
 import { requeueOrder } from './requeue-order.ts'
+import { simulateOrder } from './simulate-order.ts'
 import { staleOrderAlert } from './stale-order-alert.ts'
 
 export const orders = defineNoun({
   name: 'orders',
-  operations: [proposeOrder, planOrder, listOrders, getOrder, explainOrder, getOrderLogs, getOrderTimeline, cancelOrder, requeueOrder],
+  operations: [
+    proposeOrder,
+    simulateOrder,
+    planOrder,
+    listOrders,
+    getOrder,
+    explainOrder,
+    getOrderLogs,
+    getOrderTimeline,
+    cancelOrder,
+    requeueOrder,
+  ],
   services: {
     'stale-order-alert': (tools, { maintenance }) =>
       staleOrderAlert(tools, { thresholdHours: maintenance.stale_order_threshold_hours, logAlerts: maintenance.enable_alerts }),

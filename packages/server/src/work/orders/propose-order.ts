@@ -15,6 +15,7 @@ import { defineOperation, type WorkContext } from '../tools.ts'
 import { traceparentOf } from '../../kernel/operations/traces.ts'
 import { assertPayload, getType, planOrder } from './planning.ts'
 import { orderShown } from '../shown.ts'
+import { simulated, simulationOutput } from './simulating.ts'
 
 /** Larger ones go by themselves: a statement with many of them would take too long. */
 const mostBytesTogether = 65_536
@@ -37,6 +38,37 @@ async function proposeTogether(context: WorkContext, actor: Actor, proposal: Pro
   return { status: 201, json: json!, isKept: true, keptUntil: secondsAfter(made.created_at, tools.settings.idempotencyTtlSeconds) }
 }
 
+export const proposalInput = {
+  type: Type.String({ minLength: 1, maxLength: 120, description: 'A registered order type (GET /types).' }),
+  payload: document('What is wanted, in the shape that the type asks for.'),
+  meta: Type.Optional(
+    Type.Union([Type.Null(), Type.Object({}, { additionalProperties: true })], { description: 'Your own labels; filterable.' }),
+  ),
+  priority: Type.Optional(
+    Type.Union([Type.Null(), Type.Integer({ minimum: -32768, maximum: 32767 })], { description: 'Higher is claimed first (default 0).' }),
+  ),
+  defer_planning: Type.Optional(Type.Boolean({ description: 'Only record the order; plan it later with POST /orders/{order}/plan.' })),
+}
+
+/**
+ * The order as it would be written: its payload checked and planned by the code of its type.
+ * Refuses with: order_type_not_found, payload_invalid, empty_plan, plan_failed.
+ */
+export async function preparedProposal(
+  context: WorkContext,
+  input: { type: string; payload: unknown; meta?: object | null; priority?: number | null; defer_planning?: boolean },
+): Promise<Proposal & { readonly id: string }> {
+  const { tools } = context
+  const type = getType(tools, input.type)
+  await context.breathe()
+  await assertPayload(type, input.payload)
+  await context.breathe()
+  const meta = (input.meta ?? null) as Record<string, unknown> | null
+  const items = input.defer_planning ? [] : await planOrder(tools, type, { payload: input.payload, meta })
+  const id = newOrderId()
+  return { id, type, payload: input.payload, meta, priority: input.priority ?? 0, items, traceparent: traceparentOf(context) }
+}
+
 export const proposeOrder = defineOperation({
   name: 'propose_order',
   summary: 'Propose a typed order; it is planned into items at once.',
@@ -44,40 +76,26 @@ export const proposeOrder = defineOperation({
   ability: 'work:propose',
   rate: 'by_type',
   idempotency: 'required',
+  writesNothing: ({ simulate }) => simulate === true,
   refuses: ['order_type_not_found', 'payload_invalid', 'empty_plan', 'plan_failed', 'paused', 'too_many_open_orders'],
   command: { words: 'orders propose', arguments: ['type'], example: `example.echo --payload '{"messages":["hello"]}' --priority 10` },
-  tool: { name: 'work_propose', title: 'Propose an order', shows: { order: orderShown, items_count: true }, unlisted: ['defer_planning'] },
+  tool: {
+    name: 'work_propose',
+    title: 'Propose an order',
+    shows: { order: orderShown, items_count: true },
+    unlisted: ['defer_planning', 'simulate'],
+  },
   input: Type.Object({
-    type: Type.String({ minLength: 1, maxLength: 120, description: 'A registered order type (GET /types).' }),
-    payload: document('What is wanted, in the shape that the type asks for.'),
-    meta: Type.Optional(
-      Type.Union([Type.Null(), Type.Object({}, { additionalProperties: true })], { description: 'Your own labels; filterable.' }),
-    ),
-    priority: Type.Optional(
-      Type.Union([Type.Null(), Type.Integer({ minimum: -32768, maximum: 32767 })], { description: 'Higher is claimed first (default 0).' }),
-    ),
-    defer_planning: Type.Optional(Type.Boolean({ description: 'Only record the order; plan it later with POST /orders/{order}/plan.' })),
+    ...proposalInput,
+    simulate: Type.Optional(Type.Boolean({ description: 'Say what would happen, and write nothing (as POST /simulate).' })),
   }),
-  output: Type.Object({ order: OrderShape, items_count: Type.Integer() }),
+  output: Type.Object({ order: OrderShape, items_count: Type.Integer(), ...simulationOutput }),
   async handler(context, input) {
     const { tools, principal } = context
-    const type = getType(tools, input.type)
-    await context.breathe()
-    await assertPayload(type, input.payload)
-    await context.breathe()
-    const meta = (input.meta ?? null) as Record<string, unknown> | null
-    const items = input.defer_planning ? [] : await planOrder(tools, type, { payload: input.payload, meta })
-    const id = newOrderId()
-    context.trace?.describe({ orderId: id, orderType: type.type })
-    const proposal = {
-      id,
-      type,
-      payload: input.payload,
-      meta,
-      priority: input.priority ?? 0,
-      items,
-      traceparent: traceparentOf(context),
-    }
+    const proposal = await preparedProposal(context, input)
+    if (input.simulate) return simulated(context, proposal)
+    const { id, items } = proposal
+    context.trace?.describe({ orderId: id, orderType: proposal.type.type })
     const actor = actorOf(context)
     const quick = await proposeTogether(context, actor, proposal)
     if (quick) return quick
