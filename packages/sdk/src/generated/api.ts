@@ -2068,6 +2068,52 @@ export interface operations {
             };
         };
     };
+    readonly list_failure_patterns: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Failures from this moment on (default: a day ago). */
+                readonly since?: string;
+                /** @description Failures before this moment. */
+                readonly until?: string;
+                /** @description Order type. */
+                readonly type?: string;
+                /** @description Rows per page (default 50). */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Group what failed by its cause: failed items and applies, refused submissions and parts, expired leases. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly patterns: readonly {
+                            /** @enum {unknown} */
+                            readonly kind: "item.failed" | "order.apply_failed" | "item.submission_refused" | "item.part_refused" | "item.lease_expired";
+                            readonly type: null | string;
+                            readonly class: null | string;
+                            readonly code: null | string;
+                            readonly message: null | string;
+                            readonly count: number;
+                            readonly first_seen: string;
+                            readonly last_seen: string;
+                            readonly examples: readonly string[];
+                        }[];
+                        /** @description How many were grouped. */
+                        readonly failures: number;
+                        /** @description False when more than 2000 of one kind fell into the window: the newest were grouped. */
+                        readonly complete: boolean;
+                    };
+                };
+            };
+        };
+    };
     readonly export_ledger: {
         readonly parameters: {
             readonly query?: {

@@ -102,6 +102,8 @@ export type ListEventsInput = InputOf<'list_events'>
 export type ListEventsOutput = OutputOf<'list_events'>
 export type ListProvenanceInput = InputOf<'list_provenance'>
 export type ListProvenanceOutput = OutputOf<'list_provenance'>
+export type ListFailurePatternsInput = InputOf<'list_failure_patterns'>
+export type ListFailurePatternsOutput = OutputOf<'list_failure_patterns'>
 export type ExportLedgerInput = InputOf<'export_ledger'>
 export type ExportLedgerOutput = OutputOf<'export_ledger'>
 export type VerifyLedgerInput = InputOf<'verify_ledger'>
@@ -248,6 +250,9 @@ export interface OperationMethods {
   /** List where calls came from: agents, models, runtimes, addresses. Needs the ability `work:view`. */
   listProvenance(input?: ListProvenanceInput, options?: CallOptions): Promise<ListProvenanceOutput>
 
+  /** Group what failed by its cause: failed items and applies, refused submissions and parts, expired leases. Needs the ability `work:view`. */
+  listFailurePatterns(input?: ListFailurePatternsInput, options?: CallOptions): Promise<ListFailurePatternsOutput>
+
   /** Export the hash-chained record, so that a stranger can verify it offline. Needs the ability `work:view`. */
   exportLedger(input?: ExportLedgerInput, options?: CallOptions): Promise<ExportLedgerOutput>
 
@@ -336,6 +341,7 @@ export const routes: Readonly<Record<keyof OperationMethods, Route>> = {
   runMaintenance: { operation: 'run_maintenance', method: 'POST', path: '/maintenance', takesKey: false, isRepeatable: true },
   listEvents: { operation: 'list_events', method: 'GET', path: '/events', takesKey: false, isRepeatable: true },
   listProvenance: { operation: 'list_provenance', method: 'GET', path: '/provenance', takesKey: false, isRepeatable: true },
+  listFailurePatterns: { operation: 'list_failure_patterns', method: 'GET', path: '/failures/patterns', takesKey: false, isRepeatable: true },
   exportLedger: { operation: 'export_ledger', method: 'GET', path: '/ledger', takesKey: false, isRepeatable: true },
   verifyLedger: { operation: 'verify_ledger', method: 'GET', path: '/ledger/verify', takesKey: false, isRepeatable: true },
   listPublishers: { operation: 'list_publishers', method: 'GET', path: '/publishers', takesKey: false, isRepeatable: true },

@@ -1,5 +1,5 @@
 import { defineCases, done } from '../../testing/cases.ts'
-import { applyShown, submit, submitShown } from '../../testing/work-calls.ts'
+import { applyShown, fail, submit, submitShown } from '../../testing/work-calls.ts'
 
 export const cases = defineCases({
   list_events: {
@@ -24,6 +24,19 @@ export const cases = defineCases({
     async sample(side) {
       await submitShown(side)
       return { agent_id: 'agent-1' }
+    },
+  },
+  list_failure_patterns: {
+    search: () => [{ member: 'type', value: 'test.echo', absent: 'test.never' }],
+    async call(side) {
+      await fail(side)
+      await side.server.run('sequencer')
+      return {}
+    },
+    async sample(side) {
+      await fail(side)
+      await side.server.run('sequencer')
+      return { limit: 1 }
     },
   },
   export_ledger: {

@@ -3,7 +3,7 @@ import { uuidv7 } from 'uuidv7'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../testing/test-database.ts'
 import { type Database, openDatabase } from '../kernel/store/database.ts'
-import { type EventFilter, findDiff, listEvents, readCaseFile } from '../kernel/store/events.ts'
+import { type EventFilter, findDiff, listEvents, listFailures, readCaseFile } from '../kernel/store/events.ts'
 import type { Queryable } from '../kernel/store/tx.ts'
 
 const tenant = uuidv7()
@@ -60,6 +60,7 @@ it('a rare kind, a story, the diff of an order and a case file are a few index e
     story: await list({ correlationId: 'story-7' }),
     order: await list({ rootId: uuidv7() }),
     diff: await visitsOf((q) => findDiff(q, uuidv7())),
+    failures: await visitsOf((q) => listFailures(q, {}, 2000)),
     caseFile: await visitsOf((q) => readCaseFile(q, uuidv7())),
   }))
     expect(seen.rows, `${name}: ${seen.indexes.join(', ')}`).toBeLessThan(100)

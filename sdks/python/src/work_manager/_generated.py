@@ -63,6 +63,7 @@ ROUTES: Mapping[str, Route] = {
     "run_maintenance": Route("run_maintenance", "POST", "/maintenance", False, True),
     "list_events": Route("list_events", "GET", "/events", False, True),
     "list_provenance": Route("list_provenance", "GET", "/provenance", False, True),
+    "list_failure_patterns": Route("list_failure_patterns", "GET", "/failures/patterns", False, True),
     "export_ledger": Route("export_ledger", "GET", "/ledger", False, True),
     "verify_ledger": Route("verify_ledger", "GET", "/ledger/verify", False, True),
     "list_publishers": Route("list_publishers", "GET", "/publishers", False, True),
@@ -858,6 +859,14 @@ class ListProvenanceOutput(TypedDict):
     provenance: Sequence[Any]
 
 
+class ListFailurePatternsOutput(TypedDict):
+    patterns: Sequence[Mapping[str, Any]]
+    failures: int
+    """How many were grouped."""
+    complete: bool
+    """False when more than 2000 of one kind fell into the window: the newest were grouped."""
+
+
 class ExportLedgerOutputHead0(TypedDict):
     seq: int
     """The newest entry."""
@@ -1550,6 +1559,21 @@ class OperationMethods:
         Needs the ability `work:view`.
         """
         return cast("ListProvenanceOutput", self.call("list_provenance", {"id": id, "agent_id": agent_id, "model_name": model_name, "ip": ip, "limit": limit}, options).output)
+
+    def list_failure_patterns(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        type: str | None = None,
+        limit: int | None = None,
+        options: CallOptions | None = None,
+    ) -> ListFailurePatternsOutput:
+        """Group what failed by its cause: failed items and applies, refused submissions and parts, expired leases.
+
+        Needs the ability `work:view`.
+        """
+        return cast("ListFailurePatternsOutput", self.call("list_failure_patterns", {"since": since, "until": until, "type": type, "limit": limit}, options).output)
 
     def export_ledger(
         self,

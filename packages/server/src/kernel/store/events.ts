@@ -165,6 +165,50 @@ export async function listEvents(
      order by e.seq desc limit ${limit}`)
 }
 
+/** What counts as a failure of work; each is rare in the sense of `isRare`. */
+export const failureKinds = [
+  'item.failed',
+  'order.apply_failed',
+  'item.submission_refused',
+  'item.part_refused',
+  'item.lease_expired',
+] as const satisfies readonly EventKind[]
+
+export interface FailureEvent {
+  readonly kind: string
+  readonly type: string | null
+  readonly class: string | null
+  readonly code: string | null
+  readonly message: string | null
+  readonly at: string
+  readonly subject_id: string | null
+}
+
+/** Failures of a time window (a day where it has no begin), newest first, at most so many of each kind. */
+export async function listFailures(
+  q: Queryable,
+  window: { readonly since?: string | undefined; readonly until?: string | undefined; readonly type?: string | undefined },
+  perKind: number,
+): Promise<FailureEvent[]> {
+  return q.query(
+    sql`
+    select f.kind, f.label as type, case when f.kind = 'item.failed' then f.payload #>> '{error,class}' end as class,
+           coalesce(f.payload #>> '{error,code}', f.payload #>> '{errors,0,code}', f.payload ->> 'code') as code,
+           left(coalesce(f.payload #>> '{error,message}', f.payload #>> '{errors,0,message}', f.message), 500) as message,
+           wm.wire_time(f.decided_at) as at, f.subject_id
+      from unnest(${[...failureKinds]}::text[]) k
+      cross join lateral (
+        select e.* from wm.events e
+         where e.tenant_id = wm.current_tenant() and e.kind = k and ${isRare}
+           and e.decided_at >= coalesce(${window.since ?? null}::timestamptz, now() - interval '1 day')
+           and e.decided_at < coalesce(${window.until ?? null}::timestamptz, 'infinity')
+           and (${window.type ?? null}::text is null or e.label = ${window.type ?? null})
+         order by e.seq desc limit ${perKind}) f
+     order by f.seq desc`,
+    'list_failures',
+  )
+}
+
 /** Events of the item, and the order-level events of its order, newest first. */
 export async function listItemTimeline(
   q: Queryable,
