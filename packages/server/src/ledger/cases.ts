@@ -27,7 +27,6 @@ export const cases = defineCases({
     },
   },
   list_failure_patterns: {
-    search: () => [{ member: 'type', value: 'test.echo', absent: 'test.never' }],
     async call(side) {
       await fail(side)
       await side.server.run('sequencer')
