@@ -506,8 +506,8 @@ export interface operations {
                     readonly "application/json": {
                         readonly order: components["schemas"]["Order"];
                         readonly items_count: number;
-                        /** @constant */
-                        readonly simulated?: true;
+                        /** @description True: nothing was written. */
+                        readonly simulated?: boolean;
                         /** @description The first hundred items of the plan. */
                         readonly items?: readonly {
                             readonly ordinal: number;
@@ -556,8 +556,8 @@ export interface operations {
                     readonly "application/json": {
                         readonly order: components["schemas"]["Order"];
                         readonly items_count: number;
-                        /** @constant */
-                        readonly simulated?: true;
+                        /** @description True: nothing was written. */
+                        readonly simulated?: boolean;
                         /** @description The first hundred items of the plan. */
                         readonly items?: readonly {
                             readonly ordinal: number;

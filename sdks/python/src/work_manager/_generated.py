@@ -413,7 +413,8 @@ class _ProposeOrderOutputAlways(TypedDict):
 
 
 class ProposeOrderOutput(_ProposeOrderOutputAlways, total=False):
-    simulated: Literal[true]
+    simulated: bool
+    """True: nothing was written."""
     items: Sequence["ProposeOrderOutputItemsEntry"]
     """The first hundred items of the plan."""
     items_omitted: int
@@ -434,7 +435,8 @@ class _SimulateOrderOutputAlways(TypedDict):
 
 
 class SimulateOrderOutput(_SimulateOrderOutputAlways, total=False):
-    simulated: Literal[true]
+    simulated: bool
+    """True: nothing was written."""
     items: Sequence["SimulateOrderOutputItemsEntry"]
     """The first hundred items of the plan."""
     items_omitted: int
