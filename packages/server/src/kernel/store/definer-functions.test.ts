@@ -89,21 +89,28 @@ describe('a runtime role with objects of its own in front of the catalogue', () 
   })
 
   it('is shut out again by the next migration of a database that lets it in', async () => {
+    // A login of its own: roles are of the whole cluster, and other tests start servers with the usual one meanwhile.
+    const careless = `careless_${database.name}`
+    const runtimeUrl = database.runtimeUrl.replace(/\/\/[^@]*@/, `//${careless}:careless@`)
+    await database.sql(
+      `create role ${careless} login noinherit password 'careless'; grant connect on database ${database.name} to ${careless}`,
+    )
+    await migrate({ adminUrl: database.adminUrl, runtimeUrl })
     await database.sql(`grant temporary on database ${database.name} to public; grant create on schema public to public`)
-    await database.sql(`grant wm_app to ${login} with inherit true; alter function wm.refresh_statistics() set search_path = pg_catalog`)
+    await database.sql(`grant wm_app to ${careless} with inherit true; alter function wm.refresh_statistics() set search_path = pg_catalog`)
     try {
-      const findings = (await inspectDatabase(database.runtimeUrl)).filter((finding) => !finding.ok)
+      const findings = (await inspectDatabase(runtimeUrl)).filter((finding) => !finding.ok)
       expect(findings.map(({ check, detail }) => [check, detail])).toEqual([
-        ['runtime role without set role', `${login} inherits a runtime role: a statement that forgets its role would see every tenant.`],
+        ['runtime role without set role', `${careless} inherits a runtime role: a statement that forgets its role would see every tenant.`],
         ['functions of the owner', 'may find objects of their callers, or anybody may call them: wm.refresh_statistics()'],
         ['temporary objects', 'the runtime role may make temporary tables and functions'],
       ])
       expect(findings.filter(isFatal).map(({ check }) => check)).toEqual(['runtime role without set role', 'functions of the owner'])
       await database.sql(`delete from public.work_manager_migrations where name = '000008_definer_functions.sql'`)
-      await migrate({ adminUrl: database.adminUrl, runtimeUrl: database.runtimeUrl })
-      expect((await inspectDatabase(database.runtimeUrl)).filter((finding) => !finding.ok)).toEqual([])
+      await migrate({ adminUrl: database.adminUrl, runtimeUrl: runtimeUrl })
+      expect((await inspectDatabase(runtimeUrl)).filter((finding) => !finding.ok)).toEqual([])
     } finally {
-      await migrate({ adminUrl: database.adminUrl, runtimeUrl: database.runtimeUrl })
+      await migrate({ adminUrl: database.adminUrl, runtimeUrl: runtimeUrl })
     }
   })
 })
